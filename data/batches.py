@@ -1,0 +1,89 @@
+"""Batches as pure functions of (seed, step), and evaluation sets cut into equal batches.
+
+The stream of training examples is pass after pass over the set, each pass in an order of its own.
+Batch `n` is simply examples n * batch_size to (n + 1) * batch_size of that stream, so that a
+batch may straddle two passes, nothing is ever dropped, and a run that resumes at any step draws
+what the straight run would have drawn, without any state being saved.
+"""
+
+from collections.abc import Iterator
+from functools import lru_cache
+from typing import TypeVar
+
+import numpy as np
+
+from data.errors import UserError
+
+Arrays = TypeVar("Arrays", bound=tuple)
+
+
+@lru_cache(maxsize=2)  # blocks of steps visit a pass many times, but never more than two at once
+def _order_of_pass(seed: int, number: int, size: int) -> np.ndarray:
+    order = np.random.default_rng([seed, number]).permutation(size).astype(np.int32)
+    order.setflags(write=False)  # the cache hands the same array to every caller
+    return order
+
+
+def batch_indices(
+    seed: int, first_step: int, num_steps: int, batch_size: int, size: int
+) -> np.ndarray:
+    """Which examples the steps first_step, first_step + 1, ... are trained on.
+
+    Args:
+      seed: of the orders of the passes; not negative.
+      first_step: number of the first step, from 0.
+      num_steps: how many steps.
+      batch_size: examples in a step; may exceed `size`.
+      size: examples in the training set.
+
+    Returns:
+      int32 [num_steps, batch_size], each entry in [0, size). It does not matter how a run of
+      steps is split into calls.
+
+    Raises:
+      UserError: the set is empty, or the batch size or the seed is out of range.
+    """
+    if size < 1:
+        raise UserError("The training set is empty; give it at least one example.")
+    if batch_size < 1:
+        raise UserError(f"The batch size is {batch_size}; make it 1 or more.")
+    if seed < 0:
+        raise UserError(f"The seed is {seed}; make it 0 or more.")
+    start, stop = first_step * batch_size, (first_step + num_steps) * batch_size
+    pieces = [np.empty(0, np.int32)]
+    while start < stop:
+        number, offset = divmod(start, size)
+        piece = _order_of_pass(seed, number, size)[offset : offset + stop - start]
+        pieces.append(piece)
+        start += len(piece)
+    return np.concatenate(pieces).reshape(num_steps, batch_size)
+
+
+def padded_batches(arrays: Arrays, batch_size: int) -> Iterator[tuple[Arrays, np.ndarray]]:
+    """Cuts an evaluation set into equal batches, the last one filled up with zeros.
+
+    Args:
+      arrays: a tuple or NamedTuple of arrays [N, ...] of the same length.
+      batch_size: examples in a batch.
+
+    Yields:
+      (arrays of the same kind of tuple, each [batch_size, ...]; mask float32 [batch_size], 1 for
+      an example and 0 for padding). Every example comes exactly once, in order.
+
+    Raises:
+      UserError: the batch size is below 1.
+    """
+    if batch_size < 1:
+        raise UserError(f"The batch size is {batch_size}; make it 1 or more.")
+    size = len(arrays[0])
+    for start in range(0, size, batch_size):
+        count = min(batch_size, size - start)
+        cut = [_padded(array[start : start + count], batch_size) for array in arrays]
+        mask = (np.arange(batch_size) < count).astype(np.float32)
+        yield (type(arrays)(*cut) if hasattr(arrays, "_fields") else tuple(cut)), mask
+
+
+def _padded(array: np.ndarray, length: int) -> np.ndarray:
+    if len(array) == length:
+        return array
+    return np.pad(array, [(0, length - len(array))] + [(0, 0)] * (array.ndim - 1))

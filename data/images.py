@@ -1,0 +1,75 @@
+"""Labelled grey images, 28 by 28 as MNIST's, and the checks that every source of them passes."""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from data.errors import UserError
+
+SIDE = 28
+
+
+class Images(NamedTuple):
+    """Labelled grey images, as stored: 0 is background, 255 is full ink."""
+
+    images: np.ndarray  # [N, 28, 28] uint8
+    labels: np.ndarray  # [N] int32
+
+
+class ImageSets(NamedTuple):
+    """A training set, a test set, and the names of their classes by label."""
+
+    train: Images
+    test: Images
+    classes: tuple[str, ...]
+
+
+def checked(sets: ImageSets, source: str) -> ImageSets:
+    """Returns `sets` unchanged if it is sound.
+
+    Args:
+      sets: the image sets to check.
+      source: where they were read from, for the error's sentence.
+
+    Raises:
+      UserError: a set is empty, has other than one label for each image, images of another size
+        or type, or a label without a class.
+    """
+    for split, (images, labels) in (("training", sets.train), ("test", sets.test)):
+        if len(images) != len(labels):
+            raise UserError(
+                f"{source}: the {split} set has {len(images)} images but {len(labels)} labels; "
+                "use an images file and a labels file that belong together."
+            )
+        if len(images) == 0:
+            raise UserError(f"{source}: the {split} set is empty; put at least one image into it.")
+        if images.shape[1:] != (SIDE, SIDE) or images.dtype != np.uint8:
+            shape = "x".join(map(str, images.shape[1:]))
+            raise UserError(
+                f"{source}: the {split} images are {shape} {images.dtype}; "
+                f"convert them to {SIDE}x{SIDE} uint8."
+            )
+        if labels.min() < 0 or labels.max() >= len(sets.classes):
+            raise UserError(
+                f"{source}: the {split} labels run from {labels.min()} to {labels.max()}; "
+                f"with {len(sets.classes)} classes they must lie between 0 and "
+                f"{len(sets.classes) - 1}."
+            )
+    return sets
+
+
+def hold_out(sets: ImageSets, count: int) -> tuple[Images, Images]:
+    """Cuts the last `count` training examples off as a validation set: (train, valid).
+
+    Raises:
+      UserError: `count` is negative or leaves no training example.
+    """
+    size = len(sets.train.labels)
+    if not 0 <= count < size:
+        raise UserError(
+            f"{count} validation examples were asked for; choose between 0 and {size - 1}, "
+            f"as the training set has {size} examples."
+        )
+    kept = size - count
+    images, labels = sets.train
+    return Images(images[:kept], labels[:kept]), Images(images[kept:], labels[kept:])

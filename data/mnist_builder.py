@@ -1,0 +1,124 @@
+"""MNIST as a TensorFlow Datasets builder that prepares and reads without TensorFlow.
+
+A record holds a thousand images: that is what makes reading 70,000 of them take a tenth of a
+second instead of several. A builder of our own name keeps clear of TFDS's own `mnist`, whose
+prepared files need TensorFlow.
+"""
+
+import contextlib
+import io
+import logging
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import tensorflow_datasets as tfds
+
+from data import idx
+from data.errors import UserError
+
+CHUNK = 1000  # images in a record; divides both splits
+
+
+class UnfoldMnist(tfds.core.GeneratorBasedBuilder):
+    """MNIST in records of a thousand images and labels, in the published order."""
+
+    VERSION = tfds.core.Version("1.0.0")
+
+    def __init__(self, data_dir: Path) -> None:
+        self.paths: dict[str, tuple[Path, ...]] = {}  # split -> raw files of images and labels
+        super().__init__(data_dir=data_dir, file_format="array_record")
+
+    def _info(self) -> tfds.core.DatasetInfo:
+        tensor = tfds.features.Tensor
+        as_bytes = tfds.features.Encoding.BYTES  # not one 64-bit integer for each pixel
+        return tfds.core.DatasetInfo(
+            builder=self,
+            features=tfds.features.FeaturesDict(
+                {
+                    "images": tensor(shape=(CHUNK, 28, 28), dtype=np.uint8, encoding=as_bytes),
+                    "labels": tensor(shape=(CHUNK,), dtype=np.int32, encoding=as_bytes),
+                }
+            ),
+            metadata=tfds.core.MetadataDict(),  # SHA-256 of the raw files by name
+            disable_shuffling=True,
+        )
+
+    def _split_generators(self, dl_manager: tfds.download.DownloadManager) -> dict[str, Iterator]:
+        del dl_manager  # it would hand gzip to TensorFlow
+        return {split: self._generate_examples(*paths) for split, paths in self.paths.items()}
+
+    def _generate_examples(self, images: Path, labels: Path) -> Iterator[tuple[int, dict]]:
+        pixels, numbers = idx.read_images(images), idx.read_labels(labels)
+        for start in range(0, len(pixels), CHUNK):
+            chunk = slice(start, start + CHUNK)
+            yield start, {"images": pixels[chunk], "labels": numbers[chunk]}
+
+
+def opened(data_dir: str | Path | None, sums: dict[str, str]) -> UnfoldMnist:
+    """The builder over `data_dir`, prepared or not.
+
+    Raises:
+      UserError: what lies there is damaged or was prepared from other raw files.
+    """
+    root = Path(data_dir or tfds.core.constants.DATA_DIR).expanduser()
+    folder = root / UnfoldMnist.name
+    try:
+        builder = UnfoldMnist(root)
+    except Exception as error:  # of any kind: TFDS wrote the files that it cannot read now
+        raise _damaged(folder) from error
+    if builder.data_path.exists():
+        if not builder.info.splits:
+            raise _damaged(folder)
+        if builder.info.metadata != sums:
+            raise UserError(
+                f"{folder} was prepared from other raw files; delete that folder or choose "
+                "another --data_dir."
+            )
+    return builder
+
+
+def prepare(
+    builder: UnfoldMnist, paths: dict[str, tuple[Path, ...]], sums: dict[str, str]
+) -> None:
+    """Prepares the data from the raw files, in a temporary folder that is renamed at the end.
+
+    Two processes may do so at once: the second finds the folder taken and leaves it.
+
+    Raises:
+      UserError: the folder cannot be written.
+    """
+    builder.paths = paths
+    builder.info.metadata.update(sums)
+    tfds.disable_progress_bar()
+    try:
+        with contextlib.redirect_stdout(io.StringIO()):  # TFDS's notices
+            builder.download_and_prepare(
+                download_config=tfds.download.DownloadConfig(try_download_gcs=False)
+            )
+    except OSError as error:
+        if not builder.data_path.exists():
+            raise UserError(
+                f"{builder.data_path} cannot be written ({error.strerror or error}); "
+                "choose a --data_dir that can."
+            ) from error
+    logging.getLogger(__name__).info("MNIST is prepared in %s", builder.data_path)
+
+
+def read(builder: UnfoldMnist, split: str) -> tuple[np.ndarray, np.ndarray]:
+    """Reads a whole split: images uint8 [N, 28, 28] and labels int32 [N].
+
+    Raises:
+      UserError: the prepared files are damaged.
+    """
+    try:
+        source = builder.as_data_source(split)
+        chunks = source.__getitems__(range(len(source)))
+        images, labels = ([chunk[name] for chunk in chunks] for name in ("images", "labels"))
+        return np.concatenate(images), np.concatenate(labels)
+    except Exception as error:  # of any kind, as above
+        raise _damaged(builder.data_path.parent) from error
+
+
+def _damaged(folder: Path) -> UserError:
+    return UserError(f"The prepared data in {folder} is damaged; delete that folder and run again.")
