@@ -5,9 +5,9 @@ These are the 1,797 test images of the UCI set "Optical Recognition of Handwritt
 counted in 4x4 cells of a 32x32 bitmap, which gives 8x8 pixels of 0 to 16. It is not MNIST: it is
 easier, and error rates on it stand beside no published figure of MNIST's.
 
-The file keeps the order of the writers and names none. The last 360 images are the test set, so
-that at most one writer is in both sets; a random split would put every writer into both and
-flatter the result.
+The file names no writers, but seems to keep them one after another. So the last 360 images are the
+test set: at most one writer should then be in both sets, where a random split would put every
+writer into both and flatter the result.
 """
 
 import numpy as np

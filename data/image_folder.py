@@ -1,0 +1,119 @@
+"""A user's own images, by path.
+
+Either four IDX files in the format and with the names of MNIST's, each plain or with `.gz`:
+
+    <path>/train-images-idx3-ubyte   <path>/train-labels-idx1-ubyte
+    <path>/t10k-images-idx3-ubyte    <path>/t10k-labels-idx1-ubyte
+
+with images of 28x28, 0 for background; or picture files (see `pictures`), in a folder for each
+class:
+
+    <path>/train/<class>/*.png   <path>/test/<class>/*.png
+"""
+
+from pathlib import Path
+
+import numpy as np
+
+from data import idx, pictures
+from data.errors import UserError
+from data.images import Images, ImageSets, checked
+
+IDX_NAMES = {"train": "train", "test": "t10k"}
+
+
+def load(path: str | Path) -> ImageSets:
+    """Loads the user's own images.
+
+    Classes of picture files are the names of their folders in sorted order; classes of IDX files
+    are the numbers up to the greatest label. Training pictures come in a fixed random order (so
+    that holding out the last of them holds out some of each class), everything else in the order
+    of the files or their names.
+
+    Raises:
+      UserError: the path is missing or holds neither layout, a file is damaged or missing, a
+        class is empty, or a test class is not among the training classes.
+    """
+    folder = Path(path).expanduser()
+    if not folder.is_dir():
+        raise UserError(f"{folder} is not a folder; give the path of a folder of images.")
+    if any(folder.glob("*-ubyte*")):
+        return checked(_load_idx(folder), str(folder))
+    if (folder / "train").is_dir() and (folder / "test").is_dir():
+        return checked(_load_pictures(folder), str(folder))
+    raise UserError(
+        f"{folder} holds neither the four IDX files of MNIST's names nor the folders "
+        "train/<class> and test/<class>; lay it out in one of these ways."
+    )
+
+
+def _load_idx(folder: Path) -> ImageSets:
+    train, test = (
+        Images(
+            idx.read_images(_idx_file(folder, f"{name}-images-idx3-ubyte")),
+            idx.read_labels(_idx_file(folder, f"{name}-labels-idx1-ubyte")),
+        )
+        for name in IDX_NAMES.values()
+    )
+    unseen = sorted(set(test.labels.tolist()) - set(train.labels.tolist()))
+    if unseen:
+        raise UserError(
+            f"{folder}: the test labels have {unseen[0]}, which no training label has; "
+            "add training images of that class or leave it out of the test set."
+        )
+    greatest = int(train.labels.max(initial=0))
+    return ImageSets(train, test, tuple(str(label) for label in range(greatest + 1)))
+
+
+def _idx_file(folder: Path, name: str) -> Path:
+    for path in (folder / name, folder / f"{name}.gz"):
+        if path.exists():
+            return path
+    raise UserError(f"{folder / name} is missing; put it there, plain or as {name}.gz.")
+
+
+def _load_pictures(folder: Path) -> ImageSets:
+    classes = _classes(folder / "train")
+    for name in _classes(folder / "test"):
+        if name not in classes:
+            raise UserError(
+                f"{folder / 'test' / name} is a class that {folder / 'train'} has not; "
+                "add training images of it or leave it out of the test set."
+            )
+    (train, train_labels), (test, test_labels) = (
+        _labelled(folder / split, classes) for split in ("train", "test")
+    )
+    images = pictures.read([*train, *test])
+    train_images, test_images = images[: len(train)], images[len(train) :]
+    order = np.random.default_rng(0).permutation(len(train))
+    return ImageSets(
+        Images(train_images[order], train_labels[order]),
+        Images(test_images, test_labels),
+        classes,
+    )
+
+
+def _classes(folder: Path) -> tuple[str, ...]:
+    return tuple(sorted(path.name for path in _visible(folder) if path.is_dir()))
+
+
+def _labelled(folder: Path, classes: tuple[str, ...]) -> tuple[list[Path], np.ndarray]:
+    """The picture files of a split and their labels; every class folder there has some."""
+    files: list[Path] = []
+    labels: list[int] = []
+    for label, name in enumerate(classes):
+        if not (folder / name).is_dir():
+            continue  # a class may be missing from the test set
+        found = [path for path in _visible(folder / name) if pictures.is_picture(path)]
+        if not found:
+            raise UserError(
+                f"{folder / name} holds no picture; put one there ({', '.join(pictures.ENDINGS)}) "
+                "or delete the folder."
+            )
+        files += found
+        labels += [label] * len(found)
+    return files, np.array(labels, np.int32)
+
+
+def _visible(folder: Path) -> list[Path]:
+    return sorted(path for path in folder.iterdir() if not path.name.startswith("."))
