@@ -1,0 +1,57 @@
+"""The one XLA fault that these experiments must stay clear of.
+
+jaxlib 0.10.2 and 0.11.0 compile some reductions wrongly on a CPU: a sum over 32,769 or more
+float32 rows inside `jit(vmap(...))` comes out wrong, with no word of warning
+(https://github.com/jax-ml/jax/issues/39103). An empty list of fusion types avoids it. XLA reads its
+flags once, when the first backend starts, so this has to come before the first computation.
+"""
+
+import importlib.metadata
+import os
+import sys
+import warnings
+
+FAULTY = ("0.10.2", "0.11.0")
+FLAG = "--xla_cpu_experimental_ynn_fusion_type"
+
+
+def jaxlib_version() -> str | None:
+    """Read without importing jax; None before anything is installed."""
+    try:
+        return importlib.metadata.version("jaxlib")
+    except importlib.metadata.PackageNotFoundError:
+        return None
+
+
+def cured(flags: str, version: str | None) -> str:
+    """`XLA_FLAGS` as it must be for this jaxlib; as it is where it needs nothing or has its say."""
+    if version not in FAULTY or FLAG in flags:
+        return flags
+    return f"{flags} {FLAG}=".lstrip()
+
+
+def started() -> bool:
+    """Whether JAX has a backend already, and so has read its flags."""
+    bridge = sys.modules.get("jax._src.xla_bridge")  # the question has no public form
+    return bridge is not None and bridge.backends_are_initialized()
+
+
+def avoid_miscompiled_reductions() -> None:
+    """Sets `XLA_FLAGS`, or warns where that comes too late or cannot be done."""
+    flags = os.environ.get("XLA_FLAGS", "")
+    wanted = cured(flags, jaxlib_version())
+    if wanted == flags:
+        return
+    if flags and not flags.lstrip().startswith("-"):
+        problem = f"XLA_FLAGS names the file {flags}, which is left alone"
+    elif started():
+        problem = "JAX has started already"
+    else:
+        os.environ["XLA_FLAGS"] = wanted
+        return
+    warnings.warn(
+        f"jaxlib {jaxlib_version()} compiles some CPU reductions wrongly, and {problem}: "
+        f"put {FLAG}= among XLA's flags before JAX starts",
+        RuntimeWarning,
+        stacklevel=2,
+    )

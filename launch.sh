@@ -1,0 +1,205 @@
+#!/usr/bin/env bash
+# Unfold's one command; alone, it says what it can do.
+#
+# The first call makes .venv beside this file. Later calls leave it alone until setup.cfg, the
+# Python in it or the extras asked for change: the stamp in .venv holds all three. A stamp that
+# reads "incomplete" belongs to an installation that was cut off, which the next call starts anew.
+set -euo pipefail
+unset PYTHONHOME
+
+here() {  # the folder of this file, symbolic links followed (macOS has no readlink -f)
+  local file=$1 target
+  while [ -L "$file" ]; do
+    target=$(readlink "$file")
+    case $target in /*) file=$target ;; *) file=$(dirname "$file")/$target ;; esac
+  done
+  CDPATH='' cd -- "$(dirname "$file")" && pwd -P
+}
+
+root=$(here "${BASH_SOURCE[0]}")
+venv=$root/.venv
+stamp=$venv/unfold-stamp
+log=$venv/unfold-install.log
+
+say() { printf '%s\n' "$*" >&2; }
+fail() { local status=$1; shift; say "launch.sh: $*"; exit "$status"; }
+contains() { case " $1 " in *" $2 "*) return 0 ;; *) return 1 ;; esac; }
+
+# ---- Python and the machine
+
+suits() {  # new enough, and able to make a virtual environment (Debian packs ensurepip apart)
+  "$1" -c 'import ensurepip, sys, venv; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1
+}
+
+find_python() {  # the versions the tests run on come first
+  local name
+  for name in python3.12 python3.11 python3.14 python3.13 python3; do
+    if suits "$name"; then printf '%s\n' "$name"; return; fi
+  done
+  fail 2 "Unfold needs Python 3.11 or newer with its venv module, and found none on PATH."
+}
+
+accelerator() {  # the extra that fits the machine, or nothing on a CPU
+  local cuda
+  cuda=$(nvidia-smi 2>/dev/null | sed -n 's/.*CUDA[A-Za-z ]*Version: *\([0-9][0-9]*\).*/\1/p') || cuda=
+  cuda=${cuda%%$'\n'*}
+  if [ "${cuda:-0}" -ge 13 ]; then echo cuda13
+  elif [ "${cuda:-0}" -eq 12 ]; then echo cuda12
+  elif ls /dev/accel[0-9]* /dev/vfio/[0-9]* 2>/dev/null | grep -q . \
+      && { env | grep -q '^TPU_' || grep -qis 0x1ae0 /sys/bus/pci/devices/*/vendor; }; then echo tpu
+  fi
+}
+
+# ---- The installation
+
+stamped() { sed -n "$1p" "$stamp" 2>/dev/null || true; }  # line 1: fingerprint, line 2: extras
+
+fingerprint() {
+  cat "$root/setup.cfg" "$root/pyproject.toml" | cksum | tr -s '[:space:]' ' '
+  "$venv/bin/python" -I -S -c 'import sys; print("Python %d.%d" % sys.version_info[:2])'
+}
+
+wanted() {  # wanted EXTRAS: these, those of UNFOLD_EXTRAS and the machine's own
+  local extras extra have
+  extras="$* $(printf '%s' "${UNFOLD_EXTRAS:-}" | tr ',' ' ')"
+  for extra in $extras; do
+    contains "cuda12 cuda13 tpu test oracle" "$extra" \
+      || fail 2 "UNFOLD_EXTRAS names $extra, which is none of cuda12, cuda13, tpu, test, oracle."
+  done
+  have=$(stamped 2)
+  case "$extras $have" in
+    *cuda*|*tpu*) ;;  # settled; nvidia-smi may take a second
+    *) extras="$extras $(accelerator)" ;;
+  esac
+  printf '%s\n' "$extras"
+}
+
+complete() {  # complete EXTRAS: is .venv installed from this setup.cfg, with these extras?
+  local extra have
+  [ -f "$stamp" ] && [ -x "$venv/bin/python" ] || return 1
+  [ "$(stamped 1)" = "$(fingerprint | tr '\n' ' ')" ] || return 1
+  have=$(stamped 2)
+  for extra in $1; do contains "$have" "$extra" || return 1; done
+}
+
+lock() {  # one installation at a time
+  [ -w "$root" ] || fail 1 "cannot write to $root, where .venv belongs."
+  if command -v flock >/dev/null 2>&1; then
+    # pip inherits the descriptor, so that a pip outliving a killed launch.sh still holds the lock
+    exec 9>"$root/.venv.lock"
+    flock -n 9 || { say "Waiting for another launch.sh to finish setting up .venv ..."; flock 9; }
+  else  # a link that names its owner: made in one step, and stale once the owner is gone
+    until ln -s "$$" "$root/.venv.lock" 2>/dev/null; do
+      kill -0 "$(readlink "$root/.venv.lock")" 2>/dev/null || rm -f "$root/.venv.lock"
+      sleep 1
+    done
+    trap 'rm -f "$root/.venv.lock"' EXIT
+  fi
+}
+
+unlock() {
+  if command -v flock >/dev/null 2>&1; then exec 9>&-; else rm -f "$root/.venv.lock"; trap - EXIT; fi
+}
+
+remove() {  # by way of a rename: a .venv half deleted would pass for the user's own
+  rm -rf "$venv.old" && mv "$venv" "$venv.old" && rm -rf "$venv.old"
+}
+
+quietly() {  # in the background, since bash heeds a signal at once only while it waits
+  local child status=0
+  (cd "$root" && PYTHONPATH='' exec "$@") >"$log" 2>&1 </dev/null &
+  child=$!
+  trap 'kill "$child" 2>/dev/null; exit 130' INT
+  trap 'kill "$child" 2>/dev/null; exit 143' TERM HUP
+  wait "$child" || status=$?
+  trap - INT TERM HUP
+  return "$status"
+}
+
+install() {  # install EXTRAS into .venv, made if need be
+  local extras=$1 python before
+  if [ "$(stamped 1)" = incomplete ]; then remove
+  elif [ -f "$stamp" ]; then suits "$venv/bin/python" || remove
+  elif [ -d "$venv" ]; then  # not ours: use it, but never delete it
+    suits "$venv/bin/python" && "$venv/bin/python" -m pip --version >/dev/null 2>&1 \
+      || fail 2 "$venv is not launch.sh's and has no Python 3.11 or newer with pip; move it away."
+  fi
+  python=$(find_python)
+  before=$(cat "$stamp" 2>/dev/null || true)
+  # what is installed stays, so that an experiment and the tests may alternate
+  extras=$(printf '%s\n' $extras $(stamped 2) | sort -u | paste -s -d ' ' -)
+  if [ -n "$before" ]; then say "Bringing .venv up to date ..."
+  else say "Setting up .venv (first time only; a few minutes) ..."; fi
+  mkdir -p "$venv"
+  echo incomplete >"$stamp"
+  { [ -x "$venv/bin/python" ] || quietly "$python" -m venv "$venv"; } \
+    && quietly "$venv/bin/python" -m pip install --quiet --no-input \
+      --disable-pip-version-check --editable ".[$(printf '%s' "$extras" | tr ' ' ',')]" || {
+    cat "$log" >&2
+    # pip fetches everything before it changes anything: what was complete still is
+    [ -z "$before" ] || printf '%s\n' "$before" >"$stamp"
+    fail 1 "the installation failed; the lines above say why."
+  }
+  printf '%s\n%s\n' "$(fingerprint | tr '\n' ' ')" "$extras" >"$stamp.new"
+  mv "$stamp.new" "$stamp"
+}
+
+set_up() {  # set_up EXTRAS: all that a command needs before it runs
+  local extras
+  extras=$(wanted "$@")
+  complete "$extras" && return
+  lock
+  complete "$extras" || install "$extras"
+  unlock
+}
+
+# ---- The commands
+
+settings() {  # environment variables, one a line
+  local setting
+  printf '%s\n' "PYTHONPATH=$root${PYTHONPATH:+:$PYTHONPATH}"
+  # glibc would hand XLA's buffers back to the kernel after each step and fault them in again at
+  # the next, up to a third of a large step.
+  getconf GNU_LIBC_VERSION >/dev/null 2>&1 || return 0
+  for setting in MALLOC_MMAP_MAX_=0 MALLOC_TRIM_THRESHOLD_=2147483647 \
+      MALLOC_TOP_PAD_=67108864 MALLOC_ARENA_MAX=1; do
+    printenv "${setting%%=*}" >/dev/null || printf '%s\n' "$setting"
+  done
+}
+
+python() {  # become the environment's Python, or say how with -n
+  local line words=()
+  while IFS= read -r line; do words+=("$line"); done < <(settings)
+  # -P: a folder named data or nets where the user stands is not ours
+  set -- env "${words[@]}" "$venv/bin/python" -P "$@"
+  [ -n "$dry" ] || exec "$@"
+  printf '%q' "$1"; shift
+  printf ' %q' "$@"
+  printf '\n'
+}
+
+experiments() {  # the standard library alone: works before there is a .venv
+  local python=$venv/bin/python
+  suits "$python" || python=$(find_python)
+  PYTHONPATH=$root "$python" -P -m experiments "$@"
+}
+
+dry=
+case ${1-} in -n) dry=yes; shift; [ $# -gt 0 ] || fail 2 "-n stands before an experiment, test or speed." ;; esac
+name=${1-}
+[ $# -eq 0 ] || shift
+case $name in
+  ''|-h|--help|help) experiments ;;
+  -*) fail 2 "$name is no option of launch.sh (there are -n and --help); an experiment's flags follow its name." ;;
+  setup) [ -n "$dry" ] || set_up "" ;;
+  test)
+    if [ -n "$dry" ]; then printf 'cd %q && ' "$root"; else set_up test; cd "$root"; fi
+    python -m pytest "$@" ;;
+  speed)
+    [ -n "$dry" ] || set_up oracle
+    python -m experiments.speed "$@" ;;
+  *)
+    experiments "$name"
+    [ -n "$dry" ] || set_up ""
+    python -m "experiments.$name" "$@" ;;
+esac

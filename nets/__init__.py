@@ -1,0 +1,1 @@
+"""The mathematics: pure functions and Flax Linen modules, one file per architecture."""

@@ -1,0 +1,27 @@
+"""What holds for every test: JAX on the CPU, compiled rightly, and strict about random keys."""
+
+import os
+import pathlib
+
+import pytest
+
+os.environ["JAX_PLATFORMS"] = "cpu"  # for the processes that tests start as well
+
+import experiments  # noqa: E402, F401  (sets XLA's flags, so it comes before jax)
+
+import jax  # noqa: E402, I001
+
+jax.config.update("jax_platforms", "cpu")
+jax.config.update("jax_debug_key_reuse", True)
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+
+
+@pytest.fixture
+def raw_dir() -> pathlib.Path:
+    """The folder of raw data files, `<folder>/<dataset>/<file>`; skips the test without one."""
+    folder = os.environ.get("UNFOLD_RAW_DIR") or ROOT.parent / "shared" / "data"
+    path = pathlib.Path(folder).expanduser()
+    if not path.is_dir():
+        pytest.skip("needs real data: set UNFOLD_RAW_DIR to a folder of raw files")
+    return path
