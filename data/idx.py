@@ -49,9 +49,7 @@ def _read(path: Path, dimensions: int) -> np.ndarray:
             with gzip.GzipFile(fileobj=file) as unzipped:
                 return _parse(unzipped, path, dimensions, length * GZIP_RATIO)
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-        raise UserError(
-            f"{path} is cut short or damaged gzip data; get the file again."
-        ) from error
+        raise UserError(f"{path} is cut short or damaged gzip data; get the file again.") from error
     except OSError as error:
         raise UserError(
             f"{path} cannot be read ({error.strerror or error}); put a readable IDX file there."

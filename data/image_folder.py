@@ -94,7 +94,10 @@ def _load_pictures(folder: Path) -> ImageSets:
 
 
 def _classes(folder: Path) -> tuple[str, ...]:
-    return tuple(sorted(path.name for path in _visible(folder) if path.is_dir()))
+    names = tuple(path.name for path in _visible(folder) if path.is_dir())
+    if not names:
+        raise UserError(f"{folder} holds no class; make a folder of pictures for each class there.")
+    return names
 
 
 def _labelled(folder: Path, classes: tuple[str, ...]) -> tuple[list[Path], np.ndarray]:

@@ -10,6 +10,7 @@ from data import raw
 from data.images import Images, ImageSets, checked
 
 CLASSES = tuple("0123456789")
+SIZES = (60_000, 10_000)  # images in training and test set
 ADDRESSES = (
     "https://storage.googleapis.com/cvdf-datasets/mnist/",
     "https://ossci-datasets.s3.amazonaws.com/mnist/",
@@ -74,6 +75,8 @@ def load(data_dir: str | Path | None = None, raw_dir: str | Path | None = None) 
         mnist_builder.prepare(builder, paths, sums())
         builder = mnist_builder.opened(data_dir, sums())
     train, test = (Images(*mnist_builder.read(builder, split)) for split in FILES)
+    if (len(train.labels), len(test.labels)) != SIZES:
+        raise mnist_builder.damaged(builder.data_path.parent)
     return checked(ImageSets(train, test, CLASSES), str(builder.data_path))
 
 

@@ -55,6 +55,26 @@ class UnfoldMnist(tfds.core.GeneratorBasedBuilder):
             yield start, {"images": pixels[chunk], "labels": numbers[chunk]}
 
 
+@contextlib.contextmanager
+def _reading(folder: Path) -> Iterator[None]:
+    """Turns whatever goes wrong while prepared data is read into a UserError."""
+    try:
+        yield
+    except (ImportError, MemoryError):
+        raise
+    except PermissionError as error:
+        raise UserError(
+            f"{folder} cannot be read; ask its owner or choose another --data_dir."
+        ) from error
+    except Exception as error:  # of any kind: TFDS wrote the files that it cannot read now
+        raise damaged(folder) from error
+
+
+def damaged(folder: Path) -> UserError:
+    """The error for prepared data that is not what was once written."""
+    return UserError(f"The prepared data in {folder} is damaged; delete that folder and run again.")
+
+
 def opened(data_dir: str | Path | None, sums: dict[str, str]) -> UnfoldMnist:
     """The builder over `data_dir`, prepared or not.
 
@@ -63,24 +83,21 @@ def opened(data_dir: str | Path | None, sums: dict[str, str]) -> UnfoldMnist:
     """
     root = Path(data_dir or tfds.core.constants.DATA_DIR).expanduser()
     folder = root / UnfoldMnist.name
-    try:
+    with _reading(folder):
         builder = UnfoldMnist(root)
-    except Exception as error:  # of any kind: TFDS wrote the files that it cannot read now
-        raise _damaged(folder) from error
-    if builder.data_path.exists():
-        if not builder.info.splits:
-            raise _damaged(folder)
-        if builder.info.metadata != sums:
-            raise UserError(
-                f"{folder} was prepared from other raw files; delete that folder or choose "
-                "another --data_dir."
-            )
+        prepared = builder.data_path.exists()
+        found = builder.info.metadata  # read from the folder, where there is one
+    if prepared and not builder.info.splits:
+        raise damaged(folder)
+    if prepared and found != sums:
+        raise UserError(
+            f"{folder} was prepared from other raw files; delete that folder or choose "
+            "another --data_dir."
+        )
     return builder
 
 
-def prepare(
-    builder: UnfoldMnist, paths: dict[str, tuple[Path, ...]], sums: dict[str, str]
-) -> None:
+def prepare(builder: UnfoldMnist, paths: dict[str, tuple[Path, ...]], sums: dict[str, str]) -> None:
     """Prepares the data from the raw files, in a temporary folder that is renamed at the end.
 
     Two processes may do so at once: the second finds the folder taken and leaves it.
@@ -111,14 +128,8 @@ def read(builder: UnfoldMnist, split: str) -> tuple[np.ndarray, np.ndarray]:
     Raises:
       UserError: the prepared files are damaged.
     """
-    try:
+    with _reading(builder.data_path.parent):
         source = builder.as_data_source(split)
         chunks = source.__getitems__(range(len(source)))
         images, labels = ([chunk[name] for chunk in chunks] for name in ("images", "labels"))
         return np.concatenate(images), np.concatenate(labels)
-    except Exception as error:  # of any kind, as above
-        raise _damaged(builder.data_path.parent) from error
-
-
-def _damaged(folder: Path) -> UserError:
-    return UserError(f"The prepared data in {folder} is damaged; delete that folder and run again.")

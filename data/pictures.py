@@ -42,8 +42,10 @@ def _grey(path: Path) -> np.ndarray:
     from PIL import Image, ImageOps
 
     try:
-        with warnings.catch_warnings(), Image.open(path) as picture:
-            warnings.simplefilter("ignore")
+        with (
+            warnings.catch_warnings(action="error", category=Image.DecompressionBombWarning),
+            Image.open(path) as picture,
+        ):
             if picture.width * picture.height > MOST_PIXELS:
                 raise _too_large(path)
             if picture.mode.startswith(DEEP_MODES):
@@ -52,7 +54,7 @@ def _grey(path: Path) -> np.ndarray:
             white = Image.new("RGBA", layered.size, "white")
             grey = Image.alpha_composite(white, layered).convert("L")
             return np.asarray(grey.resize(_fitted(grey.size), Image.Resampling.LANCZOS))
-    except Image.DecompressionBombError as error:
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise _too_large(path) from error
     except UserError:
         raise
