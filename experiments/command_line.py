@@ -1,0 +1,120 @@
+"""From a configuration's fields to absl flags, and from what goes wrong to an exit status.
+
+0 the run is done; 1 it failed; 2 the user must change something; 130 and 143 it was interrupted
+and the same command resumes it.
+"""
+
+import dataclasses
+import errno
+import os
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from typing import TypeVar
+
+from absl import flags
+
+from data.errors import UserError
+from experiments.config import Shared, check
+from experiments.failures import Diverged, Interrupted
+
+C = TypeVar("C", bound=Shared)
+
+_NOUNS = {int: "a whole number", float: "a number", str: "a word"}
+
+
+class _Parser(flags.ArgumentParser):
+    """Turns text into a number or a word; its error is a sentence and not a traceback's line."""
+
+    def __init__(self, kind: type):
+        self._kind = kind
+        self.syntactic_help = _NOUNS[kind]
+
+    def parse(self, argument):
+        try:
+            return self._kind(argument)
+        except ValueError:
+            raise ValueError(f"give {_NOUNS[self._kind]}.") from None
+
+
+def _define(values: flags.FlagValues, field: dataclasses.Field) -> None:
+    text = field.metadata["help"]
+    if isinstance(field.default, bool):
+        flags.DEFINE_boolean(field.name, None, text, flag_values=values)
+    else:
+        kind = _Parser(type(field.default))
+        flags.DEFINE(kind, field.name, None, text, flag_values=values)
+
+
+def configuration(presets: Mapping[str, C], argv: Sequence[str]) -> C | None:
+    """The preset that `argv` names, with every flag that is given put over it.
+
+    Args:
+      presets: by name; `quick` is the default.
+      argv: the command's words, the program's name first.
+
+    Returns:
+      The configuration, or None if help was asked for (and printed).
+
+    Raises:
+      UserError: an unknown flag, preset or word, or a value that is not acceptable.
+    """
+    fields = dataclasses.fields(presets["quick"])
+    values = flags.FlagValues()
+    for field in fields:
+        _define(values, field)
+    flags.DEFINE_boolean("help", False, "print this and stop", flag_values=values)
+    try:
+        words = values(list(argv))[1:]
+    except flags.Error as error:
+        raise UserError(_sentence(error)) from None
+    if words:
+        raise UserError(f"{words[0]!r} is not a flag; write --name=value.")
+    if values["help"].value:
+        print(_help(presets))
+        return None
+    name = values["preset"].value or "quick"
+    if name not in presets:
+        raise UserError(f"--preset={name}: choose one of {', '.join(presets)}.")
+    given = {f.name: values[f.name].value for f in fields if values[f.name].present}
+    config = dataclasses.replace(presets[name], **given)
+    check(config)
+    return config
+
+
+def _sentence(error: flags.Error) -> str:
+    text = str(error).replace("flag --", "--")
+    return text if text.endswith((".", "?")) else text + "."
+
+
+def _help(presets: Mapping[str, Shared]) -> str:
+    lines = [f"presets: {', '.join(presets)}", "flags, with the value of the quick preset:"]
+    for field in dataclasses.fields(presets["quick"]):
+        value = getattr(presets["quick"], field.name)
+        lines.append(f"  --{field.name}={value}\n        {field.metadata['help']}")
+    return "\n".join(lines)
+
+
+def main(presets: Mapping[str, C], run: Callable[[C], object]) -> int:
+    """Runs an experiment from the command line; returns the exit status."""
+    try:
+        config = configuration(presets, sys.argv)
+        if config is not None:
+            run(config)
+        return 0
+    except UserError as error:
+        return _stop(str(error), 2)
+    except Diverged as error:
+        return _stop(str(error), 1)
+    except Interrupted as error:
+        return _stop(str(error), 128 + error.signal)
+    except KeyboardInterrupt:
+        return _stop("Interrupted before the first step; the same command starts again.", 130)
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        return _stop(f"{os.strerror(error.errno)}; free some space and run it again.", 1)
+
+
+def _stop(sentence: str, status: int) -> int:
+    print(sentence, file=sys.stderr)
+    return status

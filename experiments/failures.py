@@ -1,0 +1,13 @@
+"""The ways a run ends before its last step, other than by a user's mistake."""
+
+
+class Diverged(Exception):
+    """The loss or the parameters grew beyond all bounds; the message is one sentence."""
+
+
+class Interrupted(Exception):
+    """A signal asked the run to stop, and its state is saved; the message says how to go on."""
+
+    def __init__(self, message: str, signal: int):
+        super().__init__(message)
+        self.signal = signal

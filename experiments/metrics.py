@@ -1,0 +1,86 @@
+"""The figures of a run as it goes: metrics.jsonl, TensorBoard, and the terminal."""
+
+import json
+import pathlib
+import sys
+import time
+
+import rich.console
+import rich.progress
+from tensorboardX import SummaryWriter
+
+from experiments.workdir import write_whole
+
+
+class Metrics:
+    """Writes figures by step and split; on resuming, forgets those after the checkpoint."""
+
+    def __init__(self, path: pathlib.Path, step: int):
+        self._path = path
+        self.rows = [row for row in read(path) if row["step"] <= step]
+        write_whole(path, "".join(json.dumps(row) + "\n" for row in self.rows))
+        self._events = SummaryWriter(str(path.parent), purge_step=step + 1)
+
+    def write(self, step: int, split: str, figures: dict[str, float]) -> None:
+        """One line: step, split (`train`, `valid`, `test`), then the figures."""
+        row = {"step": step, "split": split, **figures}
+        self.rows.append(row)
+        with open(self._path, "a", encoding="utf-8") as file:
+            file.write(json.dumps(row) + "\n")
+        for name, value in figures.items():
+            self._events.add_scalar(f"{split}/{name}", value, step)
+
+    def curve(self, split: str, name: str) -> tuple[list[int], list[float]]:
+        """The steps and values of one figure."""
+        rows = [row for row in self.rows if row["split"] == split and name in row]
+        return [row["step"] for row in rows], [row[name] for row in rows]
+
+    def close(self) -> None:
+        """Flushes what TensorBoard reads."""
+        self._events.close()
+
+
+def read(path: pathlib.Path) -> list[dict]:
+    """The rows of a metrics.jsonl; a last line that was cut off does not count."""
+    rows = []
+    if path.exists():
+        for line in path.read_text(encoding="utf-8").splitlines():
+            try:
+                rows.append(json.loads(line))
+            except json.JSONDecodeError:
+                break
+    return rows
+
+
+class Progress:
+    """A bar with speed and time left on a terminal; elsewhere one plain line per evaluation."""
+
+    def __init__(self, done: int, total: int):
+        console = rich.console.Console(file=sys.stderr)
+        self._live = console.is_terminal
+        self._total, self._begin, self._first = total, time.monotonic(), done
+        self._bar = rich.progress.Progress(
+            *rich.progress.Progress.get_default_columns(),
+            rich.progress.TextColumn("{task.fields[figures]}"),
+            console=console,
+            disable=not self._live,
+        )
+        self._task = self._bar.add_task("training", total=total, completed=done, figures="")
+        self._bar.start()
+
+    def to(self, step: int) -> None:
+        """The step that training has come to."""
+        self._bar.update(self._task, completed=step)
+
+    def say(self, step: int, figures: dict[str, float]) -> None:
+        """An evaluation's figures."""
+        text = "  ".join(f"{name} {value:.4g}" for name, value in figures.items())
+        if self._live:
+            self._bar.update(self._task, figures=text)
+        else:
+            rate = (step - self._first) / (time.monotonic() - self._begin)
+            print(f"step {step}/{self._total}  {text}  {rate:.1f} steps/s", flush=True)
+
+    def close(self) -> None:
+        """Leaves the terminal to others."""
+        self._bar.stop()

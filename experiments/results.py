@@ -1,0 +1,91 @@
+"""What a finished run says of itself: result.json, and the table beside the paper's figures."""
+
+import dataclasses
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import jax
+import rich.console
+import rich.table
+
+from experiments.config import Shared
+from experiments.training_run import Trained
+from experiments.workdir import Workdir, write_json
+
+
+@dataclasses.dataclass(frozen=True)
+class Figure:
+    """A published figure; `kind` is paper if seen there, quoted if elsewhere, or unverified."""
+
+    value: float
+    source: str
+    kind: str
+
+
+def finish(
+    experiment: str,
+    config: Shared,
+    trained: Trained,
+    workdir: Workdir,
+    metrics: Mapping[str, float],
+    paper: Mapping[str, Figure],
+) -> dict[str, Any]:
+    """Writes result.json and prints the run's table.
+
+    Args:
+      experiment: its name.
+      config: the options.
+      trained: the run; the last figures of `valid` and `test` are taken from it.
+      workdir: where to write.
+      metrics: further figures, by names that say split and unit.
+      paper: published figures, by the same names.
+    """
+    last = {
+        f"{row['split']}_{name}": value
+        for row in trained.metrics.rows
+        if row["step"] == config.num_steps and row["split"] != "train"
+        for name, value in row.items()
+        if name not in ("step", "split")
+    }
+    result = {
+        "experiment": experiment,
+        "preset": config.preset,
+        "metrics": last | dict(metrics),
+        "paper": {name: dataclasses.asdict(figure) for name, figure in paper.items()},
+        "parameters": parameter_count(trained.state.params),
+        "steps": config.num_steps,
+        "seconds": round(trained.seconds, 1),
+        "examples_per_second": round(config.num_steps * config.batch_size / trained.seconds, 1),
+        "seed": config.seed,
+    }
+    write_json(workdir.result, result)
+    print_table(result)
+    return result
+
+
+def parameter_count(params: Any) -> int:
+    """How many trainable numbers a tree holds."""
+    return sum(leaf.size for leaf in jax.tree.leaves(params))
+
+
+def print_table(result: Mapping[str, Any]) -> None:
+    """The run's figures with the paper's beside them, on standard output."""
+    table = rich.table.Table(title=f"{result['experiment']} {result['preset']}")
+    table.add_column("figure")
+    for column in ("this run", "published"):
+        table.add_column(column, justify="right")
+    table.add_column("source")
+    for name, value in result["metrics"].items():
+        if isinstance(value, (int, float)):
+            published = result["paper"].get(name)
+            cells = ("{value:g}", "{source} ({kind})") if published else ()
+            table.add_row(name, f"{value:.4g}", *(cell.format(**published) for cell in cells))
+    table.add_row("parameters", f"{result['parameters']:,}")
+    table.add_row("seconds", f"{result['seconds']:,}")
+    rich.console.Console().print(table)
+
+
+def load(path) -> dict[str, Any]:
+    """A result.json."""
+    return json.loads(path.read_text(encoding="utf-8"))

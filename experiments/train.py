@@ -1,0 +1,214 @@
+"""The training loop: one pure step, many of them in one call to the device.
+
+A net meets the loop through its loss alone:
+
+    loss(params, variables, carry, batch, key) -> (scalar, (variables, carry, metrics))
+
+`variables` are what a net changes without a gradient (running averages of batch normalisation),
+`carry` is a recurrent net's state between batches; both are {} where a net has none. `metrics`
+maps a name to a total and a count, divided once at the end: no batch weighs more than its
+examples, and padding weighs nothing.
+"""
+
+import functools
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, NamedTuple
+
+import flax.struct
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
+
+from experiments.failures import Diverged
+
+Tree = Any
+Loss = Callable[[Tree, Tree, Tree, Tree, jax.Array], tuple[jax.Array, tuple[Tree, Tree, Tree]]]
+
+
+class Ratio(NamedTuple):
+    """A sum over examples and how many there were."""
+
+    total: jax.Array
+    count: jax.Array
+
+
+@flax.struct.dataclass
+class TrainState:
+    """All that changes from step to step, and so all that a checkpoint holds."""
+
+    step: jax.Array  # int32 []
+    params: Tree
+    opt_state: Tree
+    carry: Tree
+    variables: Tree
+
+
+Step = Callable[[TrainState, Tree], tuple[TrainState, dict[str, Ratio]]]
+
+
+def init_state(params: Tree, optimizer, *, carry: Tree = None, variables: Tree = None):
+    """The state before the first step."""
+    return TrainState(
+        step=jnp.zeros((), jnp.int32),
+        params=params,
+        opt_state=optimizer.init(params),
+        carry={} if carry is None else carry,
+        variables={} if variables is None else variables,
+    )
+
+
+def make_step(loss: Loss, optimizer: optax.GradientTransformation, key: jax.Array) -> Step:
+    """One update by the gradient of `loss`; randomness is `fold_in(key, step)`."""
+
+    def step(state: TrainState, batch: Tree) -> tuple[TrainState, dict[str, Ratio]]:
+        gradient = jax.value_and_grad(loss, has_aux=True)
+        (value, (variables, carry, metrics)), grads = gradient(
+            state.params, state.variables, state.carry, batch, jax.random.fold_in(key, state.step)
+        )
+        updates, opt_state = optimizer.update(grads, state.opt_state, state.params)
+        params = optax.apply_updates(state.params, updates)
+        one = jnp.ones(())
+        metrics |= {
+            "objective": Ratio(value, one),
+            "gradient_norm": Ratio(optax.tree.norm(grads), one),
+            "parameter_norm": Ratio(optax.tree.norm(params), one),
+        }
+        return TrainState(state.step + 1, params, opt_state, carry, variables), metrics
+
+    return step
+
+
+def many(step: Step) -> Callable[[TrainState, Tree, jax.Array], tuple[TrainState, Tree]]:
+    """`step` over the first `count` batches of a block, in one call; the state is donated.
+
+    The block keeps its length and `count` is a traced number, so that one program serves every
+    call: a run cut into other blocks, or resumed, goes through the same instructions.
+    """
+
+    @functools.partial(jax.jit, donate_argnums=0)
+    def run(state, block, count):
+        def body(i, carried):
+            state, history = carried
+            state, metrics = step(state, jax.tree.map(lambda xs: xs[i], block))
+            return state, jax.tree.map(lambda xs, x: xs.at[i].set(x), history, metrics)
+
+        length = len(jax.tree.leaves(block)[0])
+        _, shapes = jax.eval_shape(step, state, jax.tree.map(lambda xs: xs[0], block))
+        history = jax.tree.map(lambda x: jnp.zeros((length, *x.shape), x.dtype), shapes)
+        return jax.lax.fori_loop(0, count, body, (state, history))
+
+    return run
+
+
+def mesh_for(batch_size: int) -> Mesh:
+    """The devices that share a batch: as many of them as divide it, one at the least."""
+    devices = jax.devices()
+    share = max(n for n in range(1, len(devices) + 1) if batch_size % n == 0)
+    return jax.make_mesh((share,), ("batch",), axis_types=(AxisType.Auto,), devices=devices[:share])
+
+
+def everywhere(mesh: Mesh, tree: Tree) -> Tree:
+    """A copy of `tree` on every device of the mesh."""
+    return jax.device_put(tree, NamedSharding(mesh, PartitionSpec()))
+
+
+def block_of_batches(mesh: Mesh, tree: Tree, length: int) -> Tree:
+    """Arrays [n, B, ...] on the mesh, B shared out, with zeros after n to make `length`."""
+
+    def filled(xs):
+        return np.pad(xs, [(0, length - len(xs))] + [(0, 0)] * (np.ndim(xs) - 1))
+
+    return jax.device_put(
+        jax.tree.map(filled, tree), NamedSharding(mesh, PartitionSpec(None, "batch"))
+    )
+
+
+class Totals(dict):
+    """Name -> [total, count], added up on the host in double precision."""
+
+    def add(self, metrics: Mapping[str, Ratio], count: int | None = None) -> None:
+        """Adds Ratios: of one batch, or stacked over the first `count` steps of a call."""
+        for name, ratio in metrics.items():
+            entry = self.setdefault(name, [0.0, 0.0])
+            entry[0] += float(np.ravel(ratio.total)[:count].sum(dtype=np.float64))
+            entry[1] += float(np.ravel(ratio.count)[:count].sum(dtype=np.float64))
+
+    def means(self) -> dict[str, float]:
+        """Each total over its count."""
+        return {name: total / count for name, (total, count) in self.items() if count}
+
+
+def stop_if_diverged(metrics: Mapping[str, Ratio], first: int, count: int, limit: float) -> None:
+    """Raises Diverged, with the number of the step, if a step's loss is not finite or the
+    parameters have grown beyond `limit`."""
+    loss = np.asarray(metrics["objective"].total)[:count]
+    norm = np.asarray(metrics["parameter_norm"].total)[:count]
+    bad = ~np.isfinite(loss) | ~(norm <= limit)
+    if bad.any():
+        i = int(bad.argmax())
+        raise Diverged(
+            f"the run diverged at step {first + i + 1}: loss {loss[i]:.4g}, "
+            f"norm of the parameters {norm[i]:.4g}"
+        )
+
+
+def fit(
+    state: TrainState,
+    step: Step,
+    batches: Callable[[int, int], Tree],
+    *,
+    num_steps: int,
+    steps_per_call: int,
+    next_pause: Callable[[int], int],
+    totals: Totals,
+    limit: float,
+    on_call: Callable[[int], bool],
+    on_pause: Callable[[TrainState, int], None],
+) -> TrainState:
+    """Trains until step `num_steps`.
+
+    Args:
+      state: where to begin; its buffers are given up.
+      step: from `make_step`.
+      batches: `batches(first, count)` gives a block [steps_per_call, B, ...] on the device,
+        whose first `count` entries are the batches of the steps from `first`.
+      num_steps: the last step's number.
+      steps_per_call: the most steps that one call to the device makes.
+      next_pause: the number of the first step, after a given one, that has to be paused at.
+      totals: takes up the metrics of every step.
+      limit: the largest norm that the parameters may reach.
+      on_call: told, after each call is sent off, how many steps that makes; True asks to pause.
+      on_pause: called with the state at each pause and at the end, all metrics read.
+
+    Raises:
+      Diverged: the loss is not finite, or the parameters exceed `limit`.
+    """
+    run, sent, now = many(step), None, int(state.step)
+
+    def read(call):
+        metrics, first, count = call
+        metrics = jax.device_get(metrics)
+        stop_if_diverged(metrics, first, count, limit)
+        totals.add(metrics, count)
+
+    while now < num_steps:
+        count = min(steps_per_call, num_steps - now, next_pause(now) - now)
+        state, metrics = run(state, batches(now, count), count)
+        if sent is not None:  # the device works on this call while the last one's figures are read
+            read(sent)
+        sent, now = (metrics, now, count), now + count
+        if on_call(now) or now in (num_steps, next_pause(now - 1)):
+            read(sent)
+            sent = None
+            on_pause(state, now)
+    return state
+
+
+def evaluate(measure: Callable[[Tree], dict[str, Ratio]], batches: Iterable[Tree]) -> Totals:
+    """Adds up what `measure` says of every batch."""
+    totals = Totals()
+    for batch in batches:
+        totals.add(jax.device_get(measure(batch)))
+    return totals
