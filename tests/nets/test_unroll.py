@@ -7,7 +7,6 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from jax.test_util import check_grads
 
 from nets.cells import GRU, LSTM, RNN, Stack, fold, identity_rnn
 from nets.unroll import (
@@ -50,48 +49,42 @@ class Leaky:
 
 CELLS = {
     "tanh": RNN(H),
-    "sigmoid": RNN(H, jax.nn.sigmoid),
-    "relu": RNN(H, jax.nn.relu),
-    "other activation": RNN(H, jnp.sin),
     "identity": identity_rnn(H),
     "lstm": LSTM(H),
     "peephole lstm": LSTM(H, peepholes=True),
     "gru, reset before": GRU(H),
     "gru, reset after": GRU(H, reset_after=True),
-    "stack": Stack((LSTM(2), GRU(H))),
+    "stack": Stack((RNN(4), GRU(H))),
     "user's own": Leaky(H),
 }
 every_cell = pytest.mark.parametrize("cell", CELLS.values(), ids=CELLS)
+both_ways = pytest.mark.parametrize("reverse", [False, True], ids=["forward", "reverse"])
 
 
 def normal(seed, *shape):
     return np.random.default_rng(seed).normal(size=shape).astype(np.float32)
 
 
-def arguments(cell, seed=0):
+@functools.cache
+def arguments(cell):
     """Parameters without zeros, so that no bias or peephole hides; inputs; a first carry."""
-    params = cell.init(jax.random.key(seed), D)
-    params = jax.tree.map(lambda p: p + 0.3 * normal(p.size, *p.shape), params)
+    params = cell.init(jax.random.key(0), D)
+    params = jax.tree.map(lambda p: np.asarray(p) + 0.3 * normal(p.size, *p.shape), params)
     carry = jax.tree.map(lambda c: 0.5 * normal(c.size, *c.shape), cell.carry(B))
     return params, normal(1, T, B, D), carry
 
 
-def weighted(carry, ys):
-    """A number that depends on every output and on the last carry, each with its own weight."""
-    leaves = [ys, *jax.tree.leaves(carry)]
-    return sum((y * normal(10 + n, *y.shape)).sum() for n, y in enumerate(leaves))
+def cotangents(carry, steps=T):
+    """Weights of the outputs, (carry, ys), in the number that the gradients are those of."""
+    return jax.tree.map(lambda c: normal(5, *c.shape), carry), normal(6, steps, B, H)
 
 
 def with_gradients(run):
-    """run(params, xs, carry, mask) -> (its result, the gradients of `weighted` of it)."""
+    """run(params, xs, carry, mask) -> its result and the gradients of its weighted sum."""
 
-    def value(params, xs, carry, mask):
-        result = run(params, xs, carry, mask)
-        return weighted(*result), result
-
-    def both(*args):
-        gradients, result = jax.grad(value, argnums=(0, 1, 2), has_aux=True)(*args)
-        return result, gradients
+    def both(params, xs, carry, mask, weights):
+        result, pull = jax.vjp(lambda *args: run(*args, mask), params, xs, carry)
+        return result, pull(weights)
 
     return jax.jit(both)
 
@@ -121,106 +114,135 @@ def test_the_scan_is_the_net_unfolded_in_time(cell):
         return carry, jnp.stack(ys)
 
     params, xs, carry = arguments(cell)
-    result, gradients = compiled(cell)(params, xs, carry, None)
-    by_hand, (copies, *others) = with_gradients(unfolded)([params] * T, xs, carry, None)
+    weights = cotangents(carry)
+    result, gradients = compiled(cell)(params, xs, carry, None, weights)
+    loop, (copies, *others) = with_gradients(unfolded)([params] * T, xs, carry, None, weights)
     shared = jax.tree.map(lambda *gradients: sum(gradients), *copies)
-    assert_close((result, gradients), (by_hand, (shared, *others)))
+    assert_close((result, gradients), (loop, (shared, *others)))
 
 
 @every_cell
-@pytest.mark.parametrize("reverse", [False, True], ids=["forward", "reverse"])
+@both_ways
 def test_a_ragged_batch_is_its_rows_alone(cell, reverse):
     params, xs, carry = arguments(cell)
-    run = compiled(cell, reverse)
-    (last, ys), (_, dxs, dcarry) = run(params, xs, carry, MASK)
+    weights = cotangents(carry)
+    (last, ys), (_, dxs, dcarry) = compiled(cell, reverse)(params, xs, carry, MASK, weights)
+    step = jax.jit(lambda carry, x: cell.step(params, carry, cell.project(params, x)))
     for row, length in enumerate(LENGTHS):
-        cut = jax.tree.map(lambda c, row=row: c[row : row + 1], (carry, last, dcarry))
+        alone = jax.tree.map(lambda c, row=row: c[row : row + 1], carry)
+        for t in reversed(range(length)) if reverse else range(length):
+            alone, y = step(alone, xs[t, row : row + 1])
+            assert_close(ys[t, row : row + 1], y)
+        assert_close(jax.tree.map(lambda c, row=row: c[row : row + 1], last), alone)
         assert not np.any(ys[length:, row]) and not np.any(dxs[length:, row])
-        if length == 0:
-            assert_close(cut[1], cut[0], 0)
-        else:
-            alone = unroll(cell, params, xs[:length, row : row + 1], cut[0], reverse=reverse)
-            assert_close((cut[1], ys[:length, row : row + 1]), alone)
+    empty = [jax.tree.map(lambda c: c[1], tree) for tree in (dcarry, weights[0])]
+    assert_close(*empty, 0)
 
 
 @every_cell
-@pytest.mark.parametrize("reverse", [False, True], ids=["forward", "reverse"])
+@both_ways
 @pytest.mark.parametrize("padding", [7.0, np.nan, np.inf])
 def test_padding_changes_no_output_no_gradient_no_carry(cell, reverse, padding):
     params, xs, carry = arguments(cell)
-    run = compiled(cell, reverse)
-    expected = run(params, np.where(MASK[..., None], xs, 0), carry, MASK)
-    assert_close(run(params, np.where(MASK[..., None], xs, padding), carry, MASK), expected, 0)
+    zeros, other = (np.where(MASK[..., None], xs, x).astype(np.float32) for x in (0, padding))
+    run, weights = compiled(cell, reverse), cotangents(carry)
+    expected = run(params, zeros, carry, MASK, weights)
+    assert_close(run(params, other, carry, MASK, weights), expected, 0)
+    # Nor does the gradient that arrives at a padded output.
+    weights = weights[0], np.where(MASK[..., None], weights[1], padding).astype(np.float32)
+    assert_close(run(params, zeros, carry, MASK, weights), expected, 0)
 
 
 @every_cell
 def test_a_mask_without_padding_changes_nothing(cell):
-    args = arguments(cell)
-    assert_close(compiled(cell)(*args, np.ones((T, B), bool)), compiled(cell)(*args, None))
+    args, weights = arguments(cell), cotangents(arguments(cell)[2])
+    masked = compiled(cell)(*args, np.ones((T, B), bool), weights)
+    assert_close(masked, compiled(cell)(*args, None, weights))
 
 
 @every_cell
-@pytest.mark.parametrize("reverse", [False, True], ids=["forward", "reverse"])
-def test_two_chunks_are_one_sequence(cell, reverse):
+def test_a_mask_with_holes_skips_them(cell):
+    """Steps 1 and 4 masked for all rows: the same as the four others in a row."""
     params, xs, carry = arguments(cell)
-
-    def halves(params, xs, carry, mask):
-        order = [slice(3, None), slice(0, 3)] if reverse else [slice(0, 3), slice(3, None)]
-        carry, ys = unroll(cell, params, xs[order[0]], carry, mask=mask[order[0]], reverse=reverse)
-        carry, zs = unroll(cell, params, xs[order[1]], carry, mask=mask[order[1]], reverse=reverse)
-        return carry, jnp.concatenate([zs, ys] if reverse else [ys, zs])
-
-    whole = compiled(cell, reverse)(params, xs, carry, MASK)
-    assert_close(with_gradients(halves)(params, xs, carry, MASK), whole)
+    weights, real = cotangents(carry), np.array([0, 2, 3, 5])
+    mask = np.zeros((T, B), bool)
+    mask[real] = True
+    (last, ys), (dparams, dxs, dcarry) = compiled(cell)(params, xs, carry, mask, weights)
+    dense = with_gradients(lambda params, xs, carry, mask: unroll(cell, params, xs, carry))
+    expected = dense(params, xs[real], carry, None, (weights[0], weights[1][real]))
+    assert_close(((last, ys[real]), (dparams, dxs[real], dcarry)), expected)
 
 
 @every_cell
-@pytest.mark.parametrize("reverse", [False, True], ids=["forward", "reverse"])
+def test_two_chunks_are_one_sequence(cell):
+    """The carry goes from the first to the second, its gradient from the second to the first."""
+    params, xs, carry = arguments(cell)
+    run, (last, weights) = compiled(cell), cotangents(carry)
+    middle, _ = run(params, xs[:3], carry, None, (last, weights[:3]))[0]
+    (end, zs), (dparams, dzs, dmiddle) = run(params, xs[3:], middle, None, (last, weights[3:]))
+    (_, ys), (more, dys, dcarry) = run(params, xs[:3], carry, None, (dmiddle, weights[:3]))
+    gradients = jax.tree.map(np.add, dparams, more), np.concatenate([dys, dzs]), dcarry
+    whole = run(params, xs, carry, None, (last, weights))
+    assert_close(((end, np.concatenate([ys, zs])), gradients), whole)
+
+
+@every_cell
+@both_ways
 def test_causality_by_gradient(cell, reverse):
-    """y_3 depends on x_0 .. x_3 and no later input; from the other side in reverse."""
+    """y_3 depends on x_0 .. x_3 and on no later input; in reverse on x_3 .. x_5."""
     params, xs, carry = arguments(cell)
-
-    @jax.jit
-    def influence(xs):
-        y = lambda xs: unroll(cell, params, xs, carry, reverse=reverse)[1][3].sum()  # noqa: E731
-        return jnp.abs(jax.grad(y)(xs)).sum((1, 2))  # [T]
-
+    only = jax.tree.map(np.zeros_like, carry), np.zeros((T, B, H), np.float32)
+    only[1][3] = 1
+    full = np.ones((T, B), bool)
+    _, (_, dxs, _) = compiled(cell, reverse)(params, xs, carry, full, only)
     past = np.arange(T) >= 3 if reverse else np.arange(T) <= 3
-    np.testing.assert_array_equal(influence(xs) > 0, past)
+    np.testing.assert_array_equal(np.abs(dxs).sum((1, 2)) > 0, past)
 
 
 @every_cell
-@pytest.mark.parametrize("reverse", [False, True], ids=["forward", "reverse"])
-@pytest.mark.parametrize("chunk", [None, 4])
+@pytest.mark.parametrize("reverse, chunk", [(False, None), (True, 4)])
 def test_checkpointed_is_plain(cell, reverse, chunk):
-    params, xs, carry = arguments(cell)
+    args, weights = arguments(cell), cotangents(arguments(cell)[2])
     run = with_gradients(
         lambda params, xs, carry, mask: unroll_checkpointed(
             cell, params, xs, carry, mask=mask, reverse=reverse, chunk=chunk
         )
     )
-    expected = compiled(cell, reverse)(params, xs, carry, MASK)
-    assert_close(run(params, xs, carry, MASK), expected)
+    assert_close(run(*args, MASK, weights), compiled(cell, reverse)(*args, MASK, weights))
 
 
 @every_cell
 def test_gradients_are_finite_differences(cell):
+    """Along a random direction of parameters, inputs and carry at once, in float64."""
     with jax.enable_x64(True):
-        args = jax.tree.map(lambda a: jnp.asarray(a, jnp.float64), arguments(cell))
-        run = jax.jit(lambda *args: weighted(*unroll(cell, *args, mask=MASK)))
-        check_grads(run, args, order=1, modes=["rev"], eps=1e-6, atol=1e-7, rtol=1e-7)
+        args = jax.tree.map(np.float64, arguments(cell))
+        weights = jax.tree.map(np.float64, cotangents(args[2]))
+        along = jax.tree.map(lambda a: np.float64(normal(7, *a.shape)), args)
+
+        def moved(by):
+            args_ = jax.tree.map(lambda a, d: a + by * d, args, along)
+            result, gradients = compiled(cell)(*args_, MASK, weights)
+            return inner(result, weights), inner(gradients, along)
+
+        slope = (moved(1e-5)[0] - moved(-1e-5)[0]) / 2e-5
+        np.testing.assert_allclose(moved(0.0)[1], slope, rtol=1e-7)
+
+
+def inner(a, b):
+    return sum(jax.tree.leaves(jax.tree.map(lambda x, y: np.sum(np.multiply(x, y)), a, b)))
 
 
 @every_cell
 def test_bfloat16_stays_within_its_rounding(cell):
-    """The same numbers in float32 and bfloat16 (8 bits, relative spacing 2^-7), forward."""
-    args = jax.tree.map(lambda a: jnp.asarray(a, jnp.bfloat16), arguments(cell))
-    run = jax.jit(lambda args: unroll(cell, *args, mask=MASK))
-    half, single = run(args), run(jax.tree.map(lambda a: a.astype(jnp.float32), args))
-    assert all(a.dtype == jnp.bfloat16 for a in jax.tree.leaves(half))
-    scale = max(1.0, *(float(jnp.abs(a).max()) for a in jax.tree.leaves(single)))
-    for a, b in zip(jax.tree.leaves(half), jax.tree.leaves(single), strict=True):
-        np.testing.assert_allclose(a.astype(np.float32), b, rtol=0, atol=T * 2**-7 * scale)
+    """The same numbers in float32 and in bfloat16, whose spacing is 2^-7 of the number."""
+    args, weights = arguments(cell), cotangents(arguments(cell)[2])
+    half = jax.tree.map(lambda a: jnp.asarray(a, jnp.bfloat16), (*args, weights))
+    single = jax.tree.map(lambda a: np.asarray(a, np.float32), half)
+    rough, fine = (compiled(cell)(*tree[:3], MASK, tree[3]) for tree in (half, single))
+    for a, b in zip(jax.tree.leaves(rough), jax.tree.leaves(fine), strict=True):
+        assert a.dtype == jnp.bfloat16
+        size = max(1.0, float(np.abs(b).max()))
+        np.testing.assert_allclose(a.astype(np.float32), b, rtol=0, atol=T * 2**-7 * size)
 
 
 @pytest.mark.parametrize("cell", [RNN(H), LSTM(H), GRU(H)], ids=["rnn", "lstm", "gru"])
@@ -236,17 +258,16 @@ def test_integers_are_one_hot_vectors_and_fold_embeds_them(cell):
 
 
 def test_truncated_backpropagation_stops_between_windows():
-    cell = LSTM(H)
+    cell = RNN(H)
     params, xs, carry = arguments(cell)
 
-    def last_window(params, xs, cut):
-        carry_, _ = unroll(cell, params, xs[:3], carry)
-        carry_ = jax.lax.stop_gradient(carry_) if cut else carry_
-        return weighted(*unroll(cell, params, xs[3:], carry_))
+    def last_window(xs, cut):
+        middle, _ = unroll(cell, params, xs[:3], carry)
+        middle = jax.lax.stop_gradient(middle) if cut else middle
+        return unroll(cell, params, xs[3:], middle)[1].sum()
 
-    (value, cut), (same, full) = (
-        jax.value_and_grad(last_window, argnums=1)(params, xs, cut) for cut in (True, False)
-    )
+    gradient = jax.jit(jax.value_and_grad(last_window), static_argnums=1)
+    (value, cut), (same, full) = gradient(xs, True), gradient(xs, False)
     assert value == same and not np.any(cut[:3]) and np.all(np.abs(full).sum((1, 2)) > 0)
     np.testing.assert_allclose(cut[3:], full[3:], rtol=1e-6)
 
