@@ -89,8 +89,11 @@ lock() {  # one installation at a time
     exec 9>"$root/.venv.lock"
     flock -n 9 || { say "Waiting for another launch.sh to finish setting up .venv ..."; flock 9; }
   else  # a link that names its owner: made in one step, and stale once the owner is gone
+    local waiting=
     until ln -s "$$" "$root/.venv.lock" 2>/dev/null; do
-      kill -0 "$(readlink "$root/.venv.lock")" 2>/dev/null || rm -f "$root/.venv.lock"
+      kill -0 "$(readlink "$root/.venv.lock")" 2>/dev/null || { rm -f "$root/.venv.lock"; continue; }
+      [ -n "$waiting" ] || say "Waiting for another launch.sh to finish setting up .venv ..."
+      waiting=yes
       sleep 1
     done
     trap 'rm -f "$root/.venv.lock"' EXIT
@@ -127,14 +130,14 @@ install() {  # install EXTRAS into .venv, made if need be
   python=$(find_python)
   before=$(cat "$stamp" 2>/dev/null || true)
   # what is installed stays, so that an experiment and the tests may alternate
-  extras=$(printf '%s\n' $extras $(stamped 2) | sort -u | paste -s -d ' ' -)
+  extras=$(printf '%s\n' $extras $(stamped 2) | sort -u | xargs)
   if [ -n "$before" ]; then say "Bringing .venv up to date ..."
   else say "Setting up .venv (first time only; a few minutes) ..."; fi
   mkdir -p "$venv"
   echo incomplete >"$stamp"
   { [ -x "$venv/bin/python" ] || quietly "$python" -m venv "$venv"; } \
     && quietly "$venv/bin/python" -m pip install --quiet --no-input \
-      --disable-pip-version-check --editable ".[$(printf '%s' "$extras" | tr ' ' ',')]" || {
+      --disable-pip-version-check --editable ".${extras:+[${extras// /,}]}" || {
     cat "$log" >&2
     # pip fetches everything before it changes anything: what was complete still is
     [ -z "$before" ] || printf '%s\n' "$before" >"$stamp"
@@ -185,12 +188,16 @@ experiments() {  # the standard library alone: works before there is a .venv
 }
 
 dry=
-case ${1-} in -n) dry=yes; shift; [ $# -gt 0 ] || fail 2 "-n stands before an experiment, test or speed." ;; esac
+if [ "${1-}" = -n ]; then
+  dry=yes
+  shift
+  [ $# -gt 0 ] || fail 2 "-n stands before an experiment, test or speed."
+fi
 name=${1-}
 [ $# -eq 0 ] || shift
 case $name in
   ''|-h|--help|help) experiments ;;
-  -*) fail 2 "$name is no option of launch.sh (there are -n and --help); an experiment's flags follow its name." ;;
+  -*) fail 2 "$name is none of launch.sh's options, -n and --help; flags follow the experiment." ;;
   setup) [ -n "$dry" ] || set_up "" ;;
   test)
     if [ -n "$dry" ]; then printf 'cd %q && ' "$root"; else set_up test; cd "$root"; fi

@@ -1,9 +1,10 @@
 """The one XLA fault that these experiments must stay clear of.
 
-jaxlib 0.10.2 and 0.11.0 compile some reductions wrongly on a CPU: a sum over 32,769 or more
-float32 rows inside `jit(vmap(...))` comes out wrong, with no word of warning
-(https://github.com/jax-ml/jax/issues/39103). An empty list of fusion types avoids it. XLA reads its
-flags once, when the first backend starts, so this has to come before the first computation.
+jaxlib 0.10.2 and 0.11.0 compile some reductions wrongly on a CPU: the squared length of `matrix @
+row`, taken for 32,769 or more float32 rows by `jit(vmap(...))`, is wrong in the last rows, with no
+word of warning (https://github.com/jax-ml/jax/issues/39103); others crash. An empty list of fusion
+types avoids both. XLA reads its flags once, when the first backend starts, so this has to come
+before the first computation.
 """
 
 import importlib.metadata

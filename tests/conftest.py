@@ -3,14 +3,12 @@
 import os
 import pathlib
 
+import jax
 import pytest
 
-os.environ["JAX_PLATFORMS"] = "cpu"  # for the processes that tests start as well
+import experiments  # noqa: F401  (sets XLA's flags)
 
-import experiments  # noqa: E402, F401  (sets XLA's flags, so it comes before jax)
-
-import jax  # noqa: E402, I001
-
+os.environ["JAX_PLATFORMS"] = "cpu"  # for the processes that tests start
 jax.config.update("jax_platforms", "cpu")
 jax.config.update("jax_debug_key_reuse", True)
 

@@ -1,0 +1,139 @@
+"""The arrows between the folders: who may import what, read from the source with `ast`."""
+
+import ast
+import configparser
+import importlib.metadata
+import pathlib
+import re
+import shutil
+import subprocess
+import sys
+
+import pytest
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+OURS = ("nets", "data", "experiments")
+FOLDERS = (*OURS, "tests")
+TOP_LEVEL = {
+    *("setup.cfg", "README.md", "launch.sh", "nets", "experiments", "data", "tests"),
+    *("pyproject.toml", "LICENSE", ".gitignore", ".ci"),
+}
+MAY_IMPORT = {
+    "nets": {"nets", "jax", "flax", "numpy"},
+    "data": {"data", "numpy", "tensorflow_datasets", "sklearn", "scipy", "PIL"},
+}
+NOBODY_IMPORTS = {
+    *("tensorflow", "clu", "chex", "ml_collections", "haiku", "flax.nnx"),
+    *("flax.metrics.tensorboard", "pickle", "cloudpickle", "dill"),
+}
+SOURCES = [path for folder in FOLDERS for path in sorted((ROOT / folder).rglob("*.py"))]
+
+
+def name_of(path: pathlib.Path) -> str:
+    return path.relative_to(ROOT).as_posix()
+
+
+def imports(tree: ast.Module, package: str) -> set[str]:
+    """Full names of all that a file imports: `from flax import linen` gives `flax.linen`."""
+    found = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.level:
+            found.add(package)
+        elif isinstance(node, ast.ImportFrom):
+            found |= {f"{node.module}.{alias.name}" for alias in node.names}
+    return found
+
+
+def within(name: str, modules: set[str]) -> bool:
+    """Whether `name` is one of the modules or lies inside one."""
+    return any(name == module or name.startswith(module + ".") for module in modules)
+
+
+def every_file(folders=FOLDERS):
+    chosen = [path for path in SOURCES if name_of(path).partition("/")[0] in folders]
+    return pytest.mark.parametrize("path", chosen, ids=name_of)
+
+
+def imports_of(path: pathlib.Path) -> set[str]:
+    return imports(ast.parse(path.read_text(encoding="utf-8")), name_of(path).partition("/")[0])
+
+
+@every_file(MAY_IMPORT)
+def test_arrows_between_folders(path):
+    allowed = MAY_IMPORT[name_of(path).partition("/")[0]] | set(sys.stdlib_module_names)
+    assert {name for name in imports_of(path) if not within(name, allowed)} == set()
+
+
+@every_file(["nets"])
+def test_nets_take_linen_alone_from_flax(path):
+    flax = {name for name in imports_of(path) if within(name, {"flax"})}
+    assert {name for name in flax if not within(name, {"flax.linen"})} == set()
+
+
+@every_file()
+def test_what_nobody_imports(path):
+    assert {name for name in imports_of(path) if within(name, NOBODY_IMPORTS)} == set()
+
+
+@every_file(["experiments"])
+def test_pytorch_is_the_peer_of_the_speed_table_alone(path):
+    if not name_of(path).startswith("experiments/speed"):
+        assert not any(within(name, {"torch"}) for name in imports_of(path))
+
+
+@every_file(OURS)
+def test_nothing_of_ours_imports_tests(path):
+    assert not any(within(name, {"tests"}) for name in imports_of(path))
+
+
+@every_file()
+def test_no_pmap(path):
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    names = {node.attr for node in ast.walk(tree) if isinstance(node, ast.Attribute)}
+    assert "pmap" not in names and not any(name.endswith(".pmap") for name in imports_of(path))
+
+
+@every_file(OURS)
+def test_every_import_is_asked_for_in_setup_cfg(path):
+    options = configparser.ConfigParser()
+    options.read(ROOT / "setup.cfg", encoding="utf-8")
+    asked = options["options"]["install_requires"] + options["options.extras_require"]["oracle"]
+    asked = {plain(re.split(r"[<>=\[]", line)[0]) for line in asked.splitlines() if line}
+    known = {*sys.stdlib_module_names, *FOLDERS}
+    distributions = importlib.metadata.packages_distributions()
+    for package in {name.partition(".")[0] for name in imports_of(path)} - known:
+        owners = {plain(owner) for owner in distributions.get(package, [package])}
+        assert owners & asked, f"{package} is not among setup.cfg's requirements"
+
+
+def plain(distribution: str) -> str:
+    return distribution.strip().lower().replace("_", "-")
+
+
+@every_file()
+def test_files_say_what_they_hold(path):
+    assert path.stem not in ("utils", "util", "helpers", "misc", "common")
+
+
+def test_top_level_is_fixed():
+    if shutil.which("git") is None or not (ROOT / ".git").exists():
+        pytest.skip("needs a git checkout")
+    listed = subprocess.run(
+        ["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    assert {name.partition("/")[0] for name in listed.stdout.splitlines()} <= TOP_LEVEL
+
+
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [
+        ("import flax.linen as nn", {"flax.linen"}),
+        ("from flax import linen, nnx", {"flax.linen", "flax.nnx"}),
+        ("from . import cells", {"nets"}),
+        ("def late():\n    import torch", {"torch"}),
+    ],
+)
+def test_imports_are_found_where_they_hide(line, expected):
+    assert imports(ast.parse(line), "nets") == expected

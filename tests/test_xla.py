@@ -1,0 +1,83 @@
+"""The reductions that jaxlib 0.10.2 and 0.11.0 compile wrongly, and the flag that avoids it."""
+
+import os
+import subprocess
+import sys
+import warnings
+
+import pytest
+
+from experiments import xla
+
+EMPTY = xla.FLAG + "="
+
+LENGTHS_OF_ROWS = """
+import experiments
+import jax, jax.numpy as jnp, numpy as np
+i = np.arange(40_000, dtype=np.float32)
+rows = np.stack([i, 0 * i, 0 * i], axis=1)
+matrix = jnp.eye(3)
+lengths = jax.jit(jax.vmap(lambda row: jnp.sum((matrix @ row) ** 2)))(rows)
+np.testing.assert_allclose(lengths, i ** 2, rtol=1e-6)
+"""
+
+
+def test_sums_over_many_rows_are_right():
+    without_flags = {name: value for name, value in os.environ.items() if name != "XLA_FLAGS"}
+    subprocess.run([sys.executable, "-c", LENGTHS_OF_ROWS], env=without_flags, check=True)
+
+
+@pytest.mark.parametrize(
+    ("flags", "version", "expected"),
+    [
+        ("", "0.10.2", EMPTY),
+        ("", "0.11.0", EMPTY),
+        ("--xla_one=1", "0.10.2", f"--xla_one=1 {EMPTY}"),
+        (EMPTY + "reduce", "0.10.2", EMPTY + "reduce"),  # the user's own choice stands
+        ("", "0.10.1", ""),
+        ("", "0.12.0", ""),
+        ("", None, ""),
+    ],
+)
+def test_flag_is_added_for_faulty_versions_alone(flags, version, expected):
+    assert xla.cured(flags, version) == expected
+
+
+@pytest.fixture
+def faulty(monkeypatch):
+    monkeypatch.setattr(xla, "jaxlib_version", lambda: "0.10.2")
+    monkeypatch.setattr(xla, "started", lambda: False)
+    monkeypatch.delenv("XLA_FLAGS", raising=False)
+    return monkeypatch
+
+
+def test_environment_is_set_once(faulty):
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        xla.avoid_miscompiled_reductions()
+        xla.avoid_miscompiled_reductions()
+    assert os.environ["XLA_FLAGS"] == EMPTY
+
+
+def test_too_late_is_said(faulty):
+    faulty.setattr(xla, "started", lambda: True)
+    with pytest.warns(RuntimeWarning, match="JAX has started already"):
+        xla.avoid_miscompiled_reductions()
+    assert "XLA_FLAGS" not in os.environ
+
+
+def test_a_file_of_flags_is_left_alone(faulty):
+    faulty.setenv("XLA_FLAGS", "flags.txt")
+    with pytest.warns(RuntimeWarning, match="flags.txt"):
+        xla.avoid_miscompiled_reductions()
+    assert os.environ["XLA_FLAGS"] == "flags.txt"
+
+
+def test_started_tells_whether_jax_computes():
+    script = (
+        "import jax, experiments.xla as xla\n"
+        "assert not xla.started()\n"
+        "jax.devices()\n"
+        "assert xla.started()\n"
+    )
+    subprocess.run([sys.executable, "-c", script], check=True)
