@@ -14,6 +14,7 @@ are all eta / mu. `--loss_scale` multiplies the loss, which is the same as a lar
 """
 
 import dataclasses
+import functools
 import sys
 
 import flax.linen as nn
@@ -22,11 +23,13 @@ import jax
 from data import digits, image_folder, mnist
 from data.errors import UserError
 from data.images import ImageSets, hold_out
+from experiments import lenet5_report
 from experiments.command_line import main
 from experiments.config import Shared, option
 from experiments.image_classes import figures, make_batches, make_evaluate, make_loss, make_predict
 from experiments.lenet5_optimizer import make_optimizer
 from experiments.results import Figure, finish
+from experiments.robustness import robustness
 from experiments.train import everywhere, init_state, make_step, mesh_for
 from experiments.training_run import train
 from experiments.workdir import Workdir
@@ -166,15 +169,18 @@ def run(config: Config) -> dict:
     evaluated = make_evaluate(config, predict, splits)
     trained = train(config, workdir, state, step, batches, evaluated, figures)
 
+    read = functools.partial(predict, trained.state.params, trained.state.variables)
     result = finish(
         "lenet5", config, trained,
         metrics={
             "train_error_percent": make_evaluate(config, predict, {"train": train_set})(
                 trained.state)["train"]["error_percent"],
+            **robustness(read, sets.test),
         },
         paper={"test_error_percent": PAPER[config.preset]} if config.preset in PAPER else {},
         workdir=workdir,
     )  # fmt: skip
+    lenet5_report.write(config, workdir, trained, result, net, read, sets)
     return result
 
 

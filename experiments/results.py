@@ -69,6 +69,19 @@ def parameter_count(params: Any) -> int:
     return sum(leaf.size for leaf in jax.tree.leaves(params))
 
 
+def headlines(metrics: Mapping[str, float]) -> dict[str, float]:
+    """The figures whose name ends with the unit.
+
+    Words after it name a condition, of which there may be many, and those are for the report:
+    `test_accuracy_percent_rotation_30`.
+    """
+    return {
+        name: value
+        for name, value in metrics.items()
+        if isinstance(value, (int, float)) and "_percent_" not in name
+    }
+
+
 def print_table(result: Mapping[str, Any]) -> None:
     """The run's figures with the paper's beside them, on standard output."""
     table = rich.table.Table(title=f"{result['experiment']} {result['preset']}")
@@ -76,11 +89,10 @@ def print_table(result: Mapping[str, Any]) -> None:
     for column in ("this run", "published"):
         table.add_column(column, justify="right")
     table.add_column("source")
-    for name, value in result["metrics"].items():
-        if isinstance(value, (int, float)):
-            published = result["paper"].get(name)
-            cells = ("{value:g}", "{source} ({kind})") if published else ()
-            table.add_row(name, f"{value:.4g}", *(cell.format(**published) for cell in cells))
+    for name, value in headlines(result["metrics"]).items():
+        published = result["paper"].get(name)
+        cells = ("{value:g}", "{source} ({kind})") if published else ()
+        table.add_row(name, f"{value:.4g}", *(cell.format(**published) for cell in cells))
     table.add_row("parameters", f"{result['parameters']:,}")
     table.add_row("seconds", f"{result['seconds']:,}")
     rich.console.Console().print(table)
