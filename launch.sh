@@ -23,6 +23,7 @@ log=$venv/unfold-install.log
 
 say() { printf '%s\n' "$*" >&2; }
 fail() { local status=$1; shift; say "launch.sh: $*"; exit "$status"; }
+exists() { [ -e "$1" ]; }  # for a pattern: its first match, or itself without one
 contains() { case " $1 " in *" $2 "*) return 0 ;; *) return 1 ;; esac; }
 
 # ---- Python and the machine
@@ -45,7 +46,7 @@ accelerator() {  # the extra that fits the machine, or nothing on a CPU
   cuda=${cuda%%$'\n'*}
   if [ "${cuda:-0}" -ge 13 ]; then echo cuda13
   elif [ "${cuda:-0}" -eq 12 ]; then echo cuda12
-  elif ls /dev/accel[0-9]* /dev/vfio/[0-9]* 2>/dev/null | grep -q . \
+  elif { exists /dev/accel[0-9]* || exists /dev/vfio/[0-9]*; } \
       && { env | grep -q '^TPU_' || grep -qis 0x1ae0 /sys/bus/pci/devices/*/vendor; }; then echo tpu
   fi
 }
@@ -124,25 +125,26 @@ install() {  # install EXTRAS into .venv, made if need be
   if [ "$(stamped 1)" = incomplete ]; then remove
   elif [ -f "$stamp" ]; then suits "$venv/bin/python" || remove
   elif [ -d "$venv" ]; then  # not ours: use it, but never delete it
-    suits "$venv/bin/python" && "$venv/bin/python" -m pip --version >/dev/null 2>&1 \
-      || fail 2 "$venv is not launch.sh's and has no Python 3.11 or newer with pip; move it away."
+    if ! suits "$venv/bin/python" || ! "$venv/bin/python" -m pip --version >/dev/null 2>&1; then
+      fail 2 "$venv is not launch.sh's and has no Python 3.11 or newer with pip; move it away."
+    fi
   fi
   python=$(find_python)
   before=$(cat "$stamp" 2>/dev/null || true)
   # what is installed stays, so that an experiment and the tests may alternate
-  extras=$(printf '%s\n' $extras $(stamped 2) | sort -u | xargs)
+  extras=$(printf '%s\n' "$extras $(stamped 2)" | tr ' ' '\n' | sort -u | xargs)
   if [ -n "$before" ]; then say "Bringing .venv up to date ..."
   else say "Setting up .venv (first time only; a few minutes) ..."; fi
   mkdir -p "$venv"
   echo incomplete >"$stamp"
-  { [ -x "$venv/bin/python" ] || quietly "$python" -m venv "$venv"; } \
-    && quietly "$venv/bin/python" -m pip install --quiet --no-input \
-      --disable-pip-version-check --editable ".${extras:+[${extras// /,}]}" || {
+  if ! { [ -x "$venv/bin/python" ] || quietly "$python" -m venv "$venv"; } \
+      || ! quietly "$venv/bin/python" -m pip install --quiet --no-input \
+        --disable-pip-version-check --editable ".${extras:+[${extras// /,}]}"; then
     cat "$log" >&2
     # pip fetches everything before it changes anything: what was complete still is
     [ -z "$before" ] || printf '%s\n' "$before" >"$stamp"
     fail 1 "the installation failed; the lines above say why."
-  }
+  fi
   printf '%s\n%s\n' "$(fingerprint | tr '\n' ' ')" "$extras" >"$stamp.new"
   mv "$stamp.new" "$stamp"
 }
