@@ -14,8 +14,12 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
+from nets.bptt import scan_by_hand
+from nets.masks import blank, hold
+from nets.passes import passes_of
 
-def unroll(cell, params, xs, carry=None, *, mask=None, reverse=False):
+
+def unroll(cell, params, xs, carry=None, *, mask=None, reverse=False, by_hand=True):
     """Runs a cell over a sequence.
 
     Args:
@@ -27,22 +31,32 @@ def unroll(cell, params, xs, carry=None, *, mask=None, reverse=False):
             and x, whatever it is, has no influence.
         reverse: from the last step to the first; ys stay in the order of xs. With trailing
             padding each row begins at its own last real step.
+        by_hand: go backwards by the hand-written pass of `nets.bptt` where the cell has one. It
+            is the faster one; forward-mode derivatives (`jax.jvp`, `jax.hessian`) need False.
 
     Returns:
         The last carry (the first one for a row of length 0), and ys [T, B, H].
     """
     if mask is not None:
-        xs = jnp.where(_like(mask, xs), xs, 0)
+        xs = blank(mask, xs)
     if carry is None:
         carry = first_carry(cell, params, xs.shape[1])
     drives = cell.project(params, xs)
+    passes = passes_of(cell) if by_hand else None
+    if passes:
+        return scan_by_hand(cell, reverse, passes.weights(params), drives, carry, mask)
+    return _scan(cell, params, drives, carry, mask, reverse)
+
+
+def _scan(cell, params, drives, carry, mask, reverse):
+    """The recurrence of any cell: its own `step`, differentiated by JAX."""
 
     def step(carry, inputs):
         drive, keep = inputs
         new, y = cell.step(params, carry, drive)
         if keep is None:
             return new, y
-        return hold(keep, new, carry), jnp.where(_like(keep, y), y, 0)
+        return hold(keep, new, carry), blank(keep, y)
 
     return lax.scan(step, carry, (drives, mask), reverse=reverse)
 
@@ -141,16 +155,6 @@ def first_carry(cell, params, batch):
     """`cell.carry(batch)` in the parameters' precision."""
     dtype = jnp.result_type(*jax.tree.leaves(params))
     return jax.tree.map(lambda c: c.astype(dtype), cell.carry(batch))
-
-
-def hold(keep, new, old):
-    """`new` in the rows where keep [B] is true, `old` elsewhere, leaf by leaf."""
-    return jax.tree.map(lambda n, o: jnp.where(_like(keep, n), n, o), new, old)
-
-
-def _like(keep, x):
-    """`keep` with axes of length 1 at its end, so that it broadcasts over x."""
-    return keep.reshape(keep.shape + (1,) * (x.ndim - keep.ndim))
 
 
 class Recurrent(nn.Module):

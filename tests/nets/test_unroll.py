@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from nets.cells import GRU, LSTM, RNN, Stack, fold, identity_rnn
+from nets.passes import passes_of
 from nets.unroll import (
     Recurrent,
     both_directions,
@@ -57,6 +58,9 @@ CELLS = {
     "stack": Stack((RNN(4), GRU(H))),
     "user's own": Leaky(H),
 }
+NOT_BY_HAND = {name: CELLS[name] for name in ("stack", "user's own")} | {"sin": RNN(H, jnp.sin)}
+BY_HAND = {name: CELLS[name] for name in CELLS if name not in NOT_BY_HAND}
+BY_HAND["sigmoid"] = RNN(H, jax.nn.sigmoid)
 every_cell = pytest.mark.parametrize("cell", CELLS.values(), ids=CELLS)
 both_ways = pytest.mark.parametrize("reverse", [False, True], ids=["forward", "reverse"])
 
@@ -90,10 +94,11 @@ def with_gradients(run):
 
 
 @functools.cache
-def compiled(cell, reverse=False):
-    return with_gradients(
-        lambda params, xs, carry, mask: unroll(cell, params, xs, carry, mask=mask, reverse=reverse)
-    )
+def compiled(cell, reverse=False, by_hand=True):
+    def run(params, xs, carry, mask):
+        return unroll(cell, params, xs, carry, mask=mask, reverse=reverse, by_hand=by_hand)
+
+    return with_gradients(run)
 
 
 def assert_close(ours, theirs, tolerance=1e-5):
@@ -119,6 +124,24 @@ def test_the_scan_is_the_net_unfolded_in_time(cell):
     loop, (copies, *others) = with_gradients(unfolded)([params] * T, xs, carry, None, weights)
     shared = jax.tree.map(lambda *gradients: sum(gradients), *copies)
     assert_close((result, gradients), (loop, (shared, *others)))
+
+
+@both_ways
+@pytest.mark.parametrize("cell", BY_HAND.values(), ids=BY_HAND)
+def test_the_hand_written_backward_pass_is_automatic_differentiation(cell, reverse):
+    assert passes_of(cell) is not None
+    args, weights = arguments(cell), cotangents(arguments(cell)[2])
+    automatic = compiled(cell, reverse, by_hand=False)(*args, MASK, weights)
+    assert_close(compiled(cell, reverse)(*args, MASK, weights), automatic, 2e-6)
+
+
+def test_cells_without_a_hand_written_pass_are_differentiated_by_jax():
+    """Forward mode exists for them alone, and for all others with by_hand=False."""
+    assert all(passes_of(cell) is None for cell in NOT_BY_HAND.values())
+    for cell, by_hand in ((RNN(H, jnp.sin), True), (RNN(H), False)):
+        params, xs, carry = arguments(cell)
+        run = functools.partial(unroll, cell, params, by_hand=by_hand)
+        jax.jvp(run, (xs, carry), (xs, carry))
 
 
 @every_cell

@@ -1,0 +1,19 @@
+"""Masks [B] or [T, B] over arrays with more axes: true at real steps, false at padding."""
+
+import jax
+import jax.numpy as jnp
+
+
+def hold(keep, new, old):
+    """`new` where the mask is true and `old` elsewhere, leaf by leaf."""
+    return jax.tree.map(lambda n, o: jnp.where(_over(keep, n), n, o), new, old)
+
+
+def blank(keep, x):
+    """`x` where the mask is true and 0 elsewhere, leaf by leaf; NaN and infinity go too."""
+    return jax.tree.map(lambda leaf: jnp.where(_over(keep, leaf), leaf, 0), x)
+
+
+def _over(keep, x):
+    """`keep` with axes of length 1 at its end, so that it broadcasts over x."""
+    return keep.reshape(keep.shape + (1,) * (x.ndim - keep.ndim))
