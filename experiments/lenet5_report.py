@@ -6,8 +6,8 @@ import flax.linen as nn
 import jax
 import numpy as np
 
-from data.images import Images, ImageSets
-from experiments import drawing, report
+from data.images import ImageSets
+from experiments import drawing, mistakes, report
 from experiments.report import Cell, Picture, Section, Table
 from experiments.robustness import robustness_section, scores_of
 from experiments.training_run import Trained
@@ -28,17 +28,14 @@ COUNTS = {  # published numbers of trainable parameters
     ("lenet5", True): _LENET_5 | {"output": 850, "total": 60_850},
     ("lenet1", False): {"total": 2578},
 }
-UNSAID = {
-    "lenet5": "What the paper leaves unsaid, and the guess taken here: its bitmaps are printed as "
-    "a picture alone, so ours are drawn anew; the rubbish constant j of eq. 9 is {rubbish:g}; and "
-    "the loss is multiplied by {loss_scale:g}, without which the published first weights and "
-    "learning rates diverge.",
-    "lenet4": "The paper's count of LeNet-4's weights does not fit its description; this net "
-    "follows the description.",
-    "lenet1": "The connections of LeNet-1 are taken from memory; they give the published count.",
-}
-MOST_WRONG = 100
-LARGEST_MATRIX = 40  # classes
+_DRAWN = "The paper prints its bitmaps as a picture alone: ours are drawn anew."
+_RUBBISH = "The paper gives no value for the rubbish constant j of eq. 9: here it is {rubbish:g}."
+_SCALE = (
+    "The loss is multiplied by {loss_scale:g}: as written, it diverges with the published first "
+    "weights and learning rates."
+)
+_COUNT = "The paper's count of LeNet-4's weights does not fit its description, which we follow."
+_TABLE = "The connections of LeNet-1 are taken from memory; they give the published count."
 
 
 def write(
@@ -64,7 +61,9 @@ def write(
     size, test = len(sets.train.labels) - config.valid_size, sets.test
     read = scores_of(predict, test.images).argmax(-1)
     layers = activations(net, trained.state, test.images[0])
-    kind = (config.net, config.softmax)
+    kind, outputs = (config.net, config.softmax), []
+    if kind == ("lenet5", False):
+        outputs = [output_units(squashed(layers["F6"]), test.labels[0], sets.classes)]
     sections = [
         report.results_section(result, unsaid(config)),
         *report.configuration_sections(config, workdir),
@@ -74,12 +73,14 @@ def write(
         curves(config, trained, size),
         *([table_i()] if config.net == "lenet5" else []),
         filters(trained.state.params, list(layers)),
-        maps(net, layers, test.images[0], test.labels[0], sets.classes),
-        confusion(test.labels, read, sets.classes),
-        misread(test, read, sets.classes),
+        *maps(net, layers, test.images[0], sets.classes[test.labels[0]]),
+        *outputs,
+        mistakes.confusion(test.labels, read, sets.classes),
+        mistakes.misread(test, read, sets.classes),
         robustness_section(result["metrics"], test, test.images[0]),
     ]
-    title = NAMES[config.net]
+    linear = config.net == "perceptron" and not config.hidden
+    title = "A linear classifier" if linear else NAMES[config.net]
     summary = (
         f"{title} with {result['parameters']:,} parameters, trained for {config.num_steps:,} "
         f"steps of {config.batch_size:,} on {config.dataset}: {size:,} training images, "
@@ -89,19 +90,26 @@ def write(
 
 
 def unsaid(config) -> list[str]:
-    """Where this run had to go beyond the paper."""
-    lines = [UNSAID[config.net].format_map(vars(config))] if config.net in UNSAID else []
-    if config.dataset != "mnist":
-        lines.append(f"The paper's results are for MNIST; this run is on {config.dataset}.")
-    return lines
+    """Where the paper says too little, and the guesses that this run took."""
+    bitmaps = config.net == "lenet5" and not config.softmax
+    guesses = {
+        _DRAWN: bitmaps,
+        _RUBBISH: config.loss == "map",
+        _SCALE: bitmaps and config.loss_scale != 1,
+        _COUNT: config.net == "lenet4",
+        _TABLE: config.net == "lenet1",
+        "The paper's results are for MNIST; this run is on {dataset}.": config.dataset != "mnist",
+    }
+    return [line.format_map(vars(config)) for line, applies in guesses.items() if applies]
 
 
 def curves(config, trained: Trained, size: int) -> Section:
     """Error and loss against passes."""
+    steps = round(size / config.batch_size, 1)
     drawn = ", distorted at random" if config.distortions else ""
     text = (
-        f"One pass is {size:,} examples, {size / config.batch_size:,.4g} steps. The training "
-        f"curve is the mean over the steps since the point before it, as trained{drawn}.",
+        f"One pass is {size:,} examples, {steps:,g} steps. The training curve is the mean over "
+        f"the steps since the point before it, as trained{drawn}.",
     )
     names = {"error_percent": "error (%)", "loss": "loss, as trained"}
     passes = config.batch_size / size
@@ -130,7 +138,7 @@ def filters(params: Mapping, order: list[str]) -> Section:
     count, height, width = pictures.shape
     shown = drawing.tiles(
         f"weights of {first}", pictures, -limit, limit, colors=drawing.SIGNED,
-        columns=8 if count <= 64 else 20, side=56 if count <= 64 else 28,
+        columns=16 if count <= 64 else 25, side=56 if count <= 64 else 28,
     )  # fmt: skip
     text = (
         f"The {count} filters of {first}, {height} × {width}: orange is positive, blue negative, "
@@ -153,19 +161,18 @@ def activations(net: nn.Module, state, image: np.ndarray) -> dict[str, np.ndarra
     }
 
 
-def maps(net, layers: Mapping[str, np.ndarray], image, label, classes) -> Section:
-    """What every layer makes of one image."""
+def maps(net, layers: Mapping[str, np.ndarray], image: np.ndarray, name: str) -> list[Section]:
+    """What every layer makes of one image of class `name`; nothing where no layer is hidden."""
+    shown = hidden(net, layers)
+    rectified = all(output.min() >= 0 for output in shown.values())
+    shades = "0 (white) to the layer's largest" if rectified else "-1.72 (white) to 1.72"
+    text = (
+        f"The first test image, of class {name}, layer by layer after the non-linearity. "
+        f"Shades run from {shades} (black).",
+    )
     pictures = [Picture(drawing.tiles("the image", image[None], 0, 255), "input")]
-    for name, output in hidden(net, layers).items():
-        pictures.append(Picture(*layer_picture(name, output)))
-    text = [f"The first test image, of class {classes[label]}, layer by layer."]
-    if isinstance(net, lenet.LeNet5) and not net.softmax:
-        pictures += targets(np.asarray(lenet.squash(layers["F6"])), label, classes)
-        text.append(
-            "The output units compare F6, as a picture of 7 × 12, with the bitmap of each class: "
-            "the penalty is the squared distance, and the smallest wins."
-        )
-    return Section("Feature maps", text, pictures=pictures)
+    pictures += [layer_picture(layer, output, rectified) for layer, output in shown.items()]
+    return [Section("Feature maps", text, pictures=pictures)] if shown else []
 
 
 def hidden(net, layers: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
@@ -175,78 +182,60 @@ def hidden(net, layers: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
     names = list(layers)
     if not isinstance(net, lenet.LeNet5) or net.softmax:
         names = names[:-1]
-    return {n: layers[n] if layers[n].ndim == 3 else np.asarray(lenet.squash(layers[n]))
-            for n in names}  # fmt: skip
+    return {n: layers[n] if layers[n].ndim == 3 else squashed(layers[n]) for n in names}
 
 
-def layer_picture(name: str, output: np.ndarray):
+def squashed(sums: np.ndarray) -> np.ndarray:
+    """What units of these weighted sums give."""
+    return np.asarray(lenet.squash(sums))
+
+
+def layer_picture(name: str, output: np.ndarray, rectified: bool) -> Picture:
     """One layer's output [height, width, maps] or [units], and what it is."""
-    low, high = (0.0, float(output.max())) if output.min() >= 0 else (-1.7159, 1.7159)
-    if output.ndim == 1:
-        columns = WIDTH if len(output) == 84 else max(d for d in range(1, 21)
-                                                      if len(output) % d == 0)  # fmt: skip
-        picture = drawing.tiles(name, output.reshape(1, -1, columns), low, high, side=8 * columns)
-        return picture, f"{name}: {len(output)} units"
-    height, width, count = output.shape
-    picture = drawing.tiles(name, np.moveaxis(output, -1, 0), low, high)
-    return picture, f"{name}: {count} maps of {height} × {width}, black {high:.3g}, white {low:.3g}"
+    low, high = (0.0, float(output.max())) if rectified else (-1.7159, 1.7159)
+    if output.ndim == 3:
+        height, width, count = output.shape
+        what, images, side = f"{count} maps of {height} × {width}", np.moveaxis(output, -1, 0), 56
+    else:
+        columns = WIDTH if len(output) == WIDTH * HEIGHT else _columns(len(output))
+        what, images, side = f"{len(output)} units", output.reshape(1, -1, columns), 8 * columns
+    return Picture(drawing.tiles(name, images, low, high, side=side), f"{name}: {what}")
 
 
-def targets(f6: np.ndarray, label: int, classes) -> list[Picture]:
-    """The class's bitmap beside F6 [84], the penalties by class, and all ten bitmaps."""
+def _columns(units: int) -> int:
+    """The most columns, up to 20, that make full rows."""
+    return max(n for n in range(1, 21) if units % n == 0)
+
+
+def output_units(f6: np.ndarray, label: int, classes) -> Section:
+    """F6 [84] beside the bitmap of the image's class, the penalties, and all ten bitmaps."""
     bitmaps = digit_bitmaps()
-    penalties = np.square(f6 - bitmaps).sum(-1)  # [10]
     glyphs = bitmaps.reshape(-1, HEIGHT, WIDTH)
+    beside = np.stack([f6.reshape(HEIGHT, WIDTH), glyphs[label]])
+    text = (
+        "The output units compare the 84 units of F6, seen as 7 × 12 pixels, with the bitmap of "
+        "each class: the penalty is the squared distance, and the smallest wins.",
+    )
+    penalties = np.square(f6 - bitmaps).sum(-1)  # [10]
+    pictures = [
+        Picture(drawing.tiles("F6 and its target", beside, -1.7159, 1.7159, side=84),
+                f"F6, and its target: the bitmap of {classes[label]}"),
+        Picture(drawing.plot("penalties by class", _penalties(penalties, classes)),
+                "the penalties for this image"),
+        Picture(drawing.tiles("ten bitmaps", glyphs, -1.7159, 1.7159, columns=10, side=49),
+                "all ten bitmaps"),
+    ]  # fmt: skip
+    return Section("Output units", text, pictures=pictures)
 
+
+def _penalties(penalties: np.ndarray, classes):
     def draw(axes):
         colors = [drawing.ORANGE if p == penalties.min() else drawing.BLUE for p in penalties]
-        axes.barh(range(len(classes)), penalties, color=colors)
+        bars = axes.barh(range(len(classes)), penalties, color=colors)
+        axes.bar_label(bars, fmt="{:.1f}", padding=3)
         axes.set_yticks(range(len(classes)), [name[:12] for name in classes])
-        axes.set(xlabel="penalty", ylabel="class")
+        axes.set(xlabel="squared distance from the bitmap", xlim=(0, 1.15 * penalties.max()))
         axes.invert_yaxis()
         axes.grid(axis="y", visible=False)
 
-    return [
-        Picture(drawing.tiles("bitmap", glyphs[label][None], -1, 1), f"target of {classes[label]}"),
-        Picture(drawing.plot("penalties by class", draw), "Penalties of the ten output units."),
-        Picture(drawing.tiles("ten bitmaps", glyphs, -1, 1, columns=10, side=42),
-                "The ten bitmaps, drawn anew for this project."),
-    ]  # fmt: skip
-
-
-def confusion(labels: np.ndarray, read: np.ndarray, classes) -> Section:
-    """How often each class was read as each."""
-    if len(classes) > LARGEST_MATRIX:
-        return Section("Confusion matrix", (f"Left out: {len(classes)} classes.",))
-    counts = np.zeros((len(classes), len(classes)), int)
-    np.add.at(counts, (labels, read), 1)
-    worst = max((counts - np.diag(counts.diagonal())).max(), 1)
-    rows = [
-        (name, *(confusion_cell(i == j, count, row.sum(), worst) for j, count in enumerate(row)),
-         f"{100 * row[i] / row.sum():.1f}" if row.sum() else "")
-        for i, (name, row) in enumerate(zip(classes, counts, strict=True))
-    ]  # fmt: skip
-    text = ("Rows are the labels, columns what the net read.",)
-    return Section("Confusion matrix", text, Table(("", *classes, "right (%)"), rows))
-
-
-def confusion_cell(right: bool, count: int, total: int, worst: int) -> Cell | str:
-    """A count; nothing where there is none."""
-    if not count:
-        return ""
-    strength = count / total if right else 0.2 + 0.8 * count / worst
-    return Cell(str(count), "right" if right else "wrong", strength)
-
-
-def misread(test: Images, read: np.ndarray, classes) -> Section:
-    """The wrongly read images with label and answer."""
-    wrong = np.flatnonzero(read != test.labels)
-    pictures = [
-        Picture(drawing.tiles("", test.images[i][None], 0, 255),
-                f"{classes[test.labels[i]]} → {classes[read[i]]}")
-        for i in wrong[:MOST_WRONG]
-    ]  # fmt: skip
-    shown = f"; the first {MOST_WRONG} are shown" if len(wrong) > MOST_WRONG else ""
-    text = (f"{len(wrong):,} of {len(read):,} test images were read wrongly{shown}.",
-            "Below each: its label → what it was read as.")  # fmt: skip
-    return Section("Wrongly read", text[: 1 + bool(pictures)], pictures=pictures)
+    return draw

@@ -80,6 +80,8 @@ def results_section(result: Mapping[str, Any], unsaid: Sequence[str] = ()) -> Se
     for name in ("parameters", "steps", "seconds", "examples_per_second", "seed"):
         rows.append((name.replace("_", " "), f"{result[name]:,}", *_published(None)))
     header = ("figure", "this run", "published", "source", "kind")
+    if not result["paper"]:
+        header, rows = header[:2], [row[:2] for row in rows]
     return Section("Result", unsaid, Table(header, rows, "lrrll"))
 
 

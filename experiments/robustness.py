@@ -92,14 +92,16 @@ def robustness_section(metrics: Mapping[str, float], images: Images, example: np
       example: the digit, uint8 [28, 28].
     """
     count, total = len(chosen(images).labels), len(images.labels)
-    which = f"all {total:,}" if count == total else f"{count:,} of the {total:,}, evenly spread,"
+    which = f"all {total:,} test images"
+    if count < total:
+        which = f"{count:,} of the {total:,} test images, evenly spread"
     text = (
-        f"Accuracy on {which} test images, all distorted alike, and what the distortion does to "
-        "one of them. The ring marks the undistorted images.",
+        f"Accuracy on {which}, with all of them distorted alike; below each plot, what that does "
+        "to one digit. The ring marks the undistorted images.",
     )
     pictures = [
         Picture(drawing.plot(
-            f"accuracy by {demo.name}", _accuracy(demo, metrics, example), ratios=(3, 1)
+            f"accuracy by {demo.name}", _accuracy(demo, metrics, example), 3.1, 2.6, ratios=(3, 1)
         ))
         for demo in DEMOS
     ]  # fmt: skip
@@ -115,9 +117,10 @@ def _accuracy(demo: Demo, metrics: Mapping[str, float], example: np.ndarray):
         above.plot(neutral, values[neutral], "o", markersize=9, fillstyle="none")
         above.set(ylim=(0, 104), ylabel="accuracy (%)", title=demo.name)
         above.tick_params(bottom=False)
-        strip = np.hstack([demo.distort(example, amount) for amount in demo.amounts])
+        cells = [np.pad(demo.distort(example, a), ((0, 0), (1, 1))) for a in demo.amounts]
         extent = (-0.5, len(places) - 0.5, 0, 1)
-        below.imshow(strip, "gray_r", extent=extent, aspect="auto", interpolation="none")
+        below.imshow(np.hstack(cells), "gray_r", vmin=0, vmax=255,
+                     extent=extent, aspect="auto", interpolation="none")  # fmt: skip
         below.set(yticks=[], xticks=places, xlabel=demo.words)
         below.set_xticklabels([f"{amount:g}" for amount in demo.amounts])
         below.grid(False)
