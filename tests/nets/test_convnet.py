@@ -1,0 +1,51 @@
+"""The net of 2021: what training turns on, and that all of it learns."""
+
+import jax
+import numpy as np
+import pytest
+
+from nets.convnet import ConvNet
+
+IMAGES = np.random.default_rng(0).integers(0, 256, (16, 28, 28), np.uint8)
+SMALL = ConvNet(maps=(3, 4), units=8)
+
+
+@pytest.fixture(scope="module")
+def variables():
+    return jax.jit(SMALL.init)(jax.random.key(0), IMAGES)
+
+
+@jax.jit
+def trained_scores(variables, images, key):
+    return SMALL.apply(
+        variables, images, train=True, rngs={"dropout": key}, mutable=["batch_stats"]
+    )
+
+
+def test_dropout_depends_on_the_key_and_averages_move(variables):
+    keys = jax.random.split(jax.random.key(1), 3)
+    scores, changed = trained_scores(variables, IMAGES, keys[0])
+    others, _ = trained_scores(variables, IMAGES, keys[1])
+    assert not np.allclose(scores, others)
+    before = jax.tree.leaves(variables["batch_stats"])
+    for old, new in zip(before, jax.tree.leaves(changed), strict=True):
+        assert not np.allclose(old, new)
+
+
+def test_scores_of_a_trained_net_depend_on_the_example_alone(variables):
+    whole = SMALL.apply(variables, IMAGES)
+    alone = SMALL.apply(variables, IMAGES[3:4])
+    np.testing.assert_allclose(whole[3:4], alone, rtol=1e-4, atol=1e-5)
+
+
+def test_every_parameter_moves_in_one_step(variables):
+    @jax.jit
+    def gradient(params, key):
+        def loss(params):
+            scores, _ = trained_scores(variables | {"params": params}, IMAGES, key)
+            return (jax.nn.log_softmax(scores) * (np.arange(10) == 3)).sum()
+
+        return jax.grad(loss)(params)
+
+    for path, leaf in jax.tree.leaves_with_path(gradient(variables["params"], jax.random.key(2))):
+        assert (leaf != 0).mean() > 0.5, jax.tree_util.keystr(path)  # a rectified unit may be off
