@@ -59,11 +59,50 @@ def init_state(params: Tree, optimizer, *, carry: Tree = None, variables: Tree =
     )
 
 
-def make_step(loss: Loss, optimizer: optax.GradientTransformation, key: jax.Array) -> Step:
+def gradient_of(loss: Loss, chunk_size: int | None) -> Callable:
+    """`loss` with its gradient: (params, variables, carry, batch, key) -> (result, gradient).
+
+    A batch of several times `chunk_size` is gone through chunk by chunk, which keeps a chunk's
+    activations in the processor's cache. The result is the same up to rounding, and up to what a
+    net draws or normalises over its batch.
+    """
+    whole = jax.value_and_grad(loss, has_aux=True)
+
+    def gradient(params, variables, carry, batch, key):
+        size = len(jax.tree.leaves(batch)[0])
+        if not chunk_size or size <= chunk_size or size % chunk_size or jax.tree.leaves(carry):
+            return whole(params, variables, carry, batch, key)
+        parts = size // chunk_size
+        chunks = jax.tree.map(lambda xs: xs.reshape(parts, chunk_size, *xs.shape[1:]), batch)
+
+        def add(carried, chunk_and_key):
+            variables, sums = carried
+            part, grads = whole(params, variables, carry, *chunk_and_key)
+            value, (variables, _, metrics) = part
+            return (variables, jax.tree.map(jnp.add, sums, (value, metrics, grads))), None
+
+        (_, (_, _, metrics)), grads = jax.eval_shape(whole, params, variables, carry, batch, key)
+        shapes = (jnp.zeros(()), metrics, grads)
+        zeros = jax.tree.map(lambda x: jnp.zeros(x.shape, x.dtype), shapes)
+        keys = jax.random.split(key, parts)
+        (variables, sums), _ = jax.lax.scan(add, (variables, zeros), (chunks, keys))
+        value, metrics, grads = sums
+        value, grads = jax.tree.map(lambda x: x / parts, (value, grads))
+        return (value, (variables, carry, metrics)), grads
+
+    return gradient
+
+
+def make_step(
+    loss: Loss,
+    optimizer: optax.GradientTransformation,
+    key: jax.Array,
+    chunk_size: int | None = None,
+) -> Step:
     """One update by the gradient of `loss`; randomness is `fold_in(key, step)`."""
+    gradient = gradient_of(loss, chunk_size)
 
     def step(state: TrainState, batch: Tree) -> tuple[TrainState, dict[str, Ratio]]:
-        gradient = jax.value_and_grad(loss, has_aux=True)
         (value, (variables, carry, metrics)), grads = gradient(
             state.params, state.variables, state.carry, batch, jax.random.fold_in(key, state.step)
         )

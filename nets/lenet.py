@@ -13,8 +13,12 @@ Proceedings of the IEEE 86(11), 1998; section II.B. In short, for a 32x32 field:
                                    60,000
 
 Every unit up to F6 squashes its sum by 1.7159 tanh(2/3 a), which has f(1) = 1, f(-1) = -1.
+
+Maps are [C, H, W, B] in here, the batch last: measured, that is up to three times faster on a CPU
+than the usual order, for one image as for 512 (see `nets.convolution`).
 """
 
+import functools
 from collections.abc import Sequence
 
 import flax.linen as nn
@@ -23,7 +27,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from nets.bitmaps import digit_bitmaps
-from nets.convolution import convolve
+from nets.convolution import convolve_batch_last
 from nets.differentiation import GRADIENT, Rule
 
 # TABLE I: the maps of S2 that each map of C3 sees.
@@ -41,9 +45,9 @@ def squash(a: jax.Array) -> jax.Array:
 
 
 def retina(images: jax.Array) -> jax.Array:
-    """Digits uint8 [B, 28, 28] centred in a field [B, 32, 32, 1]; white -0.1, ink 1.175."""
-    pixels = images.astype(jnp.float32) * (1.275 / 255) - 0.1
-    return jnp.pad(pixels, ((0, 0), (2, 2), (2, 2)), constant_values=-0.1)[..., None]
+    """Digits uint8 [B, 28, 28] centred in a field [1, 32, 32, B]; white -0.1, ink 1.175."""
+    pixels = images.transpose(1, 2, 0)[None].astype(jnp.float32) * (1.275 / 255) - 0.1
+    return jnp.pad(pixels, ((0, 0), (2, 2), (2, 2), (0, 0)), constant_values=-0.1)
 
 
 def uniform_by_fan_in(fan_in: np.ndarray | int) -> nn.initializers.Initializer:
@@ -72,8 +76,11 @@ class Convolution(nn.Module):
         fan_in = 25 * np.bincount(outputs)
         kernel = self.param("kernel", uniform_by_fan_in(fan_in[outputs]), (5, 5, len(inputs)))
         bias = self.param("bias", uniform_by_fan_in(fan_in), fan_in.shape)
-        whole = jnp.zeros((5, 5, xs.shape[-1], len(fan_in))).at[:, :, inputs, outputs].set(kernel)
-        return self.rule.pointwise(squash)(self.rule.linear(convolve)(whole, xs) + bias)
+        whole = jnp.zeros((5, 5, len(xs), len(fan_in))).at[:, :, inputs, outputs].set(kernel)
+        tile = next(t for t in (4, 2, 1) if xs.shape[1] % t == 0 and (xs.shape[1] - 4) % t == 0)
+        convolve = functools.partial(convolve_batch_last, tile=tile)
+        sums = self.rule.linear(convolve)(whole, xs) + for_maps(bias)
+        return self.rule.pointwise(squash)(sums)
 
 
 class Subsampling(nn.Module):
@@ -83,11 +90,22 @@ class Subsampling(nn.Module):
 
     @nn.compact
     def __call__(self, xs: jax.Array) -> jax.Array:
-        batch, height, width, maps = xs.shape
+        maps, height, width, batch = xs.shape
         coefficient = self.param("coefficient", uniform_by_fan_in(4), (maps,))
         bias = self.param("bias", uniform_by_fan_in(4), (maps,))
-        four = xs.reshape(batch, height // 2, 2, width // 2, 2, maps).sum((2, 4))
-        return self.rule.pointwise(squash)(self.rule.linear(jnp.multiply)(coefficient, four) + bias)
+        four = xs.reshape(maps, height // 2, 2, width // 2, 2, batch).sum((2, 4))
+        sums = self.rule.linear(jnp.multiply)(for_maps(coefficient), four) + for_maps(bias)
+        return self.rule.pointwise(squash)(sums)
+
+
+def for_maps(values: jax.Array) -> jax.Array:
+    """One value for each map, [C], as [C, 1, 1, 1]."""
+    return values[:, None, None, None]
+
+
+def in_a_row(maps: jax.Array) -> jax.Array:
+    """Maps [C, H, W, B] as vectors [B, H*W*C]."""
+    return maps.transpose(3, 1, 2, 0).reshape(maps.shape[-1], -1)
 
 
 def matrix_product(weights: jax.Array, xs: jax.Array) -> jax.Array:
@@ -135,8 +153,8 @@ class LeNet5(nn.Module):
     def state(self, images: jax.Array) -> jax.Array:
         """What enters the loss: F6 [B, 84], or the logits [B, 10] with a softmax output."""
         f = self.rule.pointwise(squash)
-        maps = self.S4(self.C3(self.S2(self.C1(retina(images)))))  # [B, 5, 5, 16]
-        f6 = f(self.F6(f(self.C5(maps.reshape(len(maps), -1)))))
+        maps = self.S4(self.C3(self.S2(self.C1(retina(images)))))  # [16, 5, 5, B]
+        f6 = f(self.F6(f(self.C5(in_a_row(maps)))))
         return self.output(f6) if self.softmax else f6
 
     def scores(self, state: jax.Array) -> jax.Array:
@@ -160,7 +178,7 @@ class LeNet4(nn.Module):
     def __call__(self, images: jax.Array) -> jax.Array:
         maps = Subsampling(name="S2")(Convolution(((0,),) * 4, name="C1")(retina(images)))
         maps = Subsampling(name="S4")(Convolution((range(4),) * 16, name="C3")(maps))
-        c5 = squash(FullConnection(120, name="C5")(maps.reshape(len(maps), -1)))
+        c5 = squash(FullConnection(120, name="C5")(in_a_row(maps)))
         return FullConnection(self.classes, name="output")(c5)
 
 
@@ -179,10 +197,10 @@ class LeNet1(nn.Module):
 
     @nn.compact
     def __call__(self, images: jax.Array) -> jax.Array:
-        field = retina(images)[:, 2:-2, 2:-2]  # [B, 28, 28, 1]
+        field = retina(images)[:, 2:-2, 2:-2]  # [1, 28, 28, B]
         maps = Subsampling(name="H2")(Convolution(((0,),) * 4, name="H1")(field))
         maps = Subsampling(name="H4")(Convolution(LENET_1_TABLE, name="H3")(maps))
-        return FullConnection(self.classes, name="output")(maps.reshape(len(maps), -1))
+        return FullConnection(self.classes, name="output")(in_a_row(maps))
 
 
 def squared_distances(xs: jax.Array, codes: jax.Array) -> jax.Array:
