@@ -149,16 +149,27 @@ def filters(params: Mapping, order: list[str]) -> Section:
 
 def activations(net: nn.Module, state, image: np.ndarray) -> dict[str, np.ndarray]:
     """The output of each layer for one image [28, 28], in the order of the layers."""
-    variables = {"params": state.params, **state.variables}
-    _, kept = net.apply(
-        variables, image[None], capture_intermediates=True, mutable=["intermediates"]
-    )
-    kept = kept["intermediates"]
-    return {
-        name: np.asarray(outputs["__call__"][0][0])
-        for name, outputs in kept.items()
-        if name != "__call__"
-    }
+    names = []  # noted while tracing: compiled functions return dictionaries sorted by name
+
+    @jax.jit
+    def outputs(variables, images):
+        _, kept = net.apply(
+            variables, images, capture_intermediates=True, mutable=["intermediates"]
+        )
+        kept = kept["intermediates"]
+        names.extend(name for name in kept if name != "__call__")
+        return [kept[name]["__call__"][0] for name in names]
+
+    arrays = outputs({"params": state.params, **state.variables}, image[None])
+    return dict(zip(names, map(_of_one, arrays), strict=True))
+
+
+def _of_one(output: jax.Array) -> np.ndarray:
+    """The one example of [1, H, W, C] or [C, H, W, 1], a net's choice, as [H, W, C]; of [1, D]."""
+    array = np.asarray(output)
+    if array.shape[0] == 1:
+        return array[0]
+    return np.moveaxis(array[..., 0], 0, -1)
 
 
 def maps(net, layers: Mapping[str, np.ndarray], image: np.ndarray, name: str) -> list[Section]:

@@ -110,7 +110,8 @@ def test_lenet5_report_is_complete_and_self_contained(tmp_path):
         "TABLE I: the connections of C3", "First-layer filters", "Feature maps", "Output units",
         "Confusion matrix", "Wrongly read", "How much distortion it takes",
     ]  # fmt: skip
-    for text in ("0.95", "48,120", "60,000", "1 of 10 test images", "drawn anew"):
+    for text in ("0.95", "48,120", "60,000", "1 of 10 test images", "drawn anew",
+                 "C1: 6 maps of 28 × 28", "S4: 16 maps of 5 × 5", "C5: 120 units", "F6: 84 units"):  # fmt: skip
         assert text in page
     assert "<script" not in page and "$\\broken$" in page
     for tag, attributes in Tags(page).found:
