@@ -22,10 +22,13 @@ NAMES = {
     "perceptron": "A perceptron",
 }
 _LENET_5 = {"C1": 156, "S2": 12, "C3": 1516, "S4": 32, "C5": 48_120, "F6": 10_164}
-COUNTS = {  # published numbers of trainable parameters
-    ("lenet5", False): _LENET_5 | {"total": 60_000},
-    ("lenet5", True): _LENET_5 | {"output": 850, "total": 60_850},
-    ("lenet1", False): {"total": 2578},
+COUNTS = {  # published numbers of trainable parameters, and where
+    ("lenet5", False): (_LENET_5 | {"total": 60_000}, "LeCun et al. 1998, section II.B"),
+    ("lenet5", True): (
+        _LENET_5 | {"output": 850, "total": 60_850},
+        "LeCun et al. 1998, section II.B; its output units are replaced by a softmax of 850",
+    ),
+    ("lenet1", False): ({"total": 2578}, "LeCun et al. 1990"),
 }
 _DRAWN = "The paper prints its bitmaps as a picture alone: ours are drawn anew."
 _RUBBISH = "The paper gives no value for the rubbish constant j of eq. 9: here it is {rubbish:g}."
@@ -67,7 +70,7 @@ def write(
         report.results_section(result, unsaid(config)),
         *report.configuration_sections(config, workdir),
         report.parameters_section(
-            trained.state.params, list(layers), COUNTS.get(kind, {}), "LeCun et al. 1998"
+            trained.state.params, list(layers), *COUNTS.get(kind, ({}, ""))
         ),
         curves(config, trained, size),
         *([table_i()] if config.net == "lenet5" else []),
