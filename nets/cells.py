@@ -24,6 +24,8 @@ import jax
 import jax.numpy as jnp
 from jax.nn import initializers, relu, sigmoid
 
+from nets.affine import affine
+
 Draw = Callable[..., jax.Array]  # an initializer: (key, shape) -> array
 
 
@@ -235,8 +237,7 @@ def _gate(cell, key, inputs):
 
 def _drives(params, gates, xs):
     """W_x x + b of every gate, {gate: [T, B, H]}: one product over all time steps."""
-    weights = pack(params, gates, "x")  # [D, G H]
+    w, b = pack(params, gates, "x"), pack(params, gates, "b")  # [D, G H], [G H]
     one_hot = jnp.issubdtype(xs.dtype, jnp.integer)
-    products = weights[xs] if one_hot else xs @ weights  # [T, B, G H]
-    parts = jnp.split(products + pack(params, gates, "b"), len(gates), axis=-1)
-    return dict(zip(gates, parts, strict=True))
+    drives = (w + b)[xs] if one_hot else affine(xs, w, b)  # [T, B, G H]
+    return dict(zip(gates, jnp.split(drives, len(gates), axis=-1), strict=True))

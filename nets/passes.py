@@ -12,6 +12,7 @@ import jax
 import jax.numpy as jnp
 from jax.nn import relu, sigmoid
 
+from nets.affine import total
 from nets.cells import GRU, LSTM, RNN, Memory, pack
 
 
@@ -107,7 +108,7 @@ def _lstm_gradients(w, befores, kept, deltas):
     ddrives = _apart(deltas, LSTM.gates)
     cs = kept.f * befores.c + kept.i * kept.g  # the new cell, which the output gate sees
     seen = {"input": befores.c, "forget": befores.c, "output": cs}
-    dpeepholes = {gate: (ddrives[gate] * seen[gate]).sum((0, 1)) for gate in w["c"]}
+    dpeepholes = {gate: total(ddrives[gate] * seen[gate]) for gate in w["c"]}
     return {"h": _summed(befores.h, deltas), "c": dpeepholes}, ddrives
 
 
@@ -141,7 +142,7 @@ def _after_backward(w_t, h, kept, dafter, dy):
 def _after_gradients(w, befores, kept, deltas):
     delta, dg = deltas
     dr, dz, dp = jnp.split(delta, 3, axis=-1)
-    dweights = {"h": _summed(befores, delta), "d": dp.sum((0, 1))}
+    dweights = {"h": _summed(befores, delta), "d": total(dp)}
     return dweights, {"reset": dr, "update": dz, "candidate": dg}
 
 

@@ -6,7 +6,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from nets.cells import GRU, LSTM, RNN, Stack, identity_rnn
+from nets.cells import GRU, LSTM, RNN, Memory, Stack, identity_rnn
 from nets.unroll import unroll
 
 T, B, D, H = 7, 3, 4, 5
@@ -89,12 +89,15 @@ def test_one_step_of_the_lstm_by_its_equations():
     new += sigmoid(sums["input"] + p["input"]["c"] * c) * np.tanh(sums["cell"])
     out = sigmoid(sums["output"] + p["output"]["c"] * new) * np.tanh(new)
 
+    def number(value, *shape):
+        return np.full(shape, value, np.float32)
+
     p = {
-        gate: {name: np.full((1, 1) if name in "xh" else 1, v) for name, v in w.items()}
+        gate: {name: number(v, *(1, 1) if name in "xh" else (1,)) for name, v in w.items()}
         for gate, w in p.items()
     }
-    first = type(cell.carry(1))(np.full((1, 1), h), np.full((1, 1), c))
-    last, y = cell.step(p, first, cell.project(p, np.full((1, 1), x)))
+    first = Memory(number(h, 1, 1), number(c, 1, 1))
+    last, y = cell.step(p, first, cell.project(p, number(x, 1, 1)))
     np.testing.assert_allclose([last.h[0, 0], last.c[0, 0], y[0, 0]], [out, new, out], rtol=1e-5)
 
 
@@ -128,8 +131,10 @@ LETTERS = {
 
 
 def random_params(cell):
-    params = cell.init(jax.random.key(1), D)
-    return jax.tree.map(lambda p: np.asarray(p) + 0.3 * normal(p.size, *p.shape), params)
+    draw = np.random.default_rng(0)
+    return jax.tree.map(
+        lambda like: (0.5 * draw.normal(size=like.shape)).astype(np.float32), shapes(cell, D)
+    )
 
 
 def ours(cell, params, xs, first, weights, mask=None):

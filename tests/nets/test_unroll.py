@@ -50,7 +50,6 @@ class Leaky:
 
 CELLS = {
     "tanh": RNN(H),
-    "identity": identity_rnn(H),
     "lstm": LSTM(H),
     "peephole lstm": LSTM(H, peepholes=True),
     "gru, reset before": GRU(H),
@@ -60,7 +59,7 @@ CELLS = {
 }
 NOT_BY_HAND = {name: CELLS[name] for name in ("stack", "user's own")} | {"sin": RNN(H, jnp.sin)}
 BY_HAND = {name: CELLS[name] for name in CELLS if name not in NOT_BY_HAND}
-BY_HAND["sigmoid"] = RNN(H, jax.nn.sigmoid)
+BY_HAND |= {"sigmoid": RNN(H, jax.nn.sigmoid), "identity": identity_rnn(H)}
 every_cell = pytest.mark.parametrize("cell", CELLS.values(), ids=CELLS)
 both_ways = pytest.mark.parametrize("reverse", [False, True], ids=["forward", "reverse"])
 
@@ -72,10 +71,14 @@ def normal(seed, *shape):
 @functools.cache
 def arguments(cell):
     """Parameters without zeros, so that no bias or peephole hides; inputs; a first carry."""
-    params = cell.init(jax.random.key(0), D)
-    params = jax.tree.map(lambda p: np.asarray(p) + 0.3 * normal(p.size, *p.shape), params)
-    carry = jax.tree.map(lambda c: 0.5 * normal(c.size, *c.shape), cell.carry(B))
-    return params, normal(1, T, B, D), carry
+    draw = np.random.default_rng(0)
+
+    def random(like):
+        return (0.5 * draw.normal(size=like.shape)).astype(np.float32)
+
+    params = jax.eval_shape(lambda key: cell.init(key, D), jax.random.key(0))
+    carry = jax.eval_shape(lambda: cell.carry(B))
+    return jax.tree.map(random, params), normal(1, T, B, D), jax.tree.map(random, carry)
 
 
 def cotangents(carry, steps=T):
@@ -99,6 +102,11 @@ def compiled(cell, reverse=False, by_hand=True):
         return unroll(cell, params, xs, carry, mask=mask, reverse=reverse, by_hand=by_hand)
 
     return with_gradients(run)
+
+
+@functools.cache
+def one_step(cell):
+    return jax.jit(lambda params, carry, x: cell.step(params, carry, cell.project(params, x)))
 
 
 def assert_close(ours, theirs, tolerance=1e-5):
@@ -126,13 +134,12 @@ def test_the_scan_is_the_net_unfolded_in_time(cell):
     assert_close((result, gradients), (loop, (shared, *others)))
 
 
-@both_ways
 @pytest.mark.parametrize("cell", BY_HAND.values(), ids=BY_HAND)
-def test_the_hand_written_backward_pass_is_automatic_differentiation(cell, reverse):
+def test_the_hand_written_backward_pass_is_automatic_differentiation(cell):
     assert passes_of(cell) is not None
     args, weights = arguments(cell), cotangents(arguments(cell)[2])
-    automatic = compiled(cell, reverse, by_hand=False)(*args, MASK, weights)
-    assert_close(compiled(cell, reverse)(*args, MASK, weights), automatic, 2e-6)
+    automatic = compiled(cell, reverse=True, by_hand=False)(*args, MASK, weights)
+    assert_close(compiled(cell, reverse=True)(*args, MASK, weights), automatic, 2e-6)
 
 
 def test_cells_without_a_hand_written_pass_are_differentiated_by_jax():
@@ -150,11 +157,11 @@ def test_a_ragged_batch_is_its_rows_alone(cell, reverse):
     params, xs, carry = arguments(cell)
     weights = cotangents(carry)
     (last, ys), (_, dxs, dcarry) = compiled(cell, reverse)(params, xs, carry, MASK, weights)
-    step = jax.jit(lambda carry, x: cell.step(params, carry, cell.project(params, x)))
+    step = one_step(cell)
     for row, length in enumerate(LENGTHS):
         alone = jax.tree.map(lambda c, row=row: c[row : row + 1], carry)
         for t in reversed(range(length)) if reverse else range(length):
-            alone, y = step(alone, xs[t, row : row + 1])
+            alone, y = step(params, alone, xs[t, row : row + 1])
             assert_close(ys[t, row : row + 1], y)
         assert_close(jax.tree.map(lambda c, row=row: c[row : row + 1], last), alone)
         assert not np.any(ys[length:, row]) and not np.any(dxs[length:, row])
@@ -185,14 +192,13 @@ def test_a_mask_without_padding_changes_nothing(cell):
 
 @every_cell
 def test_a_mask_with_holes_skips_them(cell):
-    """Steps 1 and 4 masked for all rows: the same as the four others in a row."""
+    """Steps 1, 3 and 4 masked for all rows: the same as the three others in a row."""
     params, xs, carry = arguments(cell)
-    weights, real = cotangents(carry), np.array([0, 2, 3, 5])
+    weights, real = cotangents(carry), np.array([0, 2, 5])
     mask = np.zeros((T, B), bool)
     mask[real] = True
     (last, ys), (dparams, dxs, dcarry) = compiled(cell)(params, xs, carry, mask, weights)
-    dense = with_gradients(lambda params, xs, carry, mask: unroll(cell, params, xs, carry))
-    expected = dense(params, xs[real], carry, None, (weights[0], weights[1][real]))
+    expected = compiled(cell)(params, xs[real], carry, None, (weights[0], weights[1][real]))
     assert_close(((last, ys[real]), (dparams, dxs[real], dcarry)), expected)
 
 
@@ -222,9 +228,12 @@ def test_causality_by_gradient(cell, reverse):
     np.testing.assert_array_equal(np.abs(dxs).sum((1, 2)) > 0, past)
 
 
-@every_cell
-@pytest.mark.parametrize("reverse, chunk", [(False, None), (True, 4)])
-def test_checkpointed_is_plain(cell, reverse, chunk):
+CHUNKS = [(name, True, 4) for name in CELLS] + [("lstm", False, None)]
+
+
+@pytest.mark.parametrize("name, reverse, chunk", CHUNKS)
+def test_checkpointed_is_plain(name, reverse, chunk):
+    cell = CELLS[name]
     args, weights = arguments(cell), cotangents(arguments(cell)[2])
     run = with_gradients(
         lambda params, xs, carry, mask: unroll_checkpointed(
