@@ -67,6 +67,7 @@ class Config(Shared):
     valid_size: int = option(0, "training examples held out, from the end, to choose by", least=0)
     num_steps: int = option(5000, "updates of the parameters", least=1, most=2**31 - 1)
     batch_size: int = option(32, "examples in a step, over all devices", least=1, most=65_536)
+    chunk_size: int = option(64, "examples whose gradient is formed at once", least=1)
     learning_rate: float = option(2e-3, "first step size of the optimiser (eta)", least=0.0)
     eval_every: int = option(1000, "steps between evaluations", least=1, identity=False)
     checkpoint_every: int = option(1000, "steps between checkpoints", least=1, identity=False)
@@ -82,7 +83,7 @@ _PAPER = Config(
 )  # fmt: skip
 _MODERN = Config(
     preset="modern", dataset="mnist", net="convnet", loss="cross_entropy", loss_scale=1.0,
-    optimizer="adam", schedule="cosine", learning_rate=3e-3, batch_size=128,
+    optimizer="adam", schedule="cosine", learning_rate=3e-3, batch_size=128, chunk_size=128,
     num_steps=20 * 469, eval_every=469, checkpoint_every=469, steps_per_call=20, distortions=True,
 )  # fmt: skip
 _FIG_9 = dataclasses.replace(_PAPER, loss="cross_entropy", loss_scale=1.0, optimizer="sgd",
@@ -159,7 +160,8 @@ def run(config: Config) -> dict:
     params = variables.pop("params")
 
     optimizer = make_optimizer(config, net, train_set)
-    step = make_step(make_loss(config, net), optimizer, jax.random.key(config.seed))
+    key = jax.random.key(config.seed)
+    step = make_step(make_loss(config, net), optimizer, key, config.chunk_size)
     mesh = mesh_for(config.batch_size)
     state = everywhere(mesh, init_state(params, optimizer, variables=variables))
     batches = make_batches(config, train_set, mesh)

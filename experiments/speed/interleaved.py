@@ -1,0 +1,134 @@
+"""Forms of one workload timed in turn, each in a process of its own: rounds, medians, ratios.
+
+What disturbs the machine for a while disturbs all forms of a round. A worker says on a line how
+long it compiled; then, for each line that it reads, it makes steps for a while and answers with
+the median microseconds of one.
+"""
+
+import os
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import rich.console
+import rich.table
+
+# What the launcher sets so that the C library keeps freed memory; a form runs with it or without.
+HEAP = {
+    "MALLOC_MMAP_MAX_": "0",
+    "MALLOC_TRIM_THRESHOLD_": "2147483647",
+    "MALLOC_TOP_PAD_": "67108864",
+    "MALLOC_ARENA_MAX": "1",
+}
+ROUND_SECONDS = 0.4
+
+
+def serve(step: Callable[[], Any], wait: Callable[[Any], Any], steps: int = 1) -> None:
+    """The worker's side; `step` makes `steps` training steps, `wait` blocks on what it returns."""
+    begin = time.perf_counter()
+    wait(step())
+    print(time.perf_counter() - begin, flush=True)
+    for _ in range(3):
+        wait(step())
+    for _ in sys.stdin:
+        times, end = [], time.perf_counter() + ROUND_SECONDS
+        while len(times) < 5 or time.perf_counter() < end:
+            begin = time.perf_counter()
+            wait(step())
+            times.append((time.perf_counter() - begin) / steps * 1e6)
+        print(statistics.median(times), flush=True)
+
+
+class Worker:
+    """A process that times one form when asked."""
+
+    def __init__(self, module: str, words: Iterable[str], heap: bool):
+        environment = {k: v for k, v in os.environ.items() if k not in HEAP}
+        self._process = subprocess.Popen(
+            [sys.executable, "-P", "-m", module, *words],
+            env=environment | (HEAP if heap else {}),
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+        )  # fmt: skip
+        self.compile_seconds = self._answer()
+        self.times: list[float] = []
+
+    def _answer(self) -> float:
+        line = self._process.stdout.readline()
+        if not line:
+            raise RuntimeError(f"a worker failed: {self._process.args}")
+        return float(line)
+
+    def round(self) -> None:
+        """Times one round, in microseconds a step."""
+        self._process.stdin.write("\n")
+        self._process.stdin.flush()
+        self.times.append(self._answer())
+
+    def close(self) -> None:
+        """Ends the process."""
+        self._process.stdin.close()
+        self._process.wait()
+
+    @property
+    def median(self) -> float:
+        """Of the rounds, in milliseconds a step."""
+        return statistics.median(self.times) / 1000
+
+
+def rows(
+    workload: str, ours: tuple[str, list[str]], peers: dict[str, tuple[str, list[str]]], rounds: int
+) -> list[dict[str, Any]]:
+    """Times ours against every peer, the peers both as they come and with our heap setting.
+
+    Args:
+      workload: its name.
+      ours: the worker's module and words.
+      peers: the same by name.
+      rounds: of each form.
+
+    Returns:
+      Two rows, against the best peer as it comes and the best with the heap kept.
+    """
+    workers = {("ours", True): Worker(*ours, heap=True)}
+    for name, peer in peers.items():
+        for heap in (False, True):
+            workers[name, heap] = Worker(*peer, heap=heap)
+    for _ in range(rounds):
+        for worker in workers.values():
+            worker.round()
+    for worker in workers.values():
+        worker.close()
+    mine = workers.pop(("ours", True))
+    return [_row(workload, mine, workers, heap) for heap in (False, True)]
+
+
+def _row(workload, mine: Worker, workers: dict, heap: bool) -> dict[str, Any]:
+    name, best = min(
+        ((n, w) for (n, kept), w in workers.items() if kept == heap), key=lambda nw: nw[1].median
+    )
+    return {
+        "workload": workload + (", PyTorch with the heap kept too" if heap else ""),
+        "ours_ms": round(mine.median, 4),
+        "peer": f"PyTorch {name}",
+        "peer_ms": round(best.median, 4),
+        "ratio": round(best.median / mine.median, 3),
+        "rounds": len(mine.times),
+        "ours_compile_s": round(mine.compile_seconds, 1),
+        "peer_compile_s": round(best.compile_seconds, 1),
+        "all_peers_ms": {
+            n: round(w.median, 4) for (n, kept), w in workers.items() if kept == heap
+        },
+    }
+
+
+def print_rows(all_rows: list[dict[str, Any]]) -> None:
+    """The table on standard output; a ratio above 1 is ours faster."""
+    table = rich.table.Table()
+    for column in ("workload", "ours_ms", "peer", "peer_ms", "ratio"):
+        table.add_column(column, justify="right" if column[-2:] in ("ms", "io") else "left")
+    for row in all_rows:
+        table.add_row(*(str(row[c.header]) for c in table.columns))
+    rich.console.Console(width=120).print(table)

@@ -1,0 +1,63 @@
+"""LeNet-5's training step: ours, as `experiments.lenet5` makes it, and PyTorch's."""
+
+import sys
+from typing import Any
+
+import jax
+import numpy as np
+
+from data.images import Images
+from experiments.speed.interleaved import rows, serve
+
+BATCHES = (32, 128, 512)
+FORMS = ("eager", "eager channels-last", "compiled", "compiled channels-last",
+         "compiled with update", "compiled with update channels-last")  # fmt: skip
+STEPS_PER_CALL = 4  # small: the loop's usual blocks gain no more at these sizes
+RATE = 1e-4
+
+
+def benchmark(rounds: int) -> list[dict[str, Any]]:
+    """One pair of rows for each batch size."""
+    found = []
+    for batch in BATCHES:
+        peers = {form: ("experiments.speed.torch_lenet5", [form, str(batch)]) for form in FORMS}
+        ours = ("experiments.speed.lenet5", [str(batch)])
+        found += rows(f"lenet5 step, batch {batch}", ours, peers, rounds)
+    return found
+
+
+def example_images(batch: int) -> Images:
+    """Noise for images; what they show does not change what a step costs."""
+    generator = np.random.default_rng(0)
+    images = generator.integers(0, 256, (batch, 28, 28)).astype(np.uint8)
+    return Images(images, generator.integers(0, 10, batch).astype(np.int32))
+
+
+def worker(batch: int) -> None:
+    """Times our step: plain gradient descent on the MAP loss, as PyTorch's."""
+    import optax
+
+    from experiments import lenet5
+    from experiments.image_classes import make_loss
+    from experiments.train import init_state, make_step, many
+
+    config, images = lenet5.PRESETS["paper"], example_images(batch)
+    net = lenet5.make_net(config, 10)
+    params = net.init(jax.random.key(0), images.images[:1])["params"]
+    optimizer = optax.sgd(RATE)
+    step = make_step(
+        make_loss(config, net), optimizer, jax.random.key(0), lenet5.PRESETS["paper"].chunk_size
+    )
+    run, state = many(step), init_state(params, optimizer)
+    block = jax.tree.map(lambda xs: jax.numpy.stack([xs] * STEPS_PER_CALL), images)
+
+    def steps():
+        nonlocal state
+        state, metrics = run(state, block, STEPS_PER_CALL)
+        return metrics
+
+    serve(steps, jax.block_until_ready, STEPS_PER_CALL)
+
+
+if __name__ == "__main__":
+    worker(int(sys.argv[1]))
