@@ -64,6 +64,15 @@ every_cell = pytest.mark.parametrize("cell", CELLS.values(), ids=CELLS)
 both_ways = pytest.mark.parametrize("reverse", [False, True], ids=["forward", "reverse"])
 
 
+@pytest.fixture(autouse=True, scope="module")
+def quick_compilation():
+    """Hundreds of tiny programs: compiling takes the time, and the laws are not about XLA."""
+    before = jax.config.read("jax_disable_most_optimizations")
+    jax.config.update("jax_disable_most_optimizations", True)
+    yield
+    jax.config.update("jax_disable_most_optimizations", before)
+
+
 def normal(seed, *shape):
     return np.random.default_rng(seed).normal(size=shape).astype(np.float32)
 
