@@ -205,8 +205,11 @@ case $name in
     if [ -n "$dry" ]; then printf 'cd %q && ' "$root"; else set_up test; cd "$root"; fi
     python -m pytest "$@" ;;
   speed)
-    [ -n "$dry" ] || set_up oracle
+    [ -n "$dry" ] || set_up ""
     python -m experiments.speed "$@" ;;
+  results)
+    [ -n "$dry" ] || set_up ""
+    python -m experiments.results_table "$@" ;;
   *)
     experiments "$name"
     [ -n "$dry" ] || set_up ""

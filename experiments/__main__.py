@@ -13,6 +13,7 @@ COMMANDS = """
 ./launch.sh EXPERIMENT [--flags]     trains it; --help lists the flags, the same command resumes
 ./launch.sh test [pytest arguments]  runs the tests
 ./launch.sh speed NAME [--out=FILE]  times a training step against PyTorch's
+./launch.sh results [add FOLDERS]    makes the README's table of results anew
 ./launch.sh setup                    installs and does nothing else
 ./launch.sh -n ...                   prints the command instead of running it
 """
