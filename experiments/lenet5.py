@@ -115,7 +115,7 @@ PAPER = {
 def published(config: Config) -> dict[str, Figure]:
     """The paper's figure for this preset, if the net and the data are still the preset's."""
     preset = PRESETS[config.preset]
-    same = (config.net, config.hidden, config.dataset) == (preset.net, preset.hidden, preset.dataset)
+    same = all(getattr(config, n) == getattr(preset, n) for n in ("net", "hidden", "dataset"))
     return {"test_error_percent": PAPER[config.preset]} if same and config.preset in PAPER else {}
 
 
