@@ -5,9 +5,12 @@ of the figures since the last evaluation, the seconds spent. The note also carri
 the state, so that a damaged checkpoint is known for one, whatever reads it without complaint.
 """
 
+import errno
 import hashlib
 import logging
+import os
 import pathlib
+import shutil
 import sys
 from typing import Any
 
@@ -32,11 +35,20 @@ def digest(state: TrainState) -> str:
     return sha.hexdigest()
 
 
+def layout(state: TrainState) -> dict[str, str]:
+    """The types and shapes of the leaves of a state, by name."""
+    return {
+        jax.tree_util.keystr(path): f"{leaf.dtype} {list(leaf.shape)}"
+        for path, leaf in jax.tree.leaves_with_path(state)
+    }
+
+
 class Checkpoints:
     """The checkpoints of one run; the newest three are kept."""
 
     def __init__(self, folder: pathlib.Path):
-        logging.getLogger("absl").setLevel(logging.ERROR)  # Orbax tells its every step
+        # Orbax tells its every step, and tells what it raises a second time as a traceback.
+        logging.getLogger("absl").setLevel(logging.CRITICAL)
         self.folder = folder
         self._manager = ocp.CheckpointManager(
             folder.absolute(),
@@ -51,17 +63,24 @@ class Checkpoints:
 
         Raises:
           Diverged: a parameter is not finite; the checkpoints before this one stay.
+          OSError: the disk is full; the checkpoints before this one stay.
         """
         state, step = jax.device_get(state), int(state.step)
         if step in self._manager.all_steps():
             return
         if not all(np.isfinite(leaf).all() for leaf in jax.tree.leaves(state.params)):
             raise Diverged(f"the run diverged at step {step}: a parameter is not finite")
-        note = note | {"sha256": digest(state)}
+        note = note | {"sha256": digest(state), "layout": layout(state)}
         items = ocp.args.Composite(
             state=ocp.args.StandardSave(state), note=ocp.args.JsonSave(note)
         )
-        self._manager.save(step, args=items)
+        try:
+            self._manager.save(step, args=items)
+        except ValueError as error:  # whatever the system says, TensorStore raises ValueError
+            for number in (errno.ENOSPC, errno.EDQUOT):
+                if os.strerror(number) in str(error):
+                    raise OSError(number, os.strerror(number), str(self.folder)) from None
+            raise
 
     def newest(self) -> int | None:
         """The number of the newest checkpoint's step."""
@@ -70,21 +89,23 @@ class Checkpoints:
     def restore(self, like: TrainState, identity: dict[str, Any]):
         """The newest sound checkpoint's (state, note), or None where there is none.
 
-        A damaged one is named on standard error, deleted, and the one before it taken.
+        A damaged one is named on standard error, set aside, and the one before it taken.
 
         Args:
           like: a state with the right shapes; its values do not matter.
           identity: of the run that wants to resume.
 
         Raises:
-          UserError: the checkpoint belongs to a run of other options.
+          UserError: the checkpoint belongs to a run of other options, or of other sizes.
         """
+        ours = layout(like)
         for step in sorted(self._manager.all_steps(), reverse=True):
             try:
                 note = self._manager.restore(
                     step, args=ocp.args.Composite(note=ocp.args.JsonRestore())
                 )["note"]
                 check_identity(self.folder, note["identity"], identity)
+                check_layout(self.folder, note["layout"], ours)
                 state = self._manager.restore(
                     step, args=ocp.args.Composite(state=ocp.args.StandardRestore(like))
                 )["state"]
@@ -97,11 +118,17 @@ class Checkpoints:
                 reason = str(error).split("\n")[0][:80]
                 print(
                     f"The checkpoint of step {step} in {self.folder} is damaged ({reason}); "
-                    "it is deleted and the one before it taken.",
+                    f"it is set aside as damaged.{step} and the one before it taken.",
                     file=sys.stderr,
                 )
-                self._manager.delete(step)
+                self._set_aside(step)
         return None
+
+    def _set_aside(self, step: int) -> None:
+        aside = self.folder / f"damaged.{step}"
+        shutil.rmtree(aside, ignore_errors=True)
+        (self.folder / str(step)).rename(aside)
+        self._manager.reload()
 
 
 def check_identity(folder: pathlib.Path, theirs: dict[str, Any], ours: dict[str, Any]) -> None:
@@ -113,3 +140,14 @@ def check_identity(folder: pathlib.Path, theirs: dict[str, Any], ours: dict[str,
             f"{folder} holds checkpoints of another configuration ({differences}): "
             "give the same flags as then, or another --workdir."
         )
+
+
+def check_layout(folder: pathlib.Path, theirs: dict[str, str], ours: dict[str, str]) -> None:
+    """Raises UserError, naming the first difference, if a checkpoint's arrays are not as ours."""
+    for name in theirs | ours:
+        if theirs.get(name) != ours.get(name):
+            raise UserError(
+                f"{folder} holds checkpoints of a net of other sizes ({name} {theirs.get(name)} "
+                f"there and {ours.get(name)} here): give the same data set as then, or another "
+                "--workdir."
+            )
