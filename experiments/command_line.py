@@ -7,6 +7,7 @@ and the same command resumes it.
 import dataclasses
 import errno
 import os
+import re
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from typing import TypeVar
@@ -83,6 +84,7 @@ def configuration(presets: Mapping[str, C], argv: Sequence[str]) -> C | None:
 
 def _sentence(error: flags.Error) -> str:
     text = str(error).replace("flag --", "--")
+    text = re.sub(r"\('Non-boolean argument.*\)", "give true or false", text)
     return text if text.endswith((".", "?")) else text + "."
 
 
