@@ -1,0 +1,37 @@
+"""The README's table says what the committed result files say, and nothing else."""
+
+import json
+
+import pytest
+
+from experiments import lenet5, results_table
+
+FILES = sorted(results_table.FOLDER.glob("*.json"))
+
+
+def test_readme_table_is_the_result_files():
+    text = results_table.README.read_text(encoding="utf-8")
+    assert results_table.with_table(text) == text, "./launch.sh results makes it anew"
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
+def test_a_result_file_is_a_run_of_what_it_is_named_after(path):
+    for seed, run in results_table.by_seed(path).items():
+        assert path.stem == f"{run['experiment']}-{run['preset']}"
+        assert run["seed"] == int(seed)
+        assert run["steps"] == lenet5.PRESETS[run["preset"]].num_steps
+        for name, figure in run["paper"].items():
+            assert name in run["metrics"] and figure["kind"] in ("paper", "quoted", "unverified")
+
+
+def test_runs_of_several_seeds_stand_side_by_side(tmp_path, monkeypatch):
+    monkeypatch.setattr(results_table, "FOLDER", tmp_path / "results")
+    run = {"experiment": "e", "preset": "p", "metrics": {"test_error_percent": 1.0}, "paper": {},
+           "seconds": 60.0}  # fmt: skip
+    for seed in (3, 1):
+        folder = tmp_path / f"run{seed}"
+        folder.mkdir()
+        (folder / "result.json").write_text(json.dumps(run | {"seed": seed}))
+        results_table.add([str(folder)])
+    assert list(results_table.by_seed(tmp_path / "results" / "e-p.json")) == ["1", "3"]
+    assert "1.00 (mean of 2 seeds: 1.00, 1.00)" in results_table.rows()
