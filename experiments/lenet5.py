@@ -164,7 +164,7 @@ def run(config: Config) -> dict:
     sets = load(config)
     train_set, valid_set = hold_out(sets, config.valid_size)
     net = make_net(config, len(sets.classes))
-    variables = dict(net.init(jax.random.key(config.seed), train_set.images[:1]))
+    variables = dict(jax.jit(net.init)(jax.random.key(config.seed), train_set.images[:1]))
     params = variables.pop("params")
 
     optimizer = make_optimizer(config, net, train_set)

@@ -53,7 +53,7 @@ def train(
       UserError: the folder holds the checkpoints of another configuration.
     """
     # The norm of the first parameters also after a resumption: they are made anew from the seed.
-    limit = LARGEST_GROWTH * float(optax.tree.norm(state.params))
+    limit = LARGEST_GROWTH * float(jax.jit(optax.tree.norm)(state.params))
     checkpoints, identity = Checkpoints(workdir.checkpoints), options.identity(config)
     totals, earlier = Totals(), 0.0
     restored = checkpoints.restore(state, identity)
