@@ -23,3 +23,12 @@ def raw_dir() -> pathlib.Path:
     if not path.is_dir():
         pytest.skip("needs real data: set UNFOLD_RAW_DIR to a folder of raw files")
     return path
+
+
+@pytest.fixture(scope="module")
+def quick_compilation():
+    """For modules of many small programs, whose tests are not about XLA's optimisations."""
+    before = jax.config.read("jax_disable_most_optimizations")
+    jax.config.update("jax_disable_most_optimizations", True)
+    yield
+    jax.config.update("jax_disable_most_optimizations", before)

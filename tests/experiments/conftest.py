@@ -1,6 +1,8 @@
 """What the tests of experiments share: a tiny data set, and runs of it without a report."""
 
+import shutil
 import struct
+import subprocess
 
 import numpy as np
 import pytest
@@ -50,3 +52,15 @@ def lenet5_command(monkeypatch, capfd):
         return status, *capfd.readouterr()
 
     return command
+
+
+@pytest.fixture
+def small_disk(tmp_path):
+    """A disk of 1,500 KiB, where mounting one is allowed."""
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=1500k", "tmpfs", str(disk)]
+    if shutil.which("mount") is None or subprocess.run(mount, capture_output=True).returncode:
+        pytest.skip("needs leave to mount a small disk")
+    yield disk
+    subprocess.run(["umount", "--lazy", str(disk)], check=True)

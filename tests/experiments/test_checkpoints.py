@@ -252,18 +252,6 @@ def test_killed_before_any_write_of_a_checkpoint_another_is_whole(three, tmp_pat
 # A full disk
 
 
-@pytest.fixture
-def small_disk(tmp_path):
-    """A disk of 400 KiB, where mounting one is allowed."""
-    disk = tmp_path / "disk"
-    disk.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", "size=400k", "tmpfs", str(disk)]
-    if shutil.which("mount") is None or subprocess.run(mount, capture_output=True).returncode:
-        pytest.skip("needs leave to mount a small disk")
-    yield disk
-    subprocess.run(["umount", "--lazy", str(disk)], check=True)
-
-
 @late_callback
 @pytest.mark.parametrize("free", [0, 8, 24, 48])
 def test_a_full_disk_is_an_error_of_the_system_and_costs_no_checkpoint(small_disk, free):

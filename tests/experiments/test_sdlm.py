@@ -18,6 +18,8 @@ from experiments.sdlm import (
 )
 from nets.lenet import LeNet5, map_loss, mse_loss
 
+pytestmark = pytest.mark.usefixtures("quick_compilation")
+
 
 def test_one_update_by_hand():
     params = {"w": jnp.array([1.0, -2.0]), "b": jnp.array(0.5)}

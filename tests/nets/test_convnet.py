@@ -6,6 +6,8 @@ import pytest
 
 from nets.convnet import ConvNet, max_pool
 
+pytestmark = pytest.mark.usefixtures("quick_compilation")
+
 IMAGES = np.random.default_rng(0).integers(0, 256, (16, 28, 28), np.uint8)
 SMALL = ConvNet(maps=(3, 4), units=8)
 

@@ -12,6 +12,8 @@ from nets.convolution import (
     to_tiles,
 )
 
+pytestmark = pytest.mark.usefixtures("quick_compilation")
+
 
 def batch_last(tile):
     """The form that LeNet-5 uses, for maps with the batch first."""

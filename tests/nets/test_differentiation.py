@@ -3,9 +3,12 @@
 import jax
 import jax.numpy as jnp
 import numpy as np
+import pytest
 
 from nets.differentiation import CURVATURE, GRADIENT
 from nets.lenet import LeNet5, squash
+
+pytestmark = pytest.mark.usefixtures("quick_compilation")
 
 SIDE, WINDOW, MAPS, CLASSES = 4, 3, 2, 3
 OUT = SIDE - WINDOW + 1
@@ -118,14 +121,13 @@ def test_every_layer_of_lenet_5_carries_curvature():
 
     @jax.jit
     def backward(params):
-        state, pull = jax.vjp(
-            lambda p: LeNet5(rule=CURVATURE).apply({"params": p}, images, method="state"), params
-        )
-        return state, pull(jnp.ones_like(state))[0]
+        def state(rule, params):
+            return LeNet5(rule=rule).apply({"params": params}, images, method="state")
 
-    state, h = backward(params)
-    np.testing.assert_allclose(
-        state, LeNet5().apply({"params": params}, images, method="state"), rtol=1e-5, atol=1e-6
-    )
+        found, pull = jax.vjp(lambda p: state(CURVATURE, p), params)
+        return found, state(GRADIENT, params), pull(jnp.ones_like(found))[0]
+
+    found, plain, h = backward(params)
+    np.testing.assert_allclose(found, plain, rtol=1e-5, atol=1e-6)
     for path, leaf in jax.tree.leaves_with_path(h):
         assert (leaf > 0).all(), jax.tree_util.keystr(path)

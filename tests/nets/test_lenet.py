@@ -11,6 +11,8 @@ from nets import lenet
 from nets.bitmaps import digit_bitmaps
 from nets.perceptron import Perceptron
 
+pytestmark = pytest.mark.usefixtures("quick_compilation")
+
 IMAGES = np.random.default_rng(0).integers(0, 256, (3, 28, 28), np.uint8)
 LABELS = np.array([7, 0, 3])
 
@@ -277,7 +279,7 @@ def scores_by_loops(params, image):
 
 
 def test_the_whole_net_equals_loops_in_double_precision(params):
-    found = lenet.LeNet5().apply({"params": params}, IMAGES[:2])
+    found = jax.jit(lenet.LeNet5().apply)({"params": params}, IMAGES[:2])
     expected = [scores_by_loops(params, image) for image in IMAGES[:2]]
     np.testing.assert_allclose(found, expected, rtol=1e-5)
 
