@@ -102,4 +102,4 @@ def whole_step(net: LeNet5, xs: torch.Tensor, labels: torch.Tensor):
 
 if __name__ == "__main__":
     torch.manual_seed(0)
-    serve(stepper(sys.argv[1], int(sys.argv[2])), float)
+    serve(stepper(sys.argv[1], int(sys.argv[2])), lambda loss: loss.detach().item())
