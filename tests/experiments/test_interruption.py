@@ -52,7 +52,7 @@ RUNS = {
                "--checkpoint_every=30", "--steps_per_call=9"),
 }  # fmt: skip
 STOPS = {
-    "linear": ["SIGTERM", "SIGINT", "SIGKILL", "write"],
+    "linear": ["SIGTERM", "SIGINT", "write"],
     "lenet5": ["SIGKILL"],
 }
 

@@ -244,12 +244,13 @@ def trained(config, mesh):
     return np.asarray(metrics["objective"].total), jax.device_get(state.params)
 
 
-for batch_size, devices in ((8, 4), (1, 1)):
-    config = Config(loss="cross_entropy", loss_scale=1.0, batch_size=batch_size, steps_per_call=5)
-    assert mesh_for(batch_size).size == devices
-    shared, one = trained(config, mesh_for(batch_size)), trained(config, mesh_for(1))
-    for ours, theirs in zip(jax.tree.leaves(shared), jax.tree.leaves(one), strict=True):
-        np.testing.assert_allclose(ours, theirs, rtol=1e-4, atol=1e-6)
+config = Config(loss="cross_entropy", loss_scale=1.0, batch_size=8, steps_per_call=5)
+shared, one = trained(config, mesh_for(8)), trained(config, mesh_for(1))
+for ours, theirs in zip(jax.tree.leaves(shared), jax.tree.leaves(one), strict=True):
+    np.testing.assert_allclose(ours, theirs, rtol=1e-4, atol=1e-6)
+
+config = Config(loss="cross_entropy", loss_scale=1.0, batch_size=1, steps_per_call=5)
+assert np.isfinite(trained(config, mesh_for(1))[0]).all()
 """
 
 
