@@ -87,7 +87,7 @@ def straight_and_stopped(kind, words, folder):
             last = str(moments.randint(3, 8))
             ends.append(ended(how, started(words, run, cache, DIE_AT_RENAME=last)))
             continue
-        process = started(words, run, cache, SLOWLY="0.02")
+        process = started(words, run, cache, SLOWLY="0.05")
         for line in process.stdout:
             if line.startswith("step "):  # compiled, and under way
                 break
