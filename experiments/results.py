@@ -1,7 +1,6 @@
 """What a finished run says of itself: result.json, and the table beside the paper's figures."""
 
 import dataclasses
-import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -96,8 +95,3 @@ def print_table(result: Mapping[str, Any]) -> None:
     table.add_row("parameters", f"{result['parameters']:,}")
     table.add_row("seconds", f"{result['seconds']:,}")
     rich.console.Console().print(table)
-
-
-def load(path) -> dict[str, Any]:
-    """A result.json."""
-    return json.loads(path.read_text(encoding="utf-8"))
