@@ -59,6 +59,49 @@ def batch_indices(
     return np.concatenate(pieces).reshape(num_steps, batch_size)
 
 
+def windows(
+    text: np.ndarray, first_step: int, num_steps: int, batch_size: int, length: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """What the steps first_step, first_step + 1, ... read of a running text.
+
+    The text is laid out in `batch_size` rows of equal length, and a step reads on in each of
+    them where the step before it stopped, so that a net's state can be carried along. A pass ends
+    when no whole window is left; the few symbols after it are not read.
+
+    Args:
+      text: codes [N].
+      first_step: number of the first step, from 0.
+      num_steps: how many steps.
+      batch_size: rows.
+      length: symbols that a net reads in a step; it predicts the symbol after each.
+
+    Returns:
+      Codes [num_steps, batch_size, length + 1]: the first `length` are read, the last `length`
+      predicted. And booleans [num_steps, batch_size], true where a row begins anew.
+
+    Raises:
+      UserError: the text is too short for one step.
+    """
+    per_pass = windows_in_a_pass(len(text), batch_size, length)
+    rows = text[: len(text) // batch_size * batch_size].reshape(batch_size, -1)
+    numbers = np.arange(first_step, first_step + num_steps) % per_pass
+    places = numbers[:, None] * length + np.arange(length + 1)
+    begins = np.repeat(numbers[:, None] == 0, batch_size, axis=1)
+    return rows[:, places].transpose(1, 0, 2), begins
+
+
+def windows_in_a_pass(size: int, batch_size: int, length: int) -> int:
+    """How many steps of `windows` a text of `size` symbols has in a pass; the same errors."""
+    count = (size // batch_size - 1) // length
+    if count < 1:
+        raise UserError(
+            f"The text has {size:,} symbols to train on, and one step needs "
+            f"{batch_size * (length + 1):,} (batch size {batch_size} times unroll {length} and "
+            "one): give a longer text, or make the batch or the unroll smaller."
+        )
+    return count
+
+
 def padded_batches(arrays: Arrays, batch_size: int) -> Iterator[tuple[Arrays, np.ndarray]]:
     """Cuts an evaluation set into equal batches, the last one filled up with zeros.
 

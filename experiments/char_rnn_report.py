@@ -1,0 +1,2 @@
+"""What the report of the character RNN shows."""
+def write(*_): pass

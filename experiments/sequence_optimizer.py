@@ -1,0 +1,37 @@
+"""How a sequence model is trained: clipping, a classic rule, and the learning rate by pass."""
+
+import jax.numpy as jnp
+import optax
+
+
+def make_optimizer(config, steps_per_pass: int) -> optax.GradientTransformation:
+    """Clipping by value, then by norm (0: neither), and the rule that `config.optimizer` names."""
+    schedule = make_schedule(config, steps_per_pass)
+    rules = {
+        "sgd": lambda: optax.sgd(schedule),
+        # p -= eta g / sqrt(sum of g^2 + 1e-8), Duchi et al. 2011 as min-char-rnn writes it
+        "adagrad": lambda: optax.adagrad(schedule, initial_accumulator_value=0.0, eps=1e-8),
+        # p -= eta g / (sqrt(mean of g^2) + 1e-8), Tieleman and Hinton 2012 as Torch writes it
+        "rmsprop": lambda: optax.rmsprop(schedule, decay=0.95, eps=1e-8, eps_in_sqrt=False),
+        "adam": lambda: optax.adam(schedule),
+    }
+    clips = []
+    if config.clip_value:
+        clips.append(optax.clip(config.clip_value))
+    if config.clip_norm:
+        clips.append(optax.clip_by_global_norm(config.clip_norm))
+    return optax.chain(*clips, rules[config.optimizer]())
+
+
+def make_schedule(config, steps_per_pass: int) -> optax.Schedule:
+    """The learning rate by step."""
+    if config.schedule == "cosine":
+        return optax.cosine_decay_schedule(config.learning_rate, config.num_steps)
+    if config.schedule == "constant":
+        return optax.constant_schedule(config.learning_rate)
+
+    def by_pass(step):  # unchanged in the first `decay_after` passes, then smaller in each
+        late = jnp.maximum(0, step // steps_per_pass - config.decay_after + 1)
+        return config.learning_rate * config.decay**late
+
+    return by_pass
