@@ -9,8 +9,8 @@
     ./launch.sh char_rnn sample --workdir=runs/char_rnn/quick --prime="The " --length=500
 
 What the papers leave unsaid, and the guess taken here: the first forget bias of Karpathy's LSTM
-is 1 and gradients are clipped element by element at 5, as in his published code; the sizes of
-his GRU and RNN are those that match the LSTM's parameters best. The lecture's net is that of
+is 1 and gradients are clipped element by element at 5, as in his published code; his GRU and RNN
+are the largest whose parameters are no more than the LSTM's. The lecture's net is that of
 min-char-rnn. It sees less than one pass of its text; the last 8 % are kept for testing.
 """
 
@@ -146,11 +146,10 @@ def run(config: Config) -> dict:
     )  # fmt: skip
     pass_steps = windows_in_a_pass(len(text.train), config.batch_size, config.unroll)
     model = make_model(config, len(text.symbols))
-    key = jax.random.key(config.seed)
-    params = first_parameters(config, model, key)
+    params = first_parameters(config, model, config.seed)
 
     optimizer = make_optimizer(config, pass_steps)
-    step = make_step(make_loss(model), optimizer, key)
+    step = make_step(make_loss(model), optimizer, jax.random.key(config.seed))
     mesh = mesh_for(config.batch_size)
     state = init_state(params, optimizer, carry=model.carry(config.batch_size))
     nats = make_mean_surprise(model)
@@ -168,7 +167,8 @@ def run(config: Config) -> dict:
             if part is not None
         }
 
-    write_sample(workdir, config, model, params, text, 0)
+    if not workdir.samples.exists():
+        write_sample(workdir, config, model, params, text, 0)
     batches = make_batches(config, text.train, mesh)
     trained = train(
         config, workdir, everywhere(mesh, state), step, batches, evaluated,

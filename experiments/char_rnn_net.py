@@ -26,13 +26,13 @@ def make_model(config, symbols: int) -> LanguageModel:
     return LanguageModel(cells, symbols, config.embedding, config.dropout)
 
 
-def first_parameters(config, model: LanguageModel, key: jax.Array):
+def first_parameters(config, model: LanguageModel, seed: int):
     """The parameters as `--init` wants them drawn."""
-    params = jax.jit(model.init)(key)
+    params = jax.jit(model.init)(jax.random.key(seed))
     if config.init == "default":
         return params
     leaves, tree = jax.tree.flatten(params)
-    keys = jax.random.split(jax.random.fold_in(key, 1), len(leaves))
+    keys = jax.random.split(jax.random.fold_in(jax.random.key(seed), 1), len(leaves))
     drawn = [_drawn(config, *pair) for pair in zip(keys, leaves, strict=True)]
     return jax.tree.unflatten(tree, drawn)
 

@@ -64,7 +64,7 @@ def trained(workdir: str):
     names = {field.name for field in dataclasses.fields(Config)}
     config = Config(**{name: value for name, value in identity.items() if name in names})
     model = make_model(config, len(identity["symbols"]))
-    params = first_parameters(config, model, jax.random.key(0))
+    params = first_parameters(config, model, seed=0)
     like = init_state(params, make_optimizer(config, 1), carry=model.carry(config.batch_size))
     found = checkpoints.restore(like, identity)
     if found is None:
@@ -85,10 +85,9 @@ def writer(model, length: int, choice: Choice):
 
 def write_sample(workdir: Workdir, config, model, params, text, step: int) -> None:
     """Puts a sample beside those of earlier steps in samples.jsonl, in place of later ones."""
-    path = workdir.path / "samples.jsonl"
     key = jax.random.fold_in(jax.random.key(config.seed), step)
     prime = codes_of(opening(text.symbols), text.symbols)
     written = text_of(writer(model, LENGTH, Choice())(params, prime, key), text.symbols)
-    rows = [row for row in metrics.read(path) if row["step"] < step]
+    rows = [row for row in metrics.read(workdir.samples) if row["step"] < step]
     rows.append({"step": step, "text": written})
-    write_whole(path, "".join(json.dumps(row) + "\n" for row in rows))
+    write_whole(workdir.samples, "".join(json.dumps(row) + "\n" for row in rows))

@@ -165,7 +165,8 @@ def check_identity(folder: pathlib.Path, theirs: dict[str, Any], ours: dict[str,
 
 def _short(value: Any) -> str:
     text = str(value)
-    return text if len(text) <= 40 else f"{text[:37]!r}... ({len(text)} characters)"
+    text = text if text.isprintable() else repr(text)
+    return text if len(text) <= 40 else f"{text[:37]}... ({len(text)} characters)"
 
 
 def check_layout(folder: pathlib.Path, theirs: dict[str, str], ours: dict[str, str]) -> None:

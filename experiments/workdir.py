@@ -2,6 +2,7 @@
 
     config.json     the options, with versions, devices, command and commit
     metrics.jsonl   one object a line: step, split, then figures
+    samples.jsonl   what a net wrote, by step, where it writes
     result.json     once, at the end
     report.html     one file that needs no other
     checkpoints/    Orbax
@@ -69,6 +70,7 @@ class Workdir:
         self.result = self.path / "result.json"
         self.report = self.path / "report.html"
         self.metrics = self.path / "metrics.jsonl"
+        self.samples = self.path / "samples.jsonl"
 
     def write_config(self, config: Shared) -> None:
         """Writes config.json."""

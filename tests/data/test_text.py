@@ -1,0 +1,104 @@
+"""Texts: symbols and codes, cuts, published files, and what is wrong with a user's file."""
+
+import math
+
+import numpy as np
+import pytest
+
+from data import corpora, ngrams
+from data.batches import windows, windows_in_a_pass
+from data.errors import UserError
+from data.text import Text, coded, codes_of, decoded, encoded, in_three, read_file, text_of
+
+CUTS = {"valid_percent": 10, "test_percent": 10}
+
+
+@pytest.mark.parametrize(
+    ("unit", "content"), [("bytes", bytes(range(256))), ("characters", "Ünï\r\n ☃ 𝄞".encode())]
+)
+def test_decoding_and_encoding_are_inverse(unit, content):
+    assert encoded(decoded(content, unit, "f"), unit) == content
+
+
+def test_codes_and_text_are_inverse_and_the_alphabet_is_sorted():
+    text = coded(("banana\n", "☃", "an"), "f")
+    assert text.symbols == "\nabn☃"
+    assert text_of(text.train, text.symbols) == "banana\n"
+    assert codes_of("nab", text.symbols).tolist() == [3, 1, 2]
+
+
+def test_the_three_parts_are_the_text_in_order():
+    text = "".join(map(str, range(100)))
+    train, valid, test = in_three(text, 10, 20)
+    assert train + valid + test == text
+    assert (len(valid), len(test)) == (19, 38)
+
+
+@pytest.mark.parametrize(
+    ("content", "sentence"),
+    [(b"", "empty"), (b"a", "nothing but 'a'"), (b"aaaa", "nothing but"), (b"ab\xff\x00", "bytes")],
+)
+def test_files_without_text(tmp_path, content, sentence):
+    (tmp_path / "f.txt").write_bytes(content)
+    with pytest.raises(UserError, match=sentence):
+        corpora.load(str(tmp_path / "f.txt"), unit="characters", **CUTS)
+
+
+def test_missing_files_and_unknown_names(tmp_path):
+    with pytest.raises(UserError, match="cannot be read"):
+        read_file(tmp_path / "none.txt", "bytes")
+    with pytest.raises(UserError, match="choose python"):
+        corpora.load("latin", unit="bytes", **CUTS)
+
+
+def test_an_unknown_symbol_is_named():
+    with pytest.raises(UserError, match="'☃'"):
+        codes_of("a☃", "ab")
+
+
+def test_facts_tell_texts_apart():
+    one, other = coded(("ab", "a", "b"), "f"), coded(("ab", "b", "a"), "f")
+    assert one.facts != other.facts and one.facts["symbols"] == "ab"
+
+
+@pytest.mark.parametrize(
+    ("name", "unit", "sizes", "symbols"),
+    [
+        ("shakespeare", "characters", 5_447_743, 84),
+        ("tiny_shakespeare", "characters", 1_115_394, 65),
+        ("war_and_peace", "bytes", 3_258_246, 87),
+        ("ptb_char", "characters", 5_017_482 + 393_042 + 442_423, 50),
+    ],
+)
+def test_published_texts(raw_dir, name, unit, sizes, symbols):
+    text = corpora.load(name, unit=unit, raw_dir=str(raw_dir), **CUTS)
+    assert sum(map(len, text[:3])) == sizes
+    assert len(text.symbols) == symbols
+
+
+def test_the_embedded_text_needs_no_file():
+    text = corpora.load("python", unit="characters", **CUTS)
+    assert len(text.train) > 300_000 and set("\n abc") <= set(text.symbols)
+
+
+def test_windows_read_on_where_the_last_stopped():
+    text = np.arange(2 * 11)
+    assert windows_in_a_pass(22, 2, 3) == 3
+    symbols, begins = windows(text, 0, 4, 2, 3)
+    assert symbols[:, 0].tolist() == [[0, 1, 2, 3], [3, 4, 5, 6], [6, 7, 8, 9], [0, 1, 2, 3]]
+    assert symbols[:, 1].tolist() == (symbols[:, 0] + 11).tolist()
+    assert begins[:, 0].tolist() == begins[:, 1].tolist() == [True, False, False, True]
+    later, _ = windows(text, 2, 2, 2, 3)
+    assert (later == symbols[2:]).all()
+
+
+def test_a_text_shorter_than_a_step():
+    with pytest.raises(UserError, match="5 symbols .* needs 8"):
+        windows(np.arange(5), 0, 1, 2, 3)
+
+
+def test_ngrams_by_hand():
+    text = Text(np.array([0, 1, 0, 0]), np.array([]), np.array([0, 0, 1]), "ab")
+    # unigram: (3 + 1) / 6 and (1 + 1) / 6; bigram after a: a 1 + 1, b 1 + 1
+    assert ngrams.unigram_nats(text) == pytest.approx(-(math.log(4 / 6) + math.log(2 / 6)) / 2)
+    assert ngrams.bigram_nats(text) == pytest.approx(math.log(2))

@@ -1,0 +1,192 @@
+"""The character RNN's command: tiny runs from end to end, resumed, sampled, and misused."""
+
+import json
+import signal
+
+import numpy as np
+import optax
+import pytest
+
+from experiments import char_rnn, char_rnn_report, training_run
+from experiments.char_rnn_sample import Sample, sample
+from experiments.command_line import main
+from experiments.sequence_optimizer import make_optimizer, make_schedule
+
+SMALL = ("--hidden=6", "--unroll=5", "--batch_size=3", "--num_steps=8", "--eval_every=4",
+         "--checkpoint_every=4", "--steps_per_call=2")  # fmt: skip
+TEXT = 'He said "to be" (or not).\nTwo lines, OK.\n' * 12
+
+
+@pytest.fixture
+def own_text(tmp_path):
+    path = tmp_path / "own.txt"
+    path.write_text(TEXT)
+    return path
+
+
+@pytest.fixture
+def command(monkeypatch, capfdbinary):
+    """Runs the command with these words; gives (status, standard output, standard error)."""
+
+    def run(*words):
+        capfdbinary.readouterr()
+        monkeypatch.setattr("sys.argv", ["char_rnn", *map(str, words)])
+        status = main(char_rnn.PRESETS, char_rnn.run, {"sample": (Sample(), sample)})
+        out, error = capfdbinary.readouterr()
+        return status, out.decode(), error.decode()
+
+    return run
+
+
+@pytest.mark.parametrize(
+    "words",
+    [(), ("--cell=gru", "--layers=2", "--embedding=4", "--dropout=0.2"), ("--cell=rnn",)],
+)
+def test_a_run_ends_with_figures_samples_and_a_report(words, own_text, tmp_path, command):
+    workdir = tmp_path / "run"
+    flags = (*SMALL, *words, f"--dataset={own_text}", f"--workdir={workdir}")
+    status, out, error = command(*flags)
+    assert status == 0, error
+    result = json.loads((workdir / "result.json").read_text())
+    nats = result["metrics"]["test_nats_per_character"]
+    assert result["metrics"]["test_bits_per_character"] == pytest.approx(nats / np.log(2))
+    assert result["metrics"]["test_bigram_nats_per_character"] > 0
+    rows = (workdir / "samples.jsonl").read_text().splitlines()
+    assert [json.loads(row)["step"] for row in rows] == [0, 4, 8]
+    page = (workdir / "report.html").read_text()
+    assert "Samples by stage" in page and "Units over the text" in page and "correlation" in page
+
+
+@pytest.fixture
+def trained(own_text, tmp_path, command, monkeypatch):
+    monkeypatch.setattr(char_rnn_report, "write", lambda *_: None)
+    workdir = tmp_path / "trained"
+    assert command(*SMALL, f"--dataset={own_text}", f"--workdir={workdir}")[0] == 0
+    return workdir
+
+
+def test_sampling(trained, command):
+    def written(*words):
+        status, out, error = command("sample", f"--workdir={trained}", "--length=20", *words)
+        assert status == 0, error
+        return out
+
+    assert written("--prime=He") == written("--prime=He")
+    assert written("--prime=He").startswith("He") and len(written("--prime=He")) == 2 + 20 + 1
+    assert written("--seed=1") != written("--seed=2")
+    cold = [written("--temperature=0", f"--seed={seed}") for seed in (1, 2)]
+    assert cold[0] == cold[1] == written("--top_k=1")
+    assert written("--length=0", "--prime=to be") == "to be\n"
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (["--prime=☃"], "'☃' does not occur"),
+        (["--temperature=-1"], "give 0.0 or more"),
+        (["--temperature=nan"], "finite"),
+        (["--length=-1"], "give 0 or more"),
+        (["--top_p=2"], "give 1.0 or less"),
+        (["--workdir=/nowhere/at/all"], "no checkpoint of a char_rnn run"),
+        (["--size=3"], "Unknown command line flag"),
+    ],
+)
+def test_wrong_sampling(words, sentence, trained, command):
+    status, out, error = command("sample", f"--workdir={trained}", *words)
+    assert (status, out) == (2, "") and sentence in error and error.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("changed", "name"), [("--unroll=4", "unroll"), ("--dataset=OTHER", "symbols")]
+)
+def test_another_unroll_or_vocabulary_does_not_resume(changed, name, trained, own_text, command):
+    other = own_text.with_name("other.txt")
+    other.write_text(TEXT.replace("Two", "Xtwo"))
+    words = (*SMALL, f"--dataset={own_text}", changed.replace("OTHER", str(other)))
+    status, _, error = command(*words, f"--workdir={trained}")
+    assert status == 2 and name in error and error.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("content", "words", "sentence"),
+    [
+        (b"", (), "is empty"),
+        (b"xxxx", (), "nothing but 'x'"),
+        (b"\x80abc", (), "--unit=bytes"),
+        (b"too short", (), "make the batch or the unroll smaller"),
+        (None, (), "cannot be read"),
+        (TEXT.encode(), ("--unroll=0",), "give 1 or more"),
+        (TEXT.encode(), ("--cell=tree",), "choose one of"),
+    ],
+)
+def test_wrong_texts(content, words, sentence, tmp_path, command):
+    path = tmp_path / "text.txt"
+    if content is not None:
+        path.write_bytes(content)
+    status, _, error = command(
+        *SMALL, *words, f"--dataset={path}", f"--workdir={tmp_path / 'run'}"
+    )
+    assert status == 2 and sentence in error and error.count("\n") == 1
+
+
+def test_bytes_are_read_and_written_as_they_are(tmp_path, command, monkeypatch):
+    monkeypatch.setattr(char_rnn_report, "write", lambda *_: None)
+    path = tmp_path / "any.bin"
+    path.write_bytes(bytes(range(200, 256)) * 10)
+    flags = (*SMALL, "--unit=bytes", f"--dataset={path}", f"--workdir={tmp_path / 'run'}")
+    assert command(*flags)[0] == 0
+
+
+def test_cut_in_the_middle_of_a_pass_it_ends_with_the_same_bytes(
+    own_text, tmp_path, trained, command, monkeypatch
+):
+    """The carried state is part of what a checkpoint holds."""
+    workdir = tmp_path / "cut"
+    flags = (*SMALL, f"--dataset={own_text}", f"--workdir={workdir}")
+    step, calls = training_run.fit, []
+
+    def cut(*args, on_call, **rest):
+        def once(now):
+            calls.append(now)
+            if now == 6:
+                signal.raise_signal(signal.SIGTERM)
+            return on_call(now)
+
+        return step(*args, on_call=once, **rest)
+
+    monkeypatch.setattr(training_run, "fit", cut)
+    assert command(*flags)[0] == 143
+    assert calls[-1] == 6
+    monkeypatch.setattr(training_run, "fit", step)
+    status, out, _ = command(*flags)
+    assert status == 0 and "resuming at step 6" in out
+    straight, resumed = (json.loads((d / "result.json").read_text()) for d in (trained, workdir))
+    assert straight["metrics"] == resumed["metrics"]
+    assert (trained / "samples.jsonl").read_text() == (workdir / "samples.jsonl").read_text()
+
+
+def test_the_lecture_s_rule_is_min_char_rnn_s():
+    config = char_rnn.PRESETS["lecture"]
+    optimizer = make_optimizer(config, 100)
+    p, state = {"w": np.float32(1.0)}, optimizer.init({"w": np.float32(1.0)})
+    memory = 0.0
+    for g in (0.5, -7.0, 3.0):
+        clipped = np.clip(g, -5, 5)
+        memory += clipped**2
+        wanted = float(p["w"]) - 0.1 * clipped / np.sqrt(memory + 1e-8)
+        updates, state = optimizer.update({"w": np.float32(g)}, state, p)
+        p = optax.apply_updates(p, updates)
+        assert float(p["w"]) == pytest.approx(wanted, rel=1e-6)
+
+
+def test_karpathy_s_rate_decays_after_the_tenth_pass():
+    schedule = make_schedule(char_rnn.PRESETS["karpathy-lstm"], 260)
+    rates = [float(schedule(step)) / 2e-3 for step in (0, 10 * 260 - 1, 10 * 260, 12 * 260)]
+    assert rates == pytest.approx([1, 1, 0.95, 0.95**3], rel=1e-5)
+
+
+def test_published_figures_stand_beside_the_paper_s_own_net_alone():
+    config = char_rnn.PRESETS["karpathy-gru-128"]
+    assert char_rnn.published(config)["test_nats_per_character"].value == 1.23
+    assert not char_rnn.published(char_rnn.dataclasses.replace(config, hidden=9))
+    assert not char_rnn.published(char_rnn.PRESETS["quick"])
