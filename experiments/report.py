@@ -132,24 +132,25 @@ def curves_section(
     names: Mapping[str, str],
     passes: float,
     text: Sequence[str] = (),
+    x: str = "passes through the training set",
 ) -> Section:
-    """Figures against passes through the training set, one plot each.
+    """Figures against passes through the training set, or what else `x` says, one plot each.
 
     Args:
       rows: of metrics.jsonl.
       names: the figures to draw, with the words of their axis, unit included.
-      passes: that one step makes.
+      passes: that one step makes, or how many of `x`.
       text: what to say first.
     """
     pictures = [
-        Picture(drawing.plot(f"{words} against passes", _curves(rows, name, words, passes)))
+        Picture(drawing.plot(f"{words} against {x}", _curves(rows, name, words, passes, x)))
         for name, words in names.items()
         if any(name in row for row in rows)
     ]
     return Section("Curves", text, pictures=pictures)
 
 
-def _curves(rows, name: str, words: str, passes: float):
+def _curves(rows, name: str, words: str, passes: float, x: str):
     def draw(axes):
         shown = [row for row in rows if name in row]
         for split, marker in (("train", "o"), ("test", "s"), ("valid", "^")):
@@ -157,7 +158,7 @@ def _curves(rows, name: str, words: str, passes: float):
             if points:
                 axes.plot(*zip(*points, strict=True), marker=marker, markersize=3, label=split)
         drawing.log_scale_if_wide(axes, [row[name] for row in shown])
-        axes.set(xlabel="passes through the training set", ylabel=words)
+        axes.set(xlabel=x, ylabel=words)
         axes.set_xlim(left=0)
         axes.legend()
 

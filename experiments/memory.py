@@ -1,0 +1,267 @@
+"""What a recurrent net can remember, and for how long. | Hochreiter, Schmidhuber 1997
+
+    ./launch.sh memory                       the adding problem of length 100, by an LSTM
+    ./launch.sh memory --preset=adding-rnn   the same by a tanh RNN, which cannot
+    ./launch.sh memory --preset=order-lstm   temporal order; order-rnn too
+    ./launch.sh memory --preset=copy-lstm    copy ten symbols after 50 blanks; copy-rnn too
+    ./launch.sh memory --preset=rows-lstm    MNIST row by row; rows-irnn too
+
+The sequences of the 1997 paper are made exactly. The net is not its net: a common LSTM or RNN
+with forget gates, exact gradients, Adam and minibatches, where the paper has blocks of two cells
+without forget gates, truncated gradients and updates after each sequence. A sequence counts as
+wrong in the paper's terms: an error of 0.04 or more of the target (adding), 0.3 or more at any
+output (order). A task is solved where fewer than 1 % of the test's sequences are wrong, as in
+Pascanu, Mikolov and Bengio 2013; copy and rows count wrong symbols and wrong digits.
+
+The LSTM of the adding problem begins with a forget bias of 5, which remembers for some hundred
+steps from the start (Bai, Kolter and Koltun 2018 do the same): with 1 it does not learn the task
+in as many sequences.
+"""
+
+import dataclasses
+import math
+import sys
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from data import memory_tasks, mnist
+from data.batches import batch_indices, padded_batches
+from data.memory_tasks import Sequences
+from experiments import report
+from experiments.command_line import main
+from experiments.config import Shared, option
+from experiments.results import Figure, finish
+from experiments.running_text import surprise
+from experiments.sequence_optimizer import make_optimizer
+from experiments.train import (
+    Ratio,
+    block_of_batches,
+    evaluate,
+    everywhere,
+    init_state,
+    make_step,
+    mesh_for,
+)
+from experiments.training_run import train
+from experiments.workdir import Workdir
+from nets.cells import GRU, LSTM, RNN, identity_rnn
+from nets.sequence_reader import SequenceReader
+
+TASKS = {"adding": memory_tasks.adding, "order": memory_tasks.order, "copy": memory_tasks.copy}
+SIZES = {"adding": (2, 1), "order": (8, 4), "copy": (10, 10), "rows": (28, 10)}  # inputs, outputs
+TEST_SEED, TEST_SIZE = 2**31, 2560  # beyond every run's own seed; the paper's number
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Config(Shared):
+    """What a run of this experiment is; the defaults are the `quick` preset."""
+
+    dataset: str = option("generated", "generated, or mnist for the task rows",
+                          choices=("generated", "mnist"))
+    task: str = option("adding", "adding, order, copy or rows", choices=tuple(SIZES))
+    length: int = option(100, "T: the least length (adding, order), the blanks (copy)",
+                         least=10, most=100_000)
+    cell: str = option("lstm", "rnn (tanh), irnn, lstm or gru",
+                       choices=("rnn", "irnn", "lstm", "gru"))
+    hidden: int = option(32, "units", least=1, most=65_536)
+    forget_bias: float = option(5.0, "lstm: first bias of the forget gate")
+    optimizer: str = option("adam", "the rule", choices=("sgd", "adagrad", "rmsprop", "adam"))
+    clip_value: float = option(0.0, "limit of each entry of the gradient; 0: none", least=0.0)
+    clip_norm: float = option(1.0, "limit of the gradient's norm; 0: none", least=0.0)
+    schedule: str = option("cosine", "of the learning rate: constant or cosine",
+                           choices=("constant", "cosine"))
+    num_steps: int = option(6000, "updates of the parameters", least=1, most=2**31 - 1)
+    batch_size: int = option(32, "sequences in a step, over all devices", least=1, most=65_536)
+    learning_rate: float = option(4e-3, "first step size of the optimiser", least=0.0)
+    eval_every: int = option(500, "steps between evaluations", least=1, identity=False)
+    checkpoint_every: int = option(500, "steps between checkpoints", least=1, identity=False)
+    steps_per_call: int = option(50, "steps that one call to the device makes", least=1,
+                                 most=100_000, identity=False)
+
+
+def _preset(name: str, **changes) -> Config:
+    return dataclasses.replace(Config(), preset=name, **changes)
+
+
+_COPY = dict(task="copy", length=50, hidden=64, forget_bias=1.0)
+_ROWS = dict(task="rows", dataset="mnist", hidden=100, forget_bias=1.0, batch_size=64, num_steps=5 * 938,
+             eval_every=938, checkpoint_every=938, learning_rate=2e-3)  # fmt: skip
+PRESETS = {
+    "quick": Config(),
+    "adding-rnn": _preset("adding-rnn", cell="rnn"),
+    "adding-gru": _preset("adding-gru", cell="gru"),
+    "order-lstm": _preset("order-lstm", task="order", forget_bias=1.0),
+    "order-rnn": _preset("order-rnn", task="order", cell="rnn"),
+    "copy-lstm": _preset("copy-lstm", **_COPY),
+    "copy-rnn": _preset("copy-rnn", cell="rnn", **_COPY),
+    "rows-lstm": _preset("rows-lstm", **_ROWS),
+    "rows-irnn": _preset("rows-irnn", cell="irnn", **_ROWS),
+}
+_SOURCE = "Hochreiter and Schmidhuber 1997, experiment {}: {} of 2,560, after {} sequences"
+PAPER = {
+    "adding": Figure(100 / 2560, _SOURCE.format(4, "1", "74,000"), "paper"),
+    "order": Figure(100 / 2560, _SOURCE.format("6a", "1", "31,390"), "paper"),
+}
+
+
+def published(config: Config) -> dict[str, Figure]:
+    """The paper's figure for an LSTM, where the task has one at this length."""
+    same = config.cell == "lstm" and config.length == 100 and config.task in PAPER
+    return {"test_wrong_percent": PAPER[config.task]} if same else {}
+
+
+def floor(config: Config) -> tuple[str, float]:
+    """The loss that a net without memory cannot fall below: its name and value."""
+    if config.task == "adding":
+        return "test_mean_squared_error_floor", 1 / 6
+    if config.task == "copy":
+        return "test_nats_per_step_floor", 10 * math.log(8) / (config.length + 20)
+    return "test_nats_floor", math.log(SIZES[config.task][1])
+
+
+def loss_name(config: Config) -> str:
+    """What the loss is: for the figures' names."""
+    return floor(config)[0].removeprefix("test_").removesuffix("_floor")
+
+
+def make_model(config: Config) -> SequenceReader:
+    """The net of the task's sizes."""
+    cell = {
+        "rnn": lambda: RNN(config.hidden),
+        "irnn": lambda: identity_rnn(config.hidden),
+        "lstm": lambda: LSTM(config.hidden, forget_bias=config.forget_bias),
+        "gru": lambda: GRU(config.hidden),
+    }[config.cell]()
+    return SequenceReader(cell, *SIZES[config.task])
+
+
+def measured(config: Config, model: SequenceReader, params, batch: Sequences, rows=1.0):
+    """(loss of each row [B], metrics); `rows` is 0 for those that do not count."""
+    xs = jnp.swapaxes(batch.inputs, 0, 1)  # [T, B, ...]
+    if config.task == "copy":
+        logits, targets = model.each(params, xs), batch.targets.T  # no row is shorter
+        losses = surprise(logits, targets).mean(0)
+        wrong = (logits.argmax(-1) != targets)[-10:].mean(0)
+    else:
+        mask = jnp.arange(len(xs))[:, None] < batch.lengths
+        said = model.last(params, xs, mask)
+        if config.task == "adding":
+            errors = said[:, 0] - batch.targets
+            # in the units of the sum of two numbers from 0 to 1, where the floor is 1/6
+            losses, wrong = jnp.square(2 * errors), abs(errors) >= 0.04
+        else:
+            losses, wrong = surprise(said, batch.targets), said.argmax(-1) != batch.targets
+        if config.task == "order":
+            p = jax.nn.softmax(said)
+            wrong = abs(p - jax.nn.one_hot(batch.targets, 4)).max(-1) >= 0.3
+    count = jnp.broadcast_to(jnp.float32(rows), losses.shape).sum()
+    sums = {"loss": (losses * rows).sum(), "wrong": (wrong * rows).sum(dtype=jnp.float32)}
+    return losses, {name: Ratio(total, count) for name, total in sums.items()}
+
+
+def make_loss(config: Config, model: SequenceReader):
+    """The mean loss of Sequences, as `experiments.train` wants it."""
+
+    def loss(params, variables, carry, batch, key):
+        losses, metrics = measured(config, model, params, batch)
+        return losses.mean(), (variables, carry, metrics)
+
+    return loss
+
+
+def rows_of(images: np.ndarray, labels: np.ndarray) -> Sequences:
+    """Images uint8 [B, 28, 28] as sequences of their rows, from the top."""
+    lengths = np.full(len(images), images.shape[1], np.int32)
+    return Sequences(images.astype(np.float32) / 255, lengths, labels)
+
+
+def make_source(config: Config):
+    """(batches(first, count) -> Sequences [count, B, ...], the test set)."""
+    size = config.batch_size
+    if config.task == "rows":
+        sets = mnist.load(config.data_dir or None, config.raw_dir or None)
+
+        def drawn(first, count):
+            chosen = batch_indices(config.seed, first, count, size, len(sets.train.labels))
+            flat = chosen.ravel()
+            both = rows_of(sets.train.images[flat], sets.train.labels[flat])
+            return Sequences(*(x.reshape(count, size, *x.shape[1:]) for x in both))
+
+        return drawn, rows_of(*sets.test)
+
+    def generated(first, count):
+        made = [
+            TASKS[config.task](np.random.default_rng([config.seed, n]), size, config.length)
+            for n in range(first, first + count)
+        ]
+        return Sequences(*map(np.stack, zip(*made, strict=True)))
+
+    test = TASKS[config.task](np.random.default_rng(TEST_SEED), TEST_SIZE, config.length)
+    return generated, test
+
+
+def figures(config: Config, means: dict[str, float]) -> dict[str, float]:
+    """Means as they are written."""
+    return {loss_name(config): means["loss"], "wrong_percent": 100 * means["wrong"]}
+
+
+def run(config: Config) -> dict:
+    """Trains, evaluates and reports; returns what result.json holds."""
+    config = dataclasses.replace(config, dataset="mnist" if config.task == "rows" else "generated")
+    workdir = Workdir(config.workdir or f"runs/memory/{config.preset}")
+    draw, test = make_source(config)
+    model = make_model(config)
+    optimizer = make_optimizer(config, 1)
+    mesh = mesh_for(config.batch_size)
+    params = jax.jit(model.init)(jax.random.key(config.seed))
+    state = everywhere(mesh, init_state(params, optimizer))
+    step = make_step(make_loss(config, model), optimizer, jax.random.key(config.seed))
+    measure = jax.jit(lambda params, cut: measured(config, model, params, *cut)[1])
+    cuts = [jax.device_put(cut) for cut in padded_batches(test, 512)]
+
+    def batches(first: int, count: int):
+        return block_of_batches(mesh, draw(first, count), config.steps_per_call)
+
+    def evaluated(state):
+        means = evaluate(lambda cut: measure(state.params, cut), cuts).means()
+        return {"test": figures(config, means)}
+
+    trained = train(config, workdir, state, step, batches, evaluated,
+                    lambda means: figures(config, means))  # fmt: skip
+    points = zip(*trained.metrics.curve("test", "wrong_percent"), strict=True)
+    solved = [at for at, wrong in points if wrong < 1]
+    metrics = dict([floor(config)])
+    if solved:
+        metrics["test_sequences_until_solved"] = solved[0] * config.batch_size
+    result = finish("memory", config, trained, metrics=metrics, paper=published(config),
+                    workdir=workdir)  # fmt: skip
+    write_report(config, workdir, trained, result)
+    return result
+
+
+def write_report(config: Config, workdir: Workdir, trained, result) -> None:
+    """Writes report.html: the figures beside the floor, and curves."""
+    wrong = result["metrics"]["test_wrong_percent"]
+    name, least = floor(config)
+    text = (
+        f"Without memory the {loss_name(config).replace('_', ' ')} stays at {least:.4g} or more.",
+        f"The task is {'solved' if wrong < 1 else 'not solved'}: {wrong:.3g} % of the test's "
+        f"{'symbols' if config.task == 'copy' else 'sequences'} are wrong, and below 1 % counts.",
+    )
+    names = {loss_name(config): loss_name(config).replace("_", " "), "wrong_percent": "wrong (%)"}
+    sections = [
+        report.results_section(result, text),
+        *report.configuration_sections(config, workdir),
+        report.curves_section(trained.metrics.rows, names, config.batch_size, x="sequences"),
+    ]
+    summary = (
+        f"{config.task}, length {config.length}: a {config.cell} of {config.hidden} units, "
+        f"{result['parameters']:,} parameters, {config.num_steps:,} steps of {config.batch_size}."
+    )
+    report.write(workdir.report, f"Memory, preset {config.preset}", summary, sections)
+
+
+if __name__ == "__main__":
+    sys.exit(main(PRESETS, run))
