@@ -86,8 +86,10 @@ def _preset(name: str, **changes) -> Config:
 
 
 _COPY = dict(task="copy", length=50, hidden=64, forget_bias=1.0)
-_ROWS = dict(task="rows", dataset="mnist", hidden=100, forget_bias=1.0, batch_size=64,
-             num_steps=5 * 938, eval_every=938, checkpoint_every=938, learning_rate=2e-3)  # fmt: skip
+_ROWS = dict(
+    task="rows", dataset="mnist", hidden=100, forget_bias=1.0, batch_size=64, learning_rate=2e-3,
+    num_steps=5 * 938, eval_every=938, checkpoint_every=938,
+)  # fmt: skip
 PRESETS = {
     "quick": Config(),
     "adding-rnn": _preset("adding-rnn", cell="rnn"),

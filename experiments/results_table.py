@@ -50,9 +50,10 @@ def _row(runs: list[Mapping[str, Any]]) -> str:
     first = runs[0]
     name = next(iter(first["paper"]), headline(first))
     values = [run["metrics"][name] for run in runs]
-    reached = f"{sum(values) / len(values):.2f}"
+    form = ".2f" if name.endswith("_percent") else ".3f"
+    reached = f"{sum(values) / len(values):{form}}"
     if len(values) > 1:
-        reached += f" (mean of {len(values)} seeds: {', '.join(f'{v:.2f}' for v in values)})"
+        reached += f" (mean of {len(values)} seeds: {', '.join(f'{v:{form}}' for v in values)})"
     paper = first["paper"].get(name, {"value": "", "kind": "", "source": ""})
     preset = "" if first["preset"] == "quick" else f" --preset={first['preset']}"
     minutes = sum(run["seconds"] for run in runs) / len(runs) / 60
@@ -61,16 +62,16 @@ def _row(runs: list[Mapping[str, Any]]) -> str:
         f"{minutes:.1f} min",
         name.replace("_", " "),
         reached,
-        f"{paper['value']}",
+        f"{paper['value']:.4g}" if paper["value"] else "",
         f"{paper['kind']}{': ' + paper['source'] if paper['source'] else ''}",
     )
     return f"| {' | '.join(cells)} |\n"
 
 
 def headline(result: Mapping[str, Any]) -> str:
-    """The figure that stands for a run without a published one: its test error, or the first."""
-    names = list(result["metrics"])
-    return next((n for n in names if n.startswith("test_error")), names[0])
+    """The figure that stands for a run without a published one: its test error, or the like."""
+    tested = [name for name in result["metrics"] if name.startswith("test_")]
+    return next((n for n in tested if n in ("test_error_percent", "test_wrong_percent")), tested[0])
 
 
 def with_table(text: str) -> str:
