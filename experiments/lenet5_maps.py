@@ -10,6 +10,7 @@ from experiments import drawing
 from experiments.report import Picture, Section
 from nets import lenet
 from nets.bitmaps import HEIGHT, WIDTH, digit_bitmaps
+from nets.convolution import from_tiles
 
 
 def filters(params: Mapping, order: list[str]) -> Section:
@@ -50,11 +51,10 @@ def activations(net: nn.Module, state, image: np.ndarray) -> dict[str, np.ndarra
 
 
 def _of_one(output: jax.Array) -> np.ndarray:
-    """The one example of [1, H, W, C] or [C, H, W, 1], a net's choice, as [H, W, C]; of [1, D]."""
-    array = np.asarray(output)
-    if array.shape[0] == 1:
-        return array[0]
-    return np.moveaxis(array[..., 0], 0, -1)
+    """The one example of maps [1, H, W, C], or of maps in tiles, as [H, W, C]; of [1, D] as [D]."""
+    if output.ndim == 6:
+        return np.moveaxis(np.asarray(from_tiles(output))[..., 0], 0, -1)
+    return np.asarray(output)[0]
 
 
 def maps(net, layers: Mapping[str, np.ndarray], image: np.ndarray, name: str) -> list[Section]:

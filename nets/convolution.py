@@ -27,41 +27,54 @@ def convolve(kernel: jax.Array, xs: jax.Array) -> jax.Array:
     return flat.reshape(batch, *out, maps)
 
 
-def convolve_batch_last(kernel: jax.Array, xs: jax.Array, tile: int = 1) -> jax.Array:
-    """The same for maps xs [C, H, W, B], giving [O, H', W', B].
+def convolve_tiles(kernel: jax.Array, xs: jax.Array) -> jax.Array:
+    """The same for maps in tiles, see `to_tiles`: [t, t, C, h, w, B] gives [t, t, O, h', w', B].
 
     With the batch last, all that is done to single pixels and to neighbours runs along contiguous
-    examples. A handful of maps still makes a thin product; so tile x tile pixels side by side are
-    taken for one pixel with tile^2 times the maps, and the kernel is widened to match. `tile`
-    must divide H, W, H' and W'.
+    examples. A handful of maps still makes a thin product; so the t x t pixels of a tile are taken
+    for one pixel with t^2 times the maps, and the kernel is widened to match. t must divide the
+    sides of the maps, before and after.
     """
-    kernel, xs = kernel_of_tiles(kernel, tile), to_tiles(xs, tile)
-    rows, columns, channels, maps = kernel.shape
+    tile, maps = len(xs), kernel.shape[-1]
+    kernel = kernel_of_tiles(kernel, tile)
+    rows, columns = kernel.shape[:2]
+    xs = xs.reshape(-1, *xs.shape[3:])  # [t*t*C, h, w, B]
     _, height, width, batch = xs.shape
     out = (height - rows + 1, width - columns + 1)
     patches = jnp.concatenate(
         [xs[:, m : m + out[0], n : n + out[1]] for m in range(rows) for n in range(columns)]
-    )  # [M*N*C, H', W', B]
-    flat = kernel.reshape(-1, maps).T @ patches.reshape(rows * columns * channels, -1)
-    return from_tiles(flat.reshape(maps, *out, batch), tile)
+    )  # [M'*N'*t*t*C, h', w', B]
+    flat = kernel.reshape(len(patches), -1).T @ patches.reshape(len(patches), -1)
+    return flat.reshape(tile, tile, maps, *out, batch)
 
 
 def to_tiles(xs: jax.Array, tile: int) -> jax.Array:
-    """[C, H, W, B] to [t*t*C, H/t, W/t, B]: each t x t square of pixels becomes one pixel."""
-    if tile == 1:
-        return xs
+    """Maps [C, H, W, B] to [t, t, C, H/t, W/t, B]: first a pixel's place in its t x t square."""
     maps, height, width, batch = xs.shape
     squares = xs.reshape(maps, height // tile, tile, width // tile, tile, batch)
-    return squares.transpose(2, 4, 0, 1, 3, 5).reshape(-1, height // tile, width // tile, batch)
+    return squares.transpose(2, 4, 0, 1, 3, 5)
 
 
-def from_tiles(ys: jax.Array, tile: int) -> jax.Array:
+def from_tiles(xs: jax.Array) -> jax.Array:
     """The inverse of `to_tiles`."""
-    if tile == 1:
-        return ys
-    maps, height, width, batch = ys.shape
-    squares = ys.reshape(tile, tile, -1, height, width, batch).transpose(2, 3, 0, 4, 1, 5)
-    return squares.reshape(-1, height * tile, width * tile, batch)
+    tile, _, maps, height, width, batch = xs.shape
+    return xs.transpose(2, 3, 0, 4, 1, 5).reshape(maps, height * tile, width * tile, batch)
+
+
+def sums_of_four(xs: jax.Array) -> jax.Array:
+    """x1 + x2 + x3 + x4 of every 2 x 2 square: [t, t, C, h, w, B] gives tiles of half the side."""
+    tile = len(xs)
+    return xs.reshape(tile // 2, 2, tile // 2, 2, *xs.shape[2:]).sum((1, 3))
+
+
+def on_each_map(values: jax.Array, xs: jax.Array) -> jax.Array:
+    """One value for each map, [C], at all of its pixels: the shape of xs [t, t, C, h, w, B].
+
+    Written as a product with ones, since the gradient of that is a product too: XLA's CPU
+    compiler is far slower at the sum over all pixels that broadcasting leads to.
+    """
+    ones = jnp.ones((1, xs[0, 0, 0].size), xs.dtype)
+    return (jnp.tile(values, len(xs) ** 2)[:, None] @ ones).reshape(xs.shape)
 
 
 def kernel_of_tiles(kernel: jax.Array, tile: int) -> jax.Array:
@@ -69,8 +82,6 @@ def kernel_of_tiles(kernel: jax.Array, tile: int) -> jax.Array:
 
     The output pixel (p, q) of a tile sees the kernel moved by (p, q); the rest is zeros.
     """
-    if tile == 1:
-        return kernel
     rows, columns, channels, maps = kernel.shape
     m, n = (-(-(side + tile - 1) // tile) for side in (rows, columns))  # in tiles
     moved = [

@@ -6,21 +6,22 @@ import pytest
 
 from nets.convolution import (
     convolve,
-    convolve_batch_last,
     convolve_reference,
+    convolve_tiles,
     from_tiles,
+    sums_of_four,
     to_tiles,
 )
 
 pytestmark = pytest.mark.usefixtures("quick_compilation")
 
 
-def batch_last(tile):
+def in_tiles(tile):
     """The form that LeNet-5 uses, for maps with the batch first."""
 
     def form(kernel, xs):
-        ys = convolve_batch_last(kernel, xs.transpose(3, 1, 2, 0), tile)
-        return ys.transpose(3, 1, 2, 0)
+        ys = convolve_tiles(kernel, to_tiles(xs.transpose(3, 1, 2, 0), tile))
+        return from_tiles(ys).transpose(3, 1, 2, 0)
 
     return form
 
@@ -28,8 +29,8 @@ def batch_last(tile):
 FORMS = {
     "XLA's": convolve_reference,
     "product": convolve,
-    "batch last": batch_last(1),
-    "batch last, 2x2 tiles": batch_last(2),
+    "batch last": in_tiles(1),
+    "batch last, 2x2 tiles": in_tiles(2),
 }
 every_form = pytest.mark.parametrize("form", FORMS.values(), ids=FORMS)
 
@@ -85,7 +86,7 @@ def test_forms_agree_in_values_and_gradients(batch):
         kernel, xs = normal(0, 5, 5, channels, maps) / 5, normal(1, batch, side, side, channels)
         upstream = normal(2, batch, side - 4, side - 4, maps)
         expected = pulled_back(convolve_reference, kernel, xs, upstream)
-        for form in (convolve, batch_last(tile)):
+        for form in (convolve, in_tiles(tile)):
             found = pulled_back(form, kernel, xs, upstream)
             for ours, theirs in zip(found, expected, strict=True):
                 scale = np.abs(theirs).max()
@@ -107,7 +108,13 @@ def pulled_back(form, kernel, xs, upstream):
 def test_tiles_are_squares_of_pixels_and_can_be_undone(tile):
     xs = normal(0, 3, 8, 12, 2)
     tiles = to_tiles(xs, tile)
-    assert tiles.shape == (tile * tile * 3, 8 // tile, 12 // tile, 2)
-    square = xs[:, tile : 2 * tile, :tile]  # the second row's first tile
-    assert sorted(tiles[:, 1, 0, 0]) == sorted(square[..., 0].ravel())
-    np.testing.assert_array_equal(from_tiles(tiles, tile), xs)
+    assert tiles.shape == (tile, tile, 3, 8 // tile, 12 // tile, 2)
+    np.testing.assert_array_equal(tiles[1, 0, :, 1, 2], xs[:, tile + 1, 2 * tile])
+    np.testing.assert_array_equal(from_tiles(tiles), xs)
+
+
+@pytest.mark.parametrize("tile", [2, 4])
+def test_sums_of_four_are_over_squares_of_neighbours(tile):
+    xs = normal(0, 3, 8, 12, 2)
+    expected = xs.reshape(3, 4, 2, 6, 2, 2).sum((2, 4))
+    np.testing.assert_allclose(from_tiles(sums_of_four(to_tiles(xs, tile))), expected, atol=1e-6)

@@ -9,6 +9,7 @@ from scipy.special import logsumexp
 
 from nets import lenet
 from nets.bitmaps import digit_bitmaps
+from nets.convolution import from_tiles, to_tiles
 from nets.perceptron import Perceptron
 
 pytestmark = pytest.mark.usefixtures("quick_compilation")
@@ -83,7 +84,8 @@ def test_a_map_of_c3_depends_on_the_maps_of_table_i_alone(params):
     layer = lenet.Convolution(lenet.TABLE_I)
 
     def sums(maps):
-        return layer.apply({"params": params["C3"]}, maps[..., None]).sum((1, 2, 3))  # [16]
+        tiles = to_tiles(maps[..., None], 2)
+        return layer.apply({"params": params["C3"]}, tiles).sum((0, 1, 3, 4, 5))  # [16]
 
     maps = np.random.default_rng(1).normal(size=(6, 14, 14)).astype(np.float32)
     seen = np.abs(jax.jit(jax.jacobian(sums))(maps)).max((2, 3)) > 0  # [16, 6]
@@ -93,7 +95,8 @@ def test_a_map_of_c3_depends_on_the_maps_of_table_i_alone(params):
 def test_a_kernel_of_c3_stands_for_the_connection_of_its_place(params):
     kernel, bias = (np.asarray(params["C3"][name], np.float64) for name in ("kernel", "bias"))
     maps = np.random.default_rng(2).normal(size=(6, 14, 14, 1))
-    found = lenet.Convolution(lenet.TABLE_I).apply({"params": params["C3"]}, maps)
+    layer = lenet.Convolution(lenet.TABLE_I)
+    found = from_tiles(layer.apply({"params": params["C3"]}, to_tiles(maps, 2)))
     pairs = [(i, o) for o, inputs in enumerate(lenet.TABLE_I) for i in inputs]
     row, column = 3, 8
     sums = bias.copy()
@@ -145,7 +148,7 @@ def test_squash_maps_one_to_one_and_bends_most_there():
 def test_retina_centres_the_digit_and_scales_its_ink():
     images = np.zeros((2, 28, 28), np.uint8)
     images[0, 0, 27], images[1] = 255, 51
-    field = np.asarray(lenet.retina(images))
+    field = np.asarray(from_tiles(lenet.retina(images)))
     assert field.shape == (1, 32, 32, 2)
     white = np.full((32, 32), -0.1)
     white[2, 29] = 1.175
@@ -156,7 +159,8 @@ def test_retina_centres_the_digit_and_scales_its_ink():
 def test_subsampling_is_the_lectures_formula():
     maps = np.random.default_rng(4).normal(size=(3, 6, 4, 2)).astype(np.float32)
     coefficient, bias = np.array([0.3, -0.7, 2.0]), np.array([0.1, 0.0, -0.4])
-    found = lenet.Subsampling().apply({"params": dict(coefficient=coefficient, bias=bias)}, maps)
+    params = dict(coefficient=coefficient, bias=bias)
+    found = from_tiles(lenet.Subsampling().apply({"params": params}, to_tiles(maps, 2)))
     assert found.shape == (3, 3, 2, 2)
     for c, i, j, b in np.ndindex(found.shape):
         x1, x2, x3, x4 = (maps[c, 2 * i + m, 2 * j + n, b] for m in (0, 1) for n in (0, 1))
