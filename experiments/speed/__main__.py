@@ -3,47 +3,71 @@
 import importlib.util
 import pathlib
 import sys
+from collections.abc import Callable, Iterable
+from typing import Any, NamedTuple
 
 from absl import flags
 
 from data.errors import UserError
-from experiments.speed import lenet5
-from experiments.speed.interleaved import print_rows
-from experiments.workdir import write_json
+from experiments.speed import interleaved, lenet5, recurrent, recurrent_memory
+from experiments.workdir import write_json, write_whole
 
-BENCHMARKS = {"lenet5": lenet5.benchmark}
+Rows = list[dict[str, Any]]
 
 
-def parsed(argv: list[str]) -> tuple[str, str, int]:
-    """The words NAME, --out and --rounds; raises UserError."""
+class Benchmark(NamedTuple):
+    """What a word of the command line stands for."""
+
+    rows: Callable[[int, str], Rows]  # (rounds, only)
+    peer: bool = True  # whether it needs PyTorch
+    columns: Iterable[str] = interleaved.COLUMNS  # of the printed table
+    picture: Callable[[Rows], str] | None = None  # an SVG beside --out
+
+
+BENCHMARKS = {
+    "lenet5": Benchmark(lambda rounds, only: lenet5.benchmark(rounds)),
+    "recurrent": Benchmark(recurrent.benchmark),
+    "recurrent-memory": Benchmark(
+        recurrent_memory.benchmark, False, recurrent_memory.COLUMNS, recurrent_memory.picture
+    ),
+}
+
+
+def parsed(argv: list[str]) -> tuple[Benchmark, flags.FlagValues]:
+    """The word NAME, and --out, --rounds and --only; raises UserError."""
     values = flags.FlagValues()
     flags.DEFINE_string("out", "", "write the rows there as JSON", flag_values=values)
-    flags.DEFINE_integer("rounds", 7, "of each form", lower_bound=1, flag_values=values)
+    flags.DEFINE_integer("rounds", 5, "of each form", lower_bound=1, flag_values=values)
+    flags.DEFINE_string("only", "", "workloads with this in their names", flag_values=values)
     try:
         words = values(argv)[1:]
     except flags.Error as error:
         raise UserError(f"{error}.") from None
     if len(words) != 1 or words[0] not in BENCHMARKS:
         raise UserError(f"Say what to time: {', '.join(BENCHMARKS)}.")
+    benchmark = BENCHMARKS[words[0]]
     if values.out and not pathlib.Path(values.out).absolute().parent.is_dir():
         raise UserError(f"--out={values.out}: there is no such folder; make it first.")
-    if importlib.util.find_spec("torch") is None:
+    if benchmark.peer and importlib.util.find_spec("torch") is None:
         raise UserError(
             "The comparison needs PyTorch: UNFOLD_EXTRAS=oracle ./launch.sh setup installs it."
         )
-    return words[0], values.out, values.rounds
+    return benchmark, values
 
 
 def main() -> int:
     try:
-        name, out, rounds = parsed(sys.argv)
+        benchmark, values = parsed(sys.argv)
+        rows = benchmark.rows(values.rounds, values.only)
     except UserError as error:
         print(error, file=sys.stderr)
         return 2
-    rows = BENCHMARKS[name](rounds)
-    print_rows(rows)
-    if out:
-        write_json(pathlib.Path(out), rows)
+    interleaved.print_rows(rows, benchmark.columns)
+    if values.out:
+        out = pathlib.Path(values.out)
+        write_json(out, rows)
+        if benchmark.picture:
+            write_whole(out.with_suffix(".svg"), benchmark.picture(rows))
     return 0
 
 

@@ -9,12 +9,15 @@ import os
 import statistics
 import subprocess
 import sys
+import tempfile
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import rich.console
 import rich.table
+
+from data.errors import UserError
 
 # What the launcher sets so that the C library keeps freed memory; a form runs with it or without.
 HEAP = {
@@ -23,7 +26,23 @@ HEAP = {
     "MALLOC_TOP_PAD_": "67108864",
     "MALLOC_ARENA_MAX": "1",
 }
-ROUND_SECONDS = 0.4
+ROUND_SECONDS = 0.3
+COLUMNS = ("workload", "cores", "ours_ms", "peer", "peer_ms", "ratio")
+
+
+def chosen(workloads: Mapping[str, Any], only: str) -> dict[str, Any]:
+    """The workloads with `only` in their names; raises UserError if there are none."""
+    found = {name: w for name, w in workloads.items() if only.lower() in name.lower()}
+    if not found:
+        raise UserError(f"--only={only} is in none of: {'; '.join(workloads)}.")
+    return found
+
+
+def core_counts(wanted: Iterable[int]) -> list[int | None]:
+    """Those of `wanted` that processes can be pinned to here; [None], as they come, if none."""
+    if not hasattr(os, "sched_setaffinity"):
+        return [None]
+    return [n for n in wanted if n <= len(os.sched_getaffinity(0))] or [None]
 
 
 def serve(step: Callable[[], Any], wait: Callable[[Any], Any], steps: int = 1) -> None:
@@ -35,7 +54,7 @@ def serve(step: Callable[[], Any], wait: Callable[[Any], Any], steps: int = 1) -
         wait(step())
     for _ in sys.stdin:
         times, end = [], time.perf_counter() + ROUND_SECONDS
-        while len(times) < 5 or time.perf_counter() < end:
+        while len(times) < 2 or time.perf_counter() < end:
             begin = time.perf_counter()
             wait(step())
             times.append((time.perf_counter() - begin) / steps * 1e6)
@@ -45,11 +64,29 @@ def serve(step: Callable[[], Any], wait: Callable[[Any], Any], steps: int = 1) -
 class Worker:
     """A process that times one form when asked."""
 
-    def __init__(self, module: str, words: Iterable[str], heap: bool):
-        environment = {k: v for k, v in os.environ.items() if k not in HEAP}
+    def __init__(
+        self,
+        module: str,
+        words: Iterable[str],
+        heap: bool,
+        cores: int | None = None,
+        **environment: str,
+    ):
+        """Starts it.
+
+        Args:
+          module, words: what `python -m` runs.
+          heap: whether the C library keeps freed memory.
+          cores: pinned to the last so many of the cores; on all of them as they come if None.
+          environment: set for it beside.
+        """
+        environment |= {k: v for k, v in os.environ.items() if k not in {*HEAP, *environment}}
+        if cores:  # XLA counts the cores that it may run on, OpenMP reads the variable
+            environment["OMP_NUM_THREADS"] = str(cores)
         self._process = subprocess.Popen(
             [sys.executable, "-P", "-m", module, *words],
             env=environment | (HEAP if heap else {}),
+            preexec_fn=(lambda: _pin(cores)) if cores else None,
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
         )  # fmt: skip
         self.compile_seconds = self._answer()
@@ -78,8 +115,17 @@ class Worker:
         return statistics.median(self.times) / 1000
 
 
+def _pin(cores: int) -> None:
+    """Holds this process to the last of its cores: the first ones answer interrupts."""
+    os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[-cores:])
+
+
 def rows(
-    workload: str, ours: tuple[str, list[str]], peers: dict[str, tuple[str, list[str]]], rounds: int
+    workload: str,
+    ours: tuple[str, list[str]],
+    peers: dict[str, tuple[str, list[str]]],
+    rounds: int,
+    cores: int | None = None,
 ) -> list[dict[str, Any]]:
     """Times ours against every peer, the peers both as they come and with our heap setting.
 
@@ -88,24 +134,30 @@ def rows(
       ours: the worker's module and words.
       peers: the same by name.
       rounds: of each form.
+      cores: how many each process is pinned to; all of them as they come if None.
 
     Returns:
       Two rows, against the best peer as it comes and the best with the heap kept.
     """
-    workers = {("ours", True): Worker(*ours, heap=True)}
-    for name, peer in peers.items():
-        for heap in (False, True):
-            workers[name, heap] = Worker(*peer, heap=heap)
-    for _ in range(rounds):
+    workers = {("ours", True): Worker(*ours, heap=True, cores=cores)}
+    # torch.compile keeps what it made on disk: a new folder, so that the first form of a peer
+    # tells the whole time, and the second saves it.
+    with tempfile.TemporaryDirectory() as cache:
+        for name, peer in peers.items():
+            for heap in (False, True):
+                workers[name, heap] = Worker(
+                    *peer, heap=heap, cores=cores, TORCHINDUCTOR_CACHE_DIR=cache
+                )
+        for _ in range(rounds):
+            for worker in workers.values():
+                worker.round()
         for worker in workers.values():
-            worker.round()
-    for worker in workers.values():
-        worker.close()
+            worker.close()
     mine = workers.pop(("ours", True))
-    return [_row(workload, mine, workers, heap) for heap in (False, True)]
+    return [_row(workload, mine, workers, heap, cores) for heap in (False, True)]
 
 
-def _row(workload, mine: Worker, workers: dict, heap: bool) -> dict[str, Any]:
+def _row(workload, mine: Worker, workers: dict, heap: bool, cores: int | None) -> dict[str, Any]:
     name, best = min(
         ((n, w) for (n, kept), w in workers.items() if kept == heap), key=lambda nw: nw[1].median
     )
@@ -115,20 +167,20 @@ def _row(workload, mine: Worker, workers: dict, heap: bool) -> dict[str, Any]:
         "peer": f"PyTorch {name}",
         "peer_ms": round(best.median, 4),
         "ratio": round(best.median / mine.median, 3),
+        "cores": cores or os.cpu_count(),
         "rounds": len(mine.times),
         "ours_compile_s": round(mine.compile_seconds, 1),
-        "peer_compile_s": round(best.compile_seconds, 1),
-        "all_peers_ms": {
-            n: round(w.median, 4) for (n, kept), w in workers.items() if kept == heap
-        },
+        "peer_compile_s": round(workers[name, False].compile_seconds, 1),
+        "all_peers_ms": {n: round(w.median, 4) for (n, kept), w in workers.items() if kept == heap},
     }
 
 
-def print_rows(all_rows: list[dict[str, Any]]) -> None:
+def print_rows(all_rows: list[dict[str, Any]], columns: Iterable[str] = COLUMNS) -> None:
     """The table on standard output; a ratio above 1 is ours faster."""
     table = rich.table.Table()
-    for column in ("workload", "ours_ms", "peer", "peer_ms", "ratio"):
-        table.add_column(column, justify="right" if column[-2:] in ("ms", "io") else "left")
+    for column in columns:
+        numbers = isinstance(all_rows[0][column], int | float)
+        table.add_column(column, justify="right" if numbers else "left")
     for row in all_rows:
-        table.add_row(*(str(row[c.header]) for c in table.columns))
+        table.add_row(*("" if row[c.header] is None else str(row[c.header]) for c in table.columns))
     rich.console.Console(width=120).print(table)
