@@ -14,7 +14,7 @@ from nets.language_model import LanguageModel
 from nets.unroll import unroll
 
 READ = 20_000  # symbols of the test text that the units are watched over
-SHOWN = slice(1000, 1500)
+SHOWN, SHOWN_UNITS = slice(1000, 1500), 4
 
 
 @functools.partial(jax.jit, static_argnums=0)
@@ -73,7 +73,7 @@ def most_telling(values: np.ndarray, text: str) -> list[tuple[str, int, float]]:
             correlations = units.T @ ((wanted - wanted.mean()) / wanted.std()) / len(text)
             best = int(np.abs(correlations).argmax())
             found.append((name, best, float(correlations[best])))
-    return sorted(found, key=lambda row: -abs(row[2]))
+    return sorted(found, key=lambda row: -abs(row[2]))[:SHOWN_UNITS]
 
 
 def coloured(text: str, values: Sequence[float]) -> Markup:
@@ -100,8 +100,9 @@ def units_section(values: np.ndarray, text: str, hidden: int) -> report.Section:
     ]
     rule = (
         f"Of all units, the one whose value over {len(text):,} characters of the test text "
-        "correlates most, up to sign, with each of six properties of the text. Orange is 1, "
-        "blue -1; the mark ↵ is a line's end. The net has read the character that is coloured.",
+        "correlates most, up to sign, with each of six properties of the text; the four that "
+        "correlate best are shown. Orange is 1, blue -1; the mark ↵ is a line's end. The net has "
+        "read the character that is coloured.",
     )
     return report.Section("Units over the text", rule, pictures=pictures)
 
