@@ -57,12 +57,17 @@ def test_a_run_ends_with_figures_samples_and_a_report(words, own_text, tmp_path,
     assert "Samples by stage" in page and "Units over the text" in page and "correlation" in page
 
 
-@pytest.fixture
-def trained(own_text, tmp_path, command, monkeypatch):
-    monkeypatch.setattr(char_rnn_report, "write", lambda *_: None)
-    workdir = tmp_path / "trained"
-    assert command(*SMALL, f"--dataset={own_text}", f"--workdir={workdir}")[0] == 0
-    return workdir
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    """The folder of a finished run, not to be changed."""
+    folder = tmp_path_factory.mktemp("trained")
+    (folder / "own.txt").write_text(TEXT)
+    words = (*SMALL, f"--dataset={folder / 'own.txt'}", f"--workdir={folder / 'run'}")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(char_rnn_report, "write", lambda *_: None)
+        patch.setattr("sys.argv", ["char_rnn", *words])
+        assert main(char_rnn.PRESETS, char_rnn.run) == 0
+    return folder / "run"
 
 
 def test_sampling(trained, command):
