@@ -59,8 +59,10 @@ class LanguageModel:
         Dropout is applied where a key is given.
         """
         layers = params["layers"]
-        if self.embedding:
+        if self.embedding and self.symbols < xs.size:
             layers = (fold(layers[0], params["embedding"]), *layers[1:])
+        elif self.embedding:
+            xs = params["embedding"][xs]
         drop = dropout(key, self.rate) if self.rate and key is not None else lambda n, ys: ys
         carry, ys = unroll_layers(self.cells, layers, xs, carry, between=drop)
         ys = drop(len(self.cells) - 1, ys)

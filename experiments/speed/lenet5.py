@@ -7,7 +7,7 @@ import jax
 import numpy as np
 
 from data.images import Images
-from experiments.speed.interleaved import rows, serve
+from experiments.speed.interleaved import rows
 
 BATCHES = (32, 128, 512)
 FORMS = ("eager", "eager channels-last", "compiled", "compiled channels-last",
@@ -39,24 +39,13 @@ def worker(batch: int) -> None:
 
     from experiments import lenet5
     from experiments.image_classes import make_loss
-    from experiments.train import init_state, make_step, many
+    from experiments.speed.our_steps import serve_training
 
     config, images = lenet5.PRESETS["paper"], example_images(batch)
     net = lenet5.make_net(config, 10)
     params = net.init(jax.random.key(0), images.images[:1])["params"]
-    optimizer = optax.sgd(RATE)
-    step = make_step(
-        make_loss(config, net), optimizer, jax.random.key(0), lenet5.PRESETS["paper"].chunk_size
-    )
-    run, state = many(step), init_state(params, optimizer)
-    block = jax.tree.map(lambda xs: jax.numpy.stack([xs] * STEPS_PER_CALL), images)
-
-    def steps():
-        nonlocal state
-        state, metrics = run(state, block, STEPS_PER_CALL)
-        return metrics
-
-    serve(steps, jax.block_until_ready, STEPS_PER_CALL)
+    loss, optimizer = make_loss(config, net), optax.sgd(RATE)
+    serve_training(loss, optimizer, params, images, STEPS_PER_CALL, config.chunk_size)
 
 
 if __name__ == "__main__":

@@ -6,61 +6,60 @@ import jax
 import jax.numpy as jnp
 import optax
 
-from experiments.speed.interleaved import serve
+from experiments.speed.our_steps import serve_training
 from experiments.speed.recurrent import CLIP, RATE, WORKLOADS, Workload, example_batch
-from experiments.train import Ratio, init_state, make_step, many
+from experiments.train import Ratio
 from nets.affine import affine
-from nets.cells import GRU, LSTM, RNN, fold
+from nets.cells import GRU, LSTM, RNN
+from nets.language_model import LanguageModel
 from nets.unroll import both_directions, checkpointed, unroll_layers
 
 
-def cells_of(workload: Workload) -> list:
-    """A cell for each layer, or a pair of them."""
+def model_of(workload: Workload) -> LanguageModel:
+    """The net of a workload of symbols: the character RNN's own."""
     make = {"tanh": RNN, "gru": lambda hidden: GRU(hidden, reset_after=True), "lstm": LSTM}
-    cell = make[workload.cell](workload.hidden)
-    return [(cell, cell) if workload.lengths else cell] * workload.layers
+    cells = (make[workload.cell](workload.hidden),) * workload.layers
+    return LanguageModel(cells, workload.inputs, workload.embedding)
+
+
+def pairs_of(workload: Workload) -> list:
+    """A forward and a backward cell for each layer of a workload of vectors."""
+    return [(RNN(workload.hidden),) * 2] * workload.layers
 
 
 def init(workload: Workload, key: jax.Array) -> dict:
-    """The parameters: embedding where there is one, layers, and the affine map to the classes."""
-    w, draw = workload, jax.nn.initializers.lecun_normal()
-    key_in, key_out, *keys = jax.random.split(key, 2 + w.layers)
-    ways = 2 if w.lengths else 1
-    params, width = {"layers": []}, w.embedding or w.inputs
-    if w.embedding:
-        params["embedding"] = jax.random.normal(key_in, (w.inputs, w.embedding))
-    for cell, key in zip(cells_of(w), keys, strict=True):
-        if w.lengths:
-            ahead, behind = jax.random.split(key)
-            params["layers"].append((cell[0].init(ahead, width), cell[1].init(behind, width)))
-        else:
-            params["layers"].append(cell.init(key, width))
-        width = ways * w.hidden
-    params["out"] = {"w": draw(key_out, (width, w.outputs)), "b": jnp.zeros(w.outputs)}
-    return params
+    """The parameters, in the names of `nets.language_model`."""
+    if not workload.lengths:
+        return model_of(workload).init(key)
+    key_out, *keys = jax.random.split(key, 1 + workload.layers)
+    layers, width = [], workload.inputs
+    for pair, key in zip(pairs_of(workload), keys, strict=True):
+        both = zip(pair, jax.random.split(key), strict=True)
+        layers.append(tuple(cell.init(key, width) for cell, key in both))
+        width = 2 * workload.hidden
+    weights = jax.nn.initializers.lecun_normal()(key_out, (width, workload.outputs))
+    return {"layers": layers, "output": {"weights": weights, "bias": jnp.zeros(workload.outputs)}}
 
 
-def logits_of(workload: Workload, params: dict, xs, carry=None, mask=None):
-    """(last carries, logits [T, B, C]) of one batch of sequences."""
-    layers = params["layers"]
-    if workload.embedding and workload.inputs < xs.size:
-        layers = [fold(layers[0], params["embedding"]), *layers[1:]]
-    elif workload.embedding:
-        xs = params["embedding"][xs]
-    way = {"layer": both_directions} if workload.lengths else {}
-    last, ys = unroll_layers(cells_of(workload), layers, xs, carry, mask=mask, **way)
-    return last, affine(ys, **params["out"])
+def labels_of(workload: Workload, params: dict, xs: jax.Array, mask: jax.Array) -> jax.Array:
+    """Logits [T, B, C] of vectors xs [T, B, D], by layers of both directions."""
+    _, ys = unroll_layers(
+        pairs_of(workload), params["layers"], xs, mask=mask, layer=both_directions
+    )
+    return affine(ys, params["output"]["weights"], params["output"]["bias"])
 
 
 def make_loss(workload: Workload):
     """The mean cross entropy of the real steps."""
 
     def loss(params, variables, carry, batch, key):
-        xs, targets = batch["xs"], batch["targets"]
-        mask = None
+        xs, targets, mask = batch["xs"], batch["targets"], None
         if workload.lengths:
             mask = jnp.arange(workload.steps)[:, None] < batch["lengths"]  # [T, B]
-        _, logits = logits_of(workload, params, xs, mask=mask)
+            logits = labels_of(workload, params, xs, mask)
+        else:
+            model = model_of(workload)
+            _, logits = model.logits(params, xs, model.carry(workload.batch))
         losses = optax.softmax_cross_entropy_with_integer_labels(logits, targets)
         ratio = Ratio(
             jnp.sum(losses, where=mask), jnp.float32(losses.size) if mask is None else mask.sum()
@@ -73,17 +72,19 @@ def make_loss(workload: Workload):
 def make_chunked_loss(workload: Workload, chunk: int):
     """The same for symbols, with all that is as long as the sequence made chunk by chunk."""
 
+    model = model_of(workload)
+
     def loss(params, variables, carry, batch, key):
         def part(carried, chunk_of_batch):
             carry, total = carried
-            carry, logits = logits_of(workload, params, chunk_of_batch["xs"], carry)
+            carry, logits = model.logits(params, chunk_of_batch["xs"], carry)
             losses = optax.softmax_cross_entropy_with_integer_labels(
                 logits, chunk_of_batch["targets"]
             )
             return (carry, total + losses.sum()), None
 
-        first = tuple(cell.carry(workload.batch) for cell in cells_of(workload))
-        (_, total), _ = checkpointed(part, (first, 0.0), batch, chunk=chunk)
+        first = model.carry(workload.batch), 0.0
+        (_, total), _ = checkpointed(part, first, batch, chunk=chunk)
         ratio = Ratio(total, jnp.float32(batch["targets"].size))
         return ratio.total / ratio.count, (variables, carry, {"loss": ratio})
 
@@ -98,24 +99,15 @@ def make_optimizer(workload: Workload) -> optax.GradientTransformation:
 
 
 def steps_per_call(workload: Workload) -> int:
-    """Enough that the call itself costs nothing beside them."""
-    return max(2, 6400 // (workload.steps * workload.batch))
+    """From 2 to 20: enough that the call itself costs nothing beside them."""
+    return min(20, max(2, 6400 // (workload.steps * workload.batch)))
 
 
 def worker(workload: Workload) -> None:
     """Times our step."""
-    optimizer, key = make_optimizer(workload), jax.random.key(0)
-    run = many(make_step(make_loss(workload), optimizer, key))
-    state = init_state(init(workload, key), optimizer)
-    count = min(20, steps_per_call(workload))
-    block = jax.tree.map(lambda xs: jnp.stack([xs] * count), example_batch(workload))
-
-    def steps():
-        nonlocal state
-        state, metrics = run(state, block, count)
-        return metrics
-
-    serve(steps, jax.block_until_ready, count)
+    params, batch = init(workload, jax.random.key(0)), example_batch(workload)
+    count = steps_per_call(workload)
+    serve_training(make_loss(workload), make_optimizer(workload), params, batch, count)
 
 
 if __name__ == "__main__":

@@ -66,8 +66,8 @@ def copy_to_torch(workload, params, net):
         b_h.data.zero_()
         if workload.cell == "gru":
             b_h.data[-workload.hidden :] = torch.tensor(layer["candidate"]["d"])
-    put(net.out.weight, params["out"]["w"].T)
-    put(net.out.bias, params["out"]["b"])
+    put(net.out.weight, params["output"]["weights"].T)
+    put(net.out.bias, params["output"]["bias"])
 
 
 @pytest.mark.parametrize("by_hand", [False, True], ids=["layer", "loop"])
@@ -82,7 +82,7 @@ def test_both_sides_have_the_same_net_loss_and_gradient(workload, by_hand):
     theirs = net(**torch_recurrent.tensors(workload))
     theirs.backward()
     assert theirs.item() == pytest.approx(float(value), rel=1e-5)
-    squares = sum(float((g**2).sum()) for g in jax.tree.leaves(grads["out"]))
+    squares = sum(float((g**2).sum()) for g in jax.tree.leaves(grads["output"]))
     their_squares = sum(float((p.grad**2).sum()) for p in net.out.parameters())
     assert their_squares == pytest.approx(squares, rel=1e-4)
     if workload.embedding:
