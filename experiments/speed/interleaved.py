@@ -5,13 +5,14 @@ long it compiled; then, for each line that it reads, it makes steps for a while 
 the median microseconds of one.
 """
 
+import contextlib
 import os
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 import rich.console
@@ -83,12 +84,12 @@ class Worker:
         environment |= {k: v for k, v in os.environ.items() if k not in {*HEAP, *environment}}
         if cores:  # XLA counts the cores that it may run on, OpenMP reads the variable
             environment["OMP_NUM_THREADS"] = str(cores)
-        self._process = subprocess.Popen(
-            [sys.executable, "-P", "-m", module, *words],
-            env=environment | (HEAP if heap else {}),
-            preexec_fn=(lambda: _pin(cores)) if cores else None,
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
-        )  # fmt: skip
+        with pinned(cores):
+            self._process = subprocess.Popen(
+                [sys.executable, "-P", "-m", module, *words],
+                env=environment | (HEAP if heap else {}),
+                stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+            )  # fmt: skip
         self.compile_seconds = self._answer()
         self.times: list[float] = []
 
@@ -115,9 +116,22 @@ class Worker:
         return statistics.median(self.times) / 1000
 
 
-def _pin(cores: int) -> None:
-    """Holds this process to the last of its cores: the first ones answer interrupts."""
-    os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[-cores:])
+@contextlib.contextmanager
+def pinned(cores: int | None) -> Iterator[None]:
+    """Holds processes started inside to the last of the cores: the first ones answer interrupts.
+
+    A process inherits the cores of the thread that starts it; to choose them between fork and
+    exec instead is not safe beside JAX's threads.
+    """
+    if not cores:
+        yield
+        return
+    before = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, sorted(before)[-cores:])
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, before)
 
 
 def rows(
