@@ -8,6 +8,7 @@ import optax
 from data.errors import UserError
 from data.images import Images
 from experiments.image_classes import example_loss
+from experiments.schedules import common_schedule
 from experiments.sdlm import gauss_newton_diagonal, stochastic_diagonal_levenberg_marquardt
 from nets import lenet
 from nets.differentiation import CURVATURE
@@ -15,10 +16,8 @@ from nets.differentiation import CURVATURE
 
 def make_schedule(config, steps_per_pass: int) -> optax.Schedule:
     """The learning rate by step."""
-    if config.schedule == "cosine":
-        return optax.cosine_decay_schedule(config.learning_rate, config.num_steps)
-    if config.schedule == "constant":
-        return optax.constant_schedule(config.learning_rate)
+    if config.schedule != "paper":
+        return common_schedule(config)
     # 0.0005 for two passes, 0.0002 for three, 0.0001 for three, 0.00005 for four, then 0.00001.
     factors = {2: 0.4, 5: 0.5, 8: 0.5, 12: 0.2}
     return optax.piecewise_constant_schedule(

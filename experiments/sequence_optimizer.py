@@ -3,6 +3,8 @@
 import jax.numpy as jnp
 import optax
 
+from experiments.schedules import common_schedule
+
 
 def make_optimizer(config, steps_per_pass: int) -> optax.GradientTransformation:
     """Clipping by value, then by norm (0: neither), and the rule that `config.optimizer` names."""
@@ -25,10 +27,8 @@ def make_optimizer(config, steps_per_pass: int) -> optax.GradientTransformation:
 
 def make_schedule(config, steps_per_pass: int) -> optax.Schedule:
     """The learning rate by step."""
-    if config.schedule == "cosine":
-        return optax.cosine_decay_schedule(config.learning_rate, config.num_steps)
-    if config.schedule == "constant":
-        return optax.constant_schedule(config.learning_rate)
+    if config.schedule != "decay":
+        return common_schedule(config)
 
     def by_pass(step):  # unchanged in the first `decay_after` passes, then smaller in each
         late = jnp.maximum(0, step // steps_per_pass - config.decay_after + 1)
