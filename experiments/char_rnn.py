@@ -23,6 +23,7 @@ import numpy as np
 
 from data import corpora
 from data.batches import windows_in_a_pass
+from data.errors import UserError
 from data.ngrams import bigram_nats, unigram_nats
 from experiments import char_rnn_report
 from experiments.char_rnn_net import first_parameters, make_model
@@ -106,7 +107,7 @@ KARPATHY = {
 }
 # The published schedule ends before the nets are trained out. With a quarter of the batch there are
 # four times the updates in as many passes.
-OFTENER = {
+SMALL_BATCHES = {
     f"{name}-batch-25": dataclasses.replace(
         config,
         preset=f"{name}-batch-25",
@@ -122,7 +123,7 @@ _PTB = Config(
     learning_rate=2e-3, clip_norm=1.0, schedule="constant", num_steps=20 * 783, eval_every=783,
     checkpoint_every=783, steps_per_call=5,
 )  # fmt: skip
-PRESETS = {"quick": Config(), "lecture": _LECTURE, **KARPATHY, **OFTENER, "ptb-char": _PTB}
+PRESETS = {"quick": Config(), "lecture": _LECTURE, **KARPATHY, **SMALL_BATCHES, "ptb-char": _PTB}
 
 _TABLE = "Karpathy, Johnson, Li 2015, Table 1, one layer"
 _NATS = {  # as remembered, not seen
@@ -159,6 +160,11 @@ def run(config: Config) -> dict:
         test_percent=config.test_percent, data_dir=config.data_dir, raw_dir=config.raw_dir,
     )  # fmt: skip
     pass_steps = windows_in_a_pass(len(text.train), config.batch_size, config.unroll)
+    if len(text.test) < 2:
+        raise UserError(
+            f"The test part has {len(text.test)} of the text's symbols and needs 2: give a longer "
+            "text or a larger --test_percent."
+        )
     model = make_model(config, len(text.symbols))
     params = first_parameters(config, model, config.seed)
 
@@ -167,18 +173,16 @@ def run(config: Config) -> dict:
     mesh = mesh_for(config.batch_size)
     state = init_state(params, optimizer, carry=model.carry(config.batch_size))
     nats = make_mean_surprise(model)
-    splits = {name: part for name, part in text._asdict().items()
-              if name in ("valid", "test") and len(part) > 1}  # fmt: skip
+    splits = {"test": text.test} | ({"valid": text.valid} if len(text.valid) > 1 else {})
 
     def evaluated(state) -> dict:
         """The validation at each pause, the test at the end; a sample is written beside."""
         now = int(state.step)
         write_sample(workdir, config, model, state.params, text, now)
-        chosen = splits if now == config.num_steps else {"valid": splits.get("valid")}
         return {
             name: figures(nats(state.params, part))
-            for name, part in chosen.items()
-            if part is not None
+            for name, part in splits.items()
+            if name == "valid" or now == config.num_steps
         }
 
     if not workdir.samples.exists():

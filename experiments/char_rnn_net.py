@@ -3,21 +3,8 @@
 import jax
 import jax.numpy as jnp
 
-from nets.cells import GRU, LSTM, RNN, identity_rnn
+from experiments.cell_options import make_cell
 from nets.language_model import LanguageModel
-
-
-def make_cell(config):
-    """The cell that `--cell` names."""
-    return {
-        "rnn": lambda: RNN(config.hidden),
-        "rnn_relu": lambda: RNN(config.hidden, jax.nn.relu),
-        "rnn_sigmoid": lambda: RNN(config.hidden, jax.nn.sigmoid),
-        "irnn": lambda: identity_rnn(config.hidden),
-        "lstm": lambda: LSTM(config.hidden, config.peepholes, config.forget_bias),
-        "gru": lambda: GRU(config.hidden),
-        "gru_after": lambda: GRU(config.hidden, reset_after=True),
-    }[config.cell]()
 
 
 def make_model(config, symbols: int) -> LanguageModel:

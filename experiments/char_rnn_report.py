@@ -10,7 +10,7 @@ from matplotlib.ticker import NullLocator
 from data.batches import windows_in_a_pass
 from data.text import Text, text_of
 from experiments import drawing, metrics, report
-from experiments.char_rnn_net import make_cell
+from experiments.cell_options import make_cell
 from experiments.report import Picture, Section
 from experiments.text_units import READ, saturation_section, units_section, watch
 from experiments.training_run import Trained
@@ -91,7 +91,7 @@ def gradients(config, params, text: Text) -> Section:
     """The gradient's norm against its way back in time: fresh cells beside the trained one."""
     starts = np.linspace(0, len(text.test) - STEPS_BACK - 1, ROWS).astype(int)
     if starts[-1] < 0:
-        return Section("Gradients through time")
+        return Section("Gradients through time", ("The test text is too short to follow one.",))
     xs = jnp.asarray(text.test[starts[None] + np.arange(STEPS_BACK)[:, None]])  # [T, B]
     symbols = len(text.symbols)
 
@@ -134,7 +134,7 @@ def gradients(config, params, text: Text) -> Section:
 def _norms(title: str, lines: Mapping[str, jax.Array]):
     def draw(axes):
         for label, norms in lines.items():
-            axes.plot(np.arange(1, len(norms) + 1), np.maximum(norms, 1e-12), label=label)
+            axes.plot(np.arange(1, len(norms) + 1), norms, label=label)
         axes.set(xlabel="steps back", ylabel="norm of the gradient", title=title, yscale="log")
         axes.yaxis.set_major_formatter("{x:g}")
         axes.yaxis.set_minor_locator(NullLocator())

@@ -5,6 +5,7 @@ import functools
 import json
 import pathlib
 import sys
+import types
 
 import jax
 
@@ -51,8 +52,6 @@ def sample(options: Sample) -> None:
 
 def trained(workdir: str):
     """(options, symbols, model, parameters) of a run's newest sound checkpoint."""
-    from experiments.char_rnn import Config  # that module's command line names this one
-
     folder = pathlib.Path(workdir) / "checkpoints"
     checkpoints = Checkpoints(folder, read_only=True) if folder.is_dir() else None
     identity = checkpoints and checkpoints.identity()
@@ -61,8 +60,7 @@ def trained(workdir: str):
             f"--workdir={workdir}: there is no checkpoint of a char_rnn run; train one there "
             "first, or name the folder of one."
         )
-    names = {field.name for field in dataclasses.fields(Config)}
-    config = Config(**{name: value for name, value in identity.items() if name in names})
+    config = types.SimpleNamespace(**identity)  # all that decided the run
     model = make_model(config, len(identity["symbols"]))
     params = first_parameters(config, model, seed=0)
     like = init_state(params, make_optimizer(config, 1), carry=model.carry(config.batch_size))

@@ -58,8 +58,8 @@ class Shared:
     )
 
 
-def check(config: Shared) -> None:
-    """Raises UserError, in one sentence, for the first value that is out of its limits."""
+def check(config: Any) -> None:
+    """Raises UserError, in one sentence, for the first field that is out of its limits."""
     for field in dataclasses.fields(config):
         value, limits = getattr(config, field.name), field.metadata
         flag = f"--{field.name}={value}"

@@ -25,15 +25,17 @@ import sys
 import jax
 import jax.numpy as jnp
 import numpy as np
+from optax import softmax_cross_entropy_with_integer_labels
 
 from data import memory_tasks, mnist
 from data.batches import batch_indices, padded_batches
+from data.errors import UserError
 from data.memory_tasks import Sequences
 from experiments import report
+from experiments.cell_options import make_cell
 from experiments.command_line import main
 from experiments.config import Shared, option
 from experiments.results import Figure, finish
-from experiments.running_text import surprise
 from experiments.sequence_optimizer import make_optimizer
 from experiments.train import (
     Ratio,
@@ -46,7 +48,6 @@ from experiments.train import (
 )
 from experiments.training_run import train
 from experiments.workdir import Workdir
-from nets.cells import GRU, LSTM, RNN, identity_rnn
 from nets.sequence_reader import SequenceReader
 
 TASKS = {"adding": memory_tasks.adding, "order": memory_tasks.order, "copy": memory_tasks.copy}
@@ -66,6 +67,7 @@ class Config(Shared):
     cell: str = option("lstm", "rnn (tanh), irnn, lstm or gru",
                        choices=("rnn", "irnn", "lstm", "gru"))
     hidden: int = option(32, "units", least=1, most=65_536)
+    peepholes: bool = option(False, "lstm: the gates see the cell")
     forget_bias: float = option(5.0, "lstm: first bias of the forget gate")
     optimizer: str = option("adam", "the rule", choices=("sgd", "adagrad", "rmsprop", "adam"))
     clip_value: float = option(0.0, "limit of each entry of the gradient; 0: none", least=0.0)
@@ -130,13 +132,7 @@ def loss_name(config: Config) -> str:
 
 def make_model(config: Config) -> SequenceReader:
     """The net of the task's sizes."""
-    cell = {
-        "rnn": lambda: RNN(config.hidden),
-        "irnn": lambda: identity_rnn(config.hidden),
-        "lstm": lambda: LSTM(config.hidden, forget_bias=config.forget_bias),
-        "gru": lambda: GRU(config.hidden),
-    }[config.cell]()
-    return SequenceReader(cell, *SIZES[config.task])
+    return SequenceReader(make_cell(config), *SIZES[config.task])
 
 
 def measured(config: Config, model: SequenceReader, params, batch: Sequences, rows=1.0):
@@ -144,7 +140,7 @@ def measured(config: Config, model: SequenceReader, params, batch: Sequences, ro
     xs = jnp.swapaxes(batch.inputs, 0, 1)  # [T, B, ...]
     if config.task == "copy":
         logits, targets = model.each(params, xs), batch.targets.T  # no row is shorter
-        losses = surprise(logits, targets).mean(0)
+        losses = softmax_cross_entropy_with_integer_labels(logits, targets).mean(0)
         wrong = (logits.argmax(-1) != targets)[-10:].mean(0)
     else:
         mask = jnp.arange(len(xs))[:, None] < batch.lengths
@@ -154,7 +150,8 @@ def measured(config: Config, model: SequenceReader, params, batch: Sequences, ro
             # in the units of the sum of two numbers from 0 to 1, where the floor is 1/6
             losses, wrong = jnp.square(2 * errors), abs(errors) >= 0.04
         else:
-            losses, wrong = surprise(said, batch.targets), said.argmax(-1) != batch.targets
+            losses = softmax_cross_entropy_with_integer_labels(said, batch.targets)
+            wrong = said.argmax(-1) != batch.targets
         if config.task == "order":
             p = jax.nn.softmax(said)
             wrong = abs(p - jax.nn.one_hot(batch.targets, 4)).max(-1) >= 0.3
@@ -211,7 +208,10 @@ def figures(config: Config, means: dict[str, float]) -> dict[str, float]:
 
 def run(config: Config) -> dict:
     """Trains, evaluates and reports; returns what result.json holds."""
-    config = dataclasses.replace(config, dataset="mnist" if config.task == "rows" else "generated")
+    if config.task == "rows":  # the one task that is read and not generated
+        config = dataclasses.replace(config, dataset="mnist")
+    elif config.dataset == "mnist":
+        raise UserError(f"--dataset=mnist: --task={config.task} is generated; give --task=rows.")
     workdir = Workdir(config.workdir or f"runs/memory/{config.preset}")
     draw, test = make_source(config)
     model = make_model(config)

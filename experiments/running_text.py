@@ -6,6 +6,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
+from optax import softmax_cross_entropy_with_integer_labels
 
 from data.batches import windows
 from experiments.train import Ratio, block_of_batches
@@ -32,14 +33,8 @@ def make_batches(config, text: np.ndarray, mesh):
     return batches
 
 
-def surprise(logits: jax.Array, symbols: jax.Array) -> jax.Array:
-    """-ln p of each symbol, in nats: logits [..., V], symbols [...]."""
-    of_symbols = jnp.take_along_axis(logits, symbols[..., None], axis=-1)[..., 0]
-    return jax.nn.logsumexp(logits, axis=-1) - of_symbols
-
-
 def make_loss(model: LanguageModel):
-    """The mean surprise of a Window, as `experiments.train` wants it.
+    """The mean surprise -ln p of a Window's symbols, in nats, as `experiments.train` wants it.
 
     The carry comes in from the window before and leaves for the one after; the gradient stops
     between them, which is truncated back-propagation through time.
@@ -49,14 +44,14 @@ def make_loss(model: LanguageModel):
         symbols = window.symbols.T  # [T + 1, B]: the loop shares out the first axis, time is ours
         carry = blank(~window.begins, carry)
         carry, logits = model.logits(params, symbols[:-1], carry, key)
-        nats = surprise(logits, symbols[1:])  # [T, B]
+        nats = softmax_cross_entropy_with_integer_labels(logits, symbols[1:])  # [T, B]
         return nats.mean(), (variables, carry, {"nats": Ratio(nats.sum(), jnp.float32(nats.size))})
 
     return loss
 
 
 def make_mean_surprise(model: LanguageModel):
-    """(params, codes [N]) -> nats per symbol of a whole text.
+    """(params, codes [N]) -> the mean surprise -ln p of a whole text, nats per symbol.
 
     The state is carried from the first symbol to the last; every symbol but the first is
     predicted.
@@ -67,7 +62,8 @@ def make_mean_surprise(model: LanguageModel):
         def window(carry, inputs):
             symbols, mask = inputs  # [T + 1], [T]
             carry, logits = model.logits(params, symbols[:-1, None], carry)
-            return carry, (surprise(logits[:, 0], symbols[1:]) * mask).sum()
+            nats = softmax_cross_entropy_with_integer_labels(logits[:, 0], symbols[1:])
+            return carry, (nats * mask).sum()
 
         return jax.lax.scan(window, model.carry(1), (symbols, mask))[1]
 

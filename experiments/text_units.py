@@ -14,7 +14,7 @@ from nets.language_model import LanguageModel
 from nets.unroll import unroll
 
 READ = 20_000  # symbols of the test text that the units are watched over
-SHOWN, SHOWN_UNITS = slice(1000, 1500), 4
+SHOWN, SHOWN_UNITS = 500, 4  # of these symbols, from the middle
 
 
 @functools.partial(jax.jit, static_argnums=0)
@@ -90,9 +90,11 @@ def coloured(text: str, values: Sequence[float]) -> Markup:
 
 def units_section(values: np.ndarray, text: str, hidden: int) -> report.Section:
     """The most telling units over a stretch of the test text."""
+    first = max(0, (len(text) - SHOWN) // 2)
+    shown = slice(first, first + SHOWN)
     pictures = [
         report.Picture(
-            coloured(text[SHOWN], values[SHOWN, unit]),
+            coloured(text[shown], values[shown, unit]),
             f"Layer {unit // hidden + 1}, unit {unit % hidden + 1}, which follows {name}: "
             f"correlation {r:.2f}.",
         )

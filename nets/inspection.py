@@ -57,8 +57,8 @@ def gradient_by_distance(cell, params, xs, direction):
         direction: [H]; what is differentiated is the last output along it.
 
     Returns:
-        [T]: entry k is the norm of the gradient by the carry k steps before the last step's own,
-        the mean over rows. Source: Pascanu, Mikolov and Bengio 2013, eq. 5.
+        [T]: entry k is the norm of the gradient by the carry that comes into the step k before the
+        last one, the mean over rows. Source: Pascanu, Mikolov and Bengio 2013, eq. 5.
     """
     carry = cell.carry(xs.shape[1])
 

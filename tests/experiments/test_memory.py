@@ -85,7 +85,7 @@ def test_an_error_of_004_is_wrong():
 @pytest.mark.parametrize(
     ("word", "sentence"),
     [("--task=sing", "choose one of"), ("--length=3", "give 10 or more"),
-     ("--cell=tree", "choose one of")],
+     ("--cell=tree", "choose one of"), ("--dataset=mnist", "give --task=rows")],
 )  # fmt: skip
 def test_wrong_flags(word, sentence, tmp_path, command):
     status, _, error = command(*SMALL, word, f"--workdir={tmp_path}")
