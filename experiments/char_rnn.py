@@ -175,9 +175,13 @@ def run(config: Config) -> dict:
     nats = make_mean_surprise(model)
     splits = {"test": text.test} | ({"valid": text.valid} if len(text.valid) > 1 else {})
 
+    untrained = jax.device_get(params)  # a copy: the loop gives the first state's memory up
+
     def evaluated(state) -> dict:
         """The validation at each pause, the test at the end; a sample is written beside."""
         now = int(state.step)
+        if not workdir.samples.exists():
+            write_sample(workdir, config, model, untrained, text, 0)
         write_sample(workdir, config, model, state.params, text, now)
         return {
             name: figures(nats(state.params, part))
@@ -185,8 +189,6 @@ def run(config: Config) -> dict:
             if name == "valid" or now == config.num_steps
         }
 
-    if not workdir.samples.exists():
-        write_sample(workdir, config, model, params, text, 0)
     batches = make_batches(config, text.train, mesh)
     trained = train(
         config, workdir, everywhere(mesh, state), step, batches, evaluated,
