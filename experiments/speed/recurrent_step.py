@@ -1,5 +1,6 @@
 """Our side of the recurrent workloads, made of what an experiment is made of."""
 
+import dataclasses
 import sys
 
 import jax
@@ -10,7 +11,7 @@ from experiments.speed.our_steps import serve_training
 from experiments.speed.recurrent import CLIP, RATE, WORKLOADS, Workload, example_batch
 from experiments.train import Ratio
 from nets.affine import affine
-from nets.cells import GRU, LSTM, RNN
+from nets.cells import GRU, LSTM, RNN, fold
 from nets.language_model import LanguageModel
 from nets.unroll import both_directions, checkpointed, unroll_layers
 
@@ -70,11 +71,15 @@ def make_loss(workload: Workload):
 
 
 def make_chunked_loss(workload: Workload, chunk: int):
-    """The same for symbols, with all that is as long as the sequence made chunk by chunk."""
+    """The same for embedded symbols, with all that is as long as the sequence made chunk by chunk."""
 
-    model = model_of(workload)
+    model = dataclasses.replace(model_of(workload), embedding=0)
 
     def loss(params, variables, carry, batch, key):
+        # the embedding goes under the first layer's weights once, not in every chunk
+        first, *rest = params["layers"]
+        params = {**params, "layers": (fold(first, params["embedding"]), *rest)}
+
         def part(carried, chunk_of_batch):
             carry, total = carried
             carry, logits = model.logits(params, chunk_of_batch["xs"], carry)
