@@ -71,7 +71,7 @@ def make_loss(workload: Workload):
 
 
 def make_chunked_loss(workload: Workload, chunk: int):
-    """The same for embedded symbols, with all that is as long as the sequence made chunk by chunk."""
+    """The same for embedded symbols, all that is as long as the sequence made chunk by chunk."""
 
     model = dataclasses.replace(model_of(workload), embedding=0)
 
