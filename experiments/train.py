@@ -124,14 +124,33 @@ def make_step(
     return step
 
 
-def many(step: Step) -> Callable[[TrainState, Tree, jax.Array], tuple[TrainState, Tree]]:
+class Programs:
+    """Counts the programs that JAX makes of a function: one for each set of shapes."""
+
+    def __init__(self):
+        self.count = 0
+
+    def jit(self, function: Callable, **options) -> Callable:
+        """`jax.jit` of a function that is counted."""
+
+        @functools.wraps(function)
+        def traced(*arguments):
+            self.count += 1  # reached when JAX makes a program, not when that program runs
+            return function(*arguments)
+
+        return jax.jit(traced, **options)
+
+
+def many(
+    step: Step, programs: Programs | None = None
+) -> Callable[[TrainState, Tree, jax.Array], tuple[TrainState, Tree]]:
     """`step` over the first `count` batches of a block, in one call; the state is donated.
 
     The block keeps its length and `count` is a traced number, so that one program serves every
-    call: a run cut into other blocks, or resumed, goes through the same instructions.
+    call with batches of one shape: a run cut into other blocks, or resumed, goes through the same
+    instructions. `programs` counts the shapes.
     """
 
-    @functools.partial(jax.jit, donate_argnums=0)
     def run(state, block, count):
         def body(i, carried):
             state, history = carried
@@ -143,7 +162,7 @@ def many(step: Step) -> Callable[[TrainState, Tree, jax.Array], tuple[TrainState
         history = jax.tree.map(lambda x: jnp.zeros((length, *x.shape), x.dtype), shapes)
         return jax.lax.fori_loop(0, count, body, (state, history))
 
-    return run
+    return (programs or Programs()).jit(run, donate_argnums=0)
 
 
 def mesh_for(batch_size: int) -> Mesh:
@@ -210,6 +229,8 @@ def fit(
     limit: float,
     on_call: Callable[[int], bool],
     on_pause: Callable[[TrainState, int], None],
+    alike: Callable[[int, int], int] = lambda first, count: count,
+    programs: Programs | None = None,
 ) -> TrainState:
     """Trains until step `num_steps`.
 
@@ -225,11 +246,14 @@ def fit(
       limit: the largest norm that the parameters may reach.
       on_call: told, after each call is sent off, how many steps that makes; True asks to pause.
       on_pause: called with the state at each pause and at the end, all metrics read.
+      alike: how many of the steps from `first` on, `count` at most, have batches of one shape: a
+        call makes no others (`data.buckets`).
+      programs: counts the shapes.
 
     Raises:
       Diverged: the loss is not finite, or the parameters exceed `limit`.
     """
-    run, sent, now = many(step), None, int(state.step)
+    run, sent, now = many(step, programs), None, int(state.step)
 
     def read(call):
         metrics, first, count = call
@@ -238,7 +262,7 @@ def fit(
         totals.add(metrics, count)
 
     while now < num_steps:
-        count = min(steps_per_call, num_steps - now, next_pause(now) - now)
+        count = alike(now, min(steps_per_call, num_steps - now, next_pause(now) - now))
         state, metrics = run(state, batches(now, count), count)
         if sent is not None:  # the device works on this call while the last one's figures are read
             read(sent)

@@ -13,7 +13,7 @@ from experiments.checkpoints import Checkpoints
 from experiments.failures import Diverged, Interrupted
 from experiments.interruption import postponed
 from experiments.metrics import Metrics, Progress
-from experiments.train import Step, Totals, TrainState, Tree, fit
+from experiments.train import Programs, Step, Totals, TrainState, Tree, fit
 from experiments.workdir import Workdir
 
 # Scaled tanh units hide a divergence from the loss; the norm of the weights shows it.
@@ -26,6 +26,7 @@ class Trained(NamedTuple):
     state: TrainState
     metrics: Metrics
     seconds: float  # in the loop, evaluations included, over all restarts
+    programs: int = 1  # made of the training step since the last restart, one for each shape of batch
 
 
 def train(
@@ -37,6 +38,7 @@ def train(
     evaluate: Callable[[TrainState], dict[str, dict[str, float]]],
     figures: Callable[[dict[str, float]], dict[str, float]],
     facts: Mapping[str, str] = MappingProxyType({}),
+    alike: Callable[[int, int], int] = lambda first, count: count,
 ) -> Trained:
     """Trains to `config.num_steps`, from the newest checkpoint in `workdir` if there is one.
 
@@ -50,6 +52,7 @@ def train(
       figures: turns the means of the training metrics into the figures that are written.
       facts: what else than the options decides a run's figures, such as the words of a text; a
         checkpoint of other facts does not fit.
+      alike: see `train.fit`.
 
     Raises:
       Interrupted: SIGTERM or Ctrl-C came; a checkpoint is saved.
@@ -59,7 +62,7 @@ def train(
     # The norm of the first parameters also after a resumption: they are made anew from the seed.
     limit = LARGEST_GROWTH * float(jax.jit(optax.tree.norm)(state.params))
     checkpoints, identity = Checkpoints(workdir.checkpoints), options.identity(config) | facts
-    totals, earlier = Totals(), 0.0
+    totals, earlier, programs = Totals(), 0.0, Programs()
     restored = checkpoints.restore(state, identity)
     if restored is not None:
         state, note = restored
@@ -107,7 +110,7 @@ def train(
                 state, step, batches,
                 num_steps=config.num_steps, steps_per_call=config.steps_per_call,
                 next_pause=next_pause, totals=totals, limit=limit,
-                on_call=on_call, on_pause=on_pause,
+                on_call=on_call, on_pause=on_pause, alike=alike, programs=programs,
             )  # fmt: skip
     except Diverged as error:
         raise Diverged(
@@ -117,4 +120,4 @@ def train(
     finally:
         progress.close()
         metrics.close()
-    return Trained(jax.device_get(state), metrics, seconds())
+    return Trained(jax.device_get(state), metrics, seconds(), programs.count)

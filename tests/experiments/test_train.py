@@ -11,11 +11,13 @@ import numpy as np
 import optax
 import pytest
 
+from data.buckets import Buckets, bucket_shapes
 from data.images import Images
 from experiments import image_classes
 from experiments.failures import Diverged
 from experiments.lenet5 import Config
 from experiments.train import (
+    Programs,
     Ratio,
     Totals,
     block_of_batches,
@@ -138,6 +140,51 @@ def test_asked_to_pause_the_loop_does_so_with_all_figures_read():
     assert [(now, totals["loss"][1]) for now, totals, _ in pauses] == [
         (4, 4 * BATCH), (6, 2 * BATCH), (8, 2 * BATCH), (10, 2 * BATCH), (11, BATCH)
     ]  # fmt: skip
+
+
+# Shapes
+
+
+def bucketed(steps_per_call, start=None):
+    """States by step, and the programs that were made and compiled, of batches in two shapes."""
+    kept = {}
+    lengths = np.repeat([2, 8], 20)
+    shapes = bucket_shapes(lengths)
+    buckets = Buckets(lengths, shapes, BATCH, seed=2, stretch=2)
+    mesh, optimizer, programs, compiled = mesh_for(BATCH), optax.sgd(0.1), Programs(), []
+
+    def loss(params, variables, carry, batch, key):
+        xs = batch @ params["w"][: batch.shape[1]]
+        return jnp.square(xs - 1).mean(), (variables, carry, {})
+
+    def batches(first, count):
+        bucket, rows = buckets.rows(first, count)
+        numbers = np.float32(rows[..., None] % 7 * np.arange(shapes[bucket, 0]))
+        return block_of_batches(mesh, numbers / 40, steps_per_call)
+
+    def listen(event, seconds, **details):
+        if event.endswith("backend_compile_duration") and "run" in details.get("fun_name", ""):
+            compiled.append(seconds)
+
+    jax.monitoring.register_event_duration_secs_listener(listen)
+    fit(
+        everywhere(mesh, start or init_state({"w": jnp.zeros(8)}, optimizer)),
+        make_step(loss, optimizer, jax.random.key(0)), batches, num_steps=40,
+        steps_per_call=steps_per_call, next_pause=lambda now: (now // 15 + 1) * 15,
+        totals=Totals(), limit=1e3, on_call=lambda now: False, alike=buckets.alike,
+        on_pause=lambda state, now: kept.update({now: jax.device_get(state)}), programs=programs,
+    )  # fmt: skip
+    jax.monitoring.unregister_event_duration_listener(listen)
+    return kept, programs.count, len(compiled)
+
+
+def test_each_shape_is_compiled_once_and_calls_change_no_bit():
+    straight, programs, compiled = bucketed(1)
+    assert programs == compiled == 2
+    together, programs, compiled = bucketed(5)
+    assert programs == compiled == 2
+    assert_same_bits(together, straight)
+    assert_same_bits(bucketed(5, start=straight[15])[0][40], straight[40])
 
 
 # Chunks

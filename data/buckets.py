@@ -1,0 +1,217 @@
+"""Batches of sequences of unequal length: those of about the same length go together.
+
+    lengths = np.array([len(sequence) for sequence in sequences])     [N], or [N, 2] for pairs
+    shapes = bucket_shapes(lengths)                 the few lengths that batches are padded to
+    buckets = Buckets(lengths, shapes, batch_size, seed)
+    buckets.alike(step, 10)                         of the next 10 steps, how many share a shape
+    bucket, rows = buckets.rows(step, count)        which sequences so many steps read: [count, B]
+    flat.padded(rows, shapes[bucket])               a `Ragged`'s entries: [count, B, T], mask
+
+A step is given one bucket and a batch of it. Both are pure functions of (seed, step), as in
+`data.batches`: they do not depend on how many steps a call to the device makes, nor on where a
+run resumed. Each shape makes one program for the device, so that a run compiles as many as it has
+buckets. Give the lengths of all splits to `bucket_shapes` together, and evaluation has the same
+shapes: `covering` cuts a split into batches that hold every sequence once.
+
+A bucket with fewer sequences than a batch has smaller batches. A step's gradient should therefore
+be a sum over its sequences, divided by what does not change from step to step.
+"""
+
+from collections.abc import Iterator
+from functools import cached_property, lru_cache
+from typing import NamedTuple
+
+import numpy as np
+
+from data.batches import batch_indices
+from data.errors import UserError
+
+WASTE = 0.2  # of padding to real entries, in each bucket
+
+
+def bucket_shapes(lengths: np.ndarray, waste: float = WASTE) -> np.ndarray:
+    """The lengths that sequences are padded to, as few as keep the padding small.
+
+    From the longest sequences on, a bucket takes in shorter ones as long as its padding is at most
+    `waste` times its real entries.
+
+    Args:
+      lengths: [N], or [N, C] for C sequences side by side that are each padded to a length of
+        its own, such as a sentence and its translation.
+      waste: the largest share of padding that a bucket of more than one length may have.
+
+    Returns:
+      [K, C] from the shortest to the longest, each at least 1.
+
+    Raises:
+      UserError: there are no sequences.
+    """
+    lengths = np.maximum(_columns(lengths), 1)
+    longest = lengths.max(1)
+    order = np.argsort(-longest, kind="stable")
+    lengths, longest = lengths[order], longest[order]
+    last = np.append(longest[1:] != longest[:-1], True)  # a bucket takes all of a length or none
+    shapes, first = [], 0
+    while first < len(lengths):
+        rest = lengths[first:]
+        padded = np.maximum.accumulate(rest).sum(1) * np.arange(1, len(rest) + 1)
+        real = rest.sum(1).cumsum()
+        ends = np.flatnonzero(last[first:])
+        fitting = ends[padded[ends] <= (1 + waste) * real[ends]]
+        end = (fitting[-1] if len(fitting) else ends[0]) + 1
+        shapes.append(rest[:end].max(0))
+        first += end
+    return np.array(shapes[::-1])
+
+
+def bucket_of(lengths: np.ndarray, shapes: np.ndarray) -> np.ndarray:
+    """The first bucket that each sequence fits into: int [N]; raises ValueError if none does."""
+    fits = (_columns(lengths)[:, None] <= shapes).all(-1)  # [N, K]
+    if not fits.any(1).all():
+        raise ValueError("a sequence is longer than every bucket")
+    return fits.argmax(1)
+
+
+def _columns(lengths: np.ndarray) -> np.ndarray:
+    lengths = np.asarray(lengths)
+    if not len(lengths):
+        raise UserError("There is no sequence to make a batch of; give at least one.")
+    return lengths.reshape(len(lengths), -1)
+
+
+class Buckets:
+    """Which sequences each step of a training run reads.
+
+    A pass gives every bucket as many steps as it has whole batches, so that in the long run all
+    sequences are read equally often and none is left out; what is left of a batch at the end of a
+    pass is the beginning of the bucket's next one.
+    """
+
+    def __init__(
+        self,
+        lengths: np.ndarray,
+        shapes: np.ndarray,
+        batch_size: int,
+        seed: int,
+        *,
+        stretch: int = 4,
+        multiple: int = 1,
+    ):
+        """
+        Args:
+          lengths: of the training sequences, [N] or [N, C].
+          shapes: from `bucket_shapes`.
+          batch_size: sequences in a step, or all of a bucket's where it has fewer.
+          seed: of all orders.
+          stretch: how many steps in a row read the same bucket, so that one call to the device
+            may make them.
+          multiple: a batch's size is a multiple of this, where batch_size is: of the number of
+            devices that share it.
+        """
+        if batch_size < 1:
+            raise UserError(f"The batch size is {batch_size}; make it 1 or more.")
+        found = bucket_of(lengths, shapes)
+        self._members = [np.flatnonzero(found == k) for k in range(len(shapes))]
+        self._sizes = np.array([len(rows) for rows in self._members])
+        self._batches = np.clip(-(-self._sizes // multiple) * multiple, 1, batch_size)
+        self._seed, self._stretch = seed, stretch
+        self._schedule = lru_cache(maxsize=2)(self._schedule_of_pass)
+
+    @cached_property
+    def steps_in_a_pass(self) -> float:
+        """How many steps read as many sequences as there are, on the average."""
+        return float((self._sizes / self._batches).sum())
+
+    def alike(self, first: int, count: int) -> int:
+        """How many of the steps first, first + 1, ..., at most `count`, read the same bucket."""
+        bucket, n = self._step(first)[0], 1
+        while n < count and self._step(first + n)[0] == bucket:
+            n += 1
+        return n
+
+    def rows(self, first: int, count: int) -> tuple[int, np.ndarray]:
+        """What `count` alike steps from `first` on read: their bucket, and int [count, B]."""
+        steps = [self._step(first + n) for n in range(count)]
+        (bucket,) = {bucket for bucket, _ in steps}
+        size, members = int(self._batches[bucket]), self._members[bucket]
+        places = [batch_indices(self._seed, n, 1, size, len(members)) for _, n in steps]
+        return bucket, members[np.concatenate(places)]
+
+    def _step(self, step: int) -> tuple[int, int]:
+        """The bucket that a step reads, and which of the bucket's batches."""
+        number = int(step / self.steps_in_a_pass)
+        while self._before(number).sum() > step:
+            number -= 1
+        while self._before(number + 1).sum() <= step:
+            number += 1
+        buckets, batches = self._schedule(number)
+        place = step - self._before(number).sum()
+        return int(buckets[place]), int(batches[place])
+
+    def _before(self, number: int) -> np.ndarray:
+        """How many batches of each bucket come before the pass of this number: [K]."""
+        return number * self._sizes // self._batches
+
+    def _schedule_of_pass(self, number: int) -> tuple[np.ndarray, np.ndarray]:
+        """The bucket and the batch's number of each step of a pass."""
+        begin, end = self._before(number), self._before(number + 1)
+        stretches = [
+            [(k, n) for n in range(at, min(at + self._stretch, end[k]))]
+            for k in range(len(end))
+            for at in range(begin[k], end[k], self._stretch)
+        ]
+        order = np.random.default_rng([self._seed, number]).permutation(len(stretches))
+        steps = [step for place in order for step in stretches[place]]
+        buckets, batches = zip(*steps, strict=True)
+        return np.array(buckets), np.array(batches)
+
+
+def covering(
+    lengths: np.ndarray, shapes: np.ndarray, batch_size: int
+) -> Iterator[tuple[int, np.ndarray, int]]:
+    """Cuts an evaluation set into batches, bucket by bucket.
+
+    Yields:
+      (bucket, rows int [B], count): the first `count` rows are sequences that come here and in
+      no other batch, the rest repeat the last one and must not be counted.
+    """
+    found = bucket_of(lengths, shapes)
+    for bucket in range(len(shapes)):
+        members = np.flatnonzero(found == bucket)
+        size = min(batch_size, len(members))
+        for at in range(0, len(members), size or 1):
+            rows = members[at : at + size]
+            yield bucket, np.pad(rows, (0, size - len(rows)), mode="edge"), len(rows)
+
+
+class Ragged(NamedTuple):
+    """Sequences of unequal length, end to end."""
+
+    entries: np.ndarray  # [sum of the lengths, ...]
+    starts: np.ndarray  # [N]
+    lengths: np.ndarray  # [N]
+
+    @classmethod
+    def of(cls, sequences, dtype) -> "Ragged":
+        """Of a list of sequences, each a list or an array [T, ...]."""
+        lengths = np.array([len(sequence) for sequence in sequences], int)
+        parts = [np.asarray(sequence, dtype) for sequence in sequences if len(sequence)]
+        entries = np.concatenate(parts) if parts else np.zeros(0, dtype)
+        return cls(entries, np.cumsum(lengths) - lengths, lengths)
+
+    def __getitem__(self, row: int) -> np.ndarray:
+        """One sequence, [T, ...]."""
+        return self.entries[self.starts[row] : self.starts[row] + self.lengths[row]]
+
+    def padded(self, rows: np.ndarray, length: int) -> tuple[np.ndarray, np.ndarray]:
+        """Sequences filled up with zeros: [..., length, ...], and the mask [..., length].
+
+        `rows` may have any shape; no row may be longer than `length`.
+        """
+        steps = np.arange(length)
+        mask = steps < self.lengths[rows][..., None]
+        places = np.where(mask, self.starts[rows][..., None] + steps, 0)
+        kept = mask.reshape(mask.shape + (1,) * (self.entries.ndim - 1))
+        if not len(self.entries):
+            return np.zeros(mask.shape, self.entries.dtype), mask
+        return np.where(kept, self.entries[places], 0).astype(self.entries.dtype), mask
