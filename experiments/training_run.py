@@ -26,7 +26,7 @@ class Trained(NamedTuple):
     state: TrainState
     metrics: Metrics
     seconds: float  # in the loop, evaluations included, over all restarts
-    programs: int = 1  # made of the training step since the last restart, one for each shape of batch
+    programs: int = 1  # made of the training step, one for each shape of batch
 
 
 def train(
