@@ -36,6 +36,12 @@ def chosen_raw_dir(raw_dir: str | Path | None) -> Path | None:
     return Path(chosen).expanduser() if chosen else None
 
 
+def download_folder(data_dir: str) -> Path:
+    """Where downloads are kept: below `data_dir`, or where TFDS keeps its data."""
+    root = data_dir or os.environ.get("TFDS_DATA_DIR") or "~/tensorflow_datasets"
+    return Path(root).expanduser() / "downloads"
+
+
 def raw_file(file: RawFile, raw_dir: str | Path | None, download_dir: str | Path) -> Path:
     """Finds or downloads a raw file; what it returns has the right SHA-256.
 

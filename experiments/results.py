@@ -29,6 +29,7 @@ def finish(
     workdir: Workdir,
     metrics: Mapping[str, float],
     paper: Mapping[str, Figure],
+    params: Any = None,
 ) -> dict[str, Any]:
     """Writes result.json and prints the run's table.
 
@@ -39,6 +40,7 @@ def finish(
       workdir: where to write.
       metrics: further figures, by names that say split and unit.
       paper: published figures, by the same names.
+      params: those to be counted, where more were trained than the figures' own net.
     """
     last = {
         f"{row['split']}_{name}": value
@@ -52,7 +54,7 @@ def finish(
         "preset": config.preset,
         "metrics": last | dict(metrics),
         "paper": {name: dataclasses.asdict(figure) for name, figure in paper.items()},
-        "parameters": parameter_count(trained.state.params),
+        "parameters": parameter_count(params or trained.state.params),
         "steps": config.num_steps,
         "seconds": round(trained.seconds, 1),
         "examples_per_second": round(config.num_steps * config.batch_size / trained.seconds, 1),

@@ -1,0 +1,116 @@
+"""Labelled words by name: generated, published files checked against their SHA-256, or your own.
+
+grammar          made from a seed (data/grammar.py)
+mpqa-dse, -ese   opinion expressions in news (data/mpqa.py)
+conll2000        noun phrases, verb phrases and others in the Wall Street Journal; B-NP, I-NP, O
+ud_english_ewt   parts of speech in weblogs, mails and reviews
+sst2, sst5       the sentiment of a sentence (data/sst.py)
+"""
+
+from pathlib import Path
+
+from data import grammar, mpqa, sst
+from data.errors import UserError
+from data.raw import RawFile, download_folder, raw_file
+from data.sentences import Corpus, Sentences
+from data.tagged_files import parsed, read_tagged
+
+_CONLL = "https://www.clips.uantwerpen.be/conll2000/chunking/{}.txt.gz (unpacked)"
+_EWT = (
+    "https://raw.githubusercontent.com/UniversalDependencies/UD_English-EWT/"
+    "15d613d8447b3478787d4c278730a1e48a945efb/en_ewt-ud-{}.conllu"
+)
+FILES = {
+    "conll2000": tuple(
+        RawFile("conll2000", f"{part}.txt", (_CONLL.format(part),), size, sha256)
+        for part, size, sha256 in (
+            ("train", 2_842_164, "82033cd7a72b209923a98007793e8f9de3abc1c8b79d646c50648eb949b87cea"),
+            ("test", 639_396, "73b7b1e565fa75a1e22fe52ecdf41b6624d6f59dacb591d44252bf4d692b1628"),
+        )
+    ),
+    "ud_english_ewt": tuple(
+        RawFile("ud_english_ewt", f"en_ewt-ud-{part}.conllu", (_EWT.format(part),), size, sha256)
+        for part, size, sha256 in (
+            ("train", 14_203_025, "3fb78e2b55482c8ee00caa653af436c88c9e5bc9a73ce26e4ae3ddc79d2b7e7b"),
+            ("dev", 1_805_545, "531a54ff90d6ab12201c5a50c3e78e6ddac4de69abc4bce5d275d3cd29efe2b6"),
+            ("test", 1_804_515, "e266e515a0a7547657ed3d90d9ba46487d6bd251f27ad4269d4e8a427c8555cd"),
+        )
+    ),
+}  # fmt: skip
+NAMES = ("grammar", "mpqa-dse", "mpqa-ese", "conll2000", "ud_english_ewt", "sst2", "sst5")
+PARTS = {"train": ("train",), "valid": ("valid", "dev"), "test": ("test",)}
+
+
+def load(
+    name: str,
+    *,
+    form: str = "auto",
+    token: int = 0,
+    label: int = 0,
+    feature: int = 0,
+    seed: int = 0,
+    data_dir: str = "",
+    raw_dir: str = "",
+) -> Corpus:
+    """A corpus by name, or by the path of the user's own file or folder of files.
+
+    A file is cut in order: the last tenth of its sentences is the test, the tenth before it is to
+    choose by. A folder holds `train.*`, `test.*` and perhaps `valid.*` or `dev.*`; without one the
+    last tenth of the training part takes its place.
+
+    Args:
+      name: one of NAMES; anything with a slash or a dot in it is a path.
+      form, token, label, feature: see `data.tagged_files.read_tagged`.
+      seed: of what is generated.
+      data_dir, raw_dir: see `data.raw`.
+
+    Raises:
+      UserError: there is no such corpus, or a file cannot be had or read.
+    """
+    downloads = download_folder(data_dir)
+    if name == "grammar":
+        return grammar.corpus(seed)
+    if name.startswith("mpqa-") and name in NAMES:
+        return mpqa.load(name.removeprefix("mpqa-"), raw_dir or None, downloads)
+    if name in ("sst2", "sst5"):
+        return sst.load(int(name[-1]), raw_dir or None, downloads)
+    if name in FILES:
+        paths = [raw_file(file, raw_dir or None, downloads) for file in FILES[name]]
+        form = "conllu" if name == "ud_english_ewt" else "columns"
+        parts = [
+            parsed(path.read_bytes(), str(path), form, token, label, feature) for path in paths
+        ]
+        return Corpus(*parts) if len(parts) == 3 else Corpus(*_apart(parts[0]), parts[1])
+    if "/" not in name and "." not in name:
+        raise UserError(
+            f"--dataset={name}: choose {', '.join(NAMES)}, or a path such as ./{name}.txt."
+        )
+    return _own(Path(name).expanduser(), form, token, label, feature)
+
+
+def _own(path: Path, *columns) -> Corpus:
+    if not path.is_dir():
+        train, test = _apart(read_tagged(path, *columns))
+        return Corpus(*_apart(train, len(test.words)), test)
+    parts = {}
+    for part, stems in PARTS.items():
+        files = sorted(f for f in path.iterdir() if f.stem in stems and f.is_file())
+        if len(files) > 1:
+            raise UserError(f"{files[0]} and {files[1]} are both to {part} with: leave one.")
+        parts[part] = read_tagged(files[0], *columns) if files else None
+    for part in ("train", "test"):
+        if parts[part] is None:
+            raise UserError(f"{path} holds no {part}.*: name the file to {part} with so.")
+    if parts["valid"] is None:
+        parts["train"], parts["valid"] = _apart(parts["train"])
+    return Corpus(**parts)
+
+
+def _apart(sentences: Sentences, count: int = 0) -> tuple[Sentences, Sentences]:
+    """All but the last `count` sentences (0: a tenth), and those."""
+    count = count or -(-len(sentences.words) // 10)
+    size = len(sentences.words) - count
+    return (
+        Sentences(*(part and part[:size] for part in sentences)),
+        Sentences(*(part and part[size:] for part in sentences)),
+    )

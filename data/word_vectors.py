@@ -1,0 +1,115 @@
+"""Vectors of words: files of them in the text format of word2vec and GloVe, and making some.
+
+A line is a word and its numbers, with blanks between; word2vec's first line, with two counts, may
+be there or not.
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+from scipy import sparse
+from scipy.sparse.linalg import svds
+
+from data.errors import UserError
+from data.tagged_files import text_lines
+
+
+def read_vectors(path: str | Path) -> tuple[list[str], np.ndarray]:
+    """Words, and float32 [V, D]; of a word that comes twice, the first vector.
+
+    Raises:
+      UserError: the file cannot be read or is empty, a line has too many or too few numbers or
+        something else in their place; names file and line.
+    """
+    path = Path(path).expanduser()
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise UserError(f"{path} cannot be read ({error.strerror}): name a vectors file.") from None
+    return parse_vectors(content, str(path))
+
+
+def parse_vectors(content: bytes, name: str) -> tuple[list[str], np.ndarray]:
+    """`read_vectors` of a file's bytes; `name` is for errors."""
+    found: dict[str, np.ndarray] = {}
+    width = None
+    for number, line in text_lines(content, name):
+        cells = line.rstrip().split(" ") if " " in line.rstrip() else line.split()
+        if not line.strip() or (number == 1 and _is_header(cells)):
+            continue
+        try:
+            vector = np.array(cells[1:], np.float32)
+        except ValueError:
+            raise UserError(
+                f"{name}, line {number} is not a word and its numbers: mend that line."
+            ) from None
+        width = width or len(vector)
+        if len(vector) != width or not width:
+            raise UserError(
+                f"{name}, line {number} has {len(vector)} numbers and the lines before it have "
+                f"{width}: all vectors must have one length."
+            )
+        if not np.isfinite(vector).all():
+            raise UserError(f"{name}, line {number} has a number that is not finite: mend it.")
+        found.setdefault(cells[0], vector)
+    if not found:
+        raise UserError(f"{name} holds no vectors: name a file with a word and numbers a line.")
+    return list(found), np.stack(list(found.values()))
+
+
+def _is_header(cells: Sequence[str]) -> bool:
+    return len(cells) == 2 and all(cell.isdigit() for cell in cells)
+
+
+def written_vectors(words: Sequence[str], vectors: np.ndarray) -> Iterator[str]:
+    """The lines of a file in word2vec's text format."""
+    yield f"{len(words)} {vectors.shape[1]}\n"
+    for word, vector in zip(words, vectors, strict=True):
+        yield f"{word} {' '.join(f'{x:.5g}' for x in vector)}\n"
+
+
+def neighbours(sentences: Iterable[Sequence[int]], size: int, window: int) -> sparse.csr_matrix:
+    """How often each word stands near each: [size, size], symmetric.
+
+    A pair at distance d counts (window + 1 - d) / window, as if the window's width were drawn
+    (Mikolov et al. 2013). Words are numbers below `size`; others, such as -1, keep their place
+    and are not counted.
+    """
+    flat = np.concatenate([np.append(np.asarray(s, np.int64), [-1] * window) for s in sentences])
+    total = sparse.csr_matrix((size, size), dtype=np.float32)
+    for distance in range(1, window + 1):
+        left, right = flat[:-distance], flat[distance:]
+        both = (left >= 0) & (right >= 0)
+        weight = np.full(both.sum(), (window + 1 - distance) / window, np.float32)
+        total += sparse.coo_matrix((weight, (left[both], right[both])), (size, size)).tocsr()
+    return total + total.T
+
+
+def factorised(counts: sparse.csr_matrix, width: int, shift: float = 1.0) -> np.ndarray:
+    """Vectors [V, width] by truncated SVD of positive pointwise mutual information.
+
+    PPMI = max(0, log p(w, c) / (p(w) p(c)^0.75 normed) - log shift), vectors = U sqrt(S), each
+    component scaled so that all have a mean square of 1 together (Levy, Goldberg and Dagan 2015).
+    """
+    pairs = counts.tocoo()
+    rows = np.asarray(counts.sum(1)).ravel()
+    smooth = rows**0.75
+    information = np.log(
+        pairs.data * smooth.sum() / (rows[pairs.row] * smooth[pairs.col])
+    ) - np.log(shift)
+    kept = information > 0
+    matrix = sparse.csr_matrix(
+        (information[kept], (pairs.row[kept], pairs.col[kept])), counts.shape
+    )
+    first = np.random.default_rng(0).normal(size=counts.shape[0])
+    u, s, _ = svds(matrix.astype(np.float64), k=width, v0=first)
+    vectors = (u * np.sqrt(s))[:, ::-1]
+    return (vectors / np.sqrt(np.mean(vectors**2))).astype(np.float32)
+
+
+def vocabulary(sentences: Iterable[Sequence[str]], least: int, most: int) -> list[str]:
+    """The words that come `least` times or more, the most frequent first, `most` of them."""
+    counts = Counter(word for sentence in sentences for word in sentence)
+    return [word for word, n in counts.most_common(most) if n >= least]

@@ -1,0 +1,321 @@
+"""A deep bidirectional recurrent net labels words or sentences. | Irsoy, Cardie 2014
+
+    ./launch.sh tagger                         generated sentences, under a minute
+    ./launch.sh tagger --preset=opinion-dse    opinion expressions (MPQA), 3 layers beside 1; also
+                                               opinion-ese, and each with -5, -200k
+    ./launch.sh tagger --preset=chunking       noun phrases and others (CoNLL-2000)
+    ./launch.sh tagger --preset=pos            parts of speech (UD English EWT)
+    ./launch.sh tagger --preset=sst2           the sentiment of a sentence; sst5 too
+    ./launch.sh tagger --dataset=./mine.txt --token_column=1 --label_column=3
+    ./launch.sh tagger vectors --out=vectors.txt --raw_dir=...    word vectors out of plain text
+
+The opinion presets are the paper's nets and rule. Its word vectors (300 numbers, Google News) are
+not to be had here: the presets want `--vectors`, and `tagger vectors` makes some from other text,
+which the result says. What the paper leaves unsaid follows the authors' code
+(github.com/oir/deep-recurrent): weights drawn from U(-0.01, 0.01), the output layer's rate a tenth,
+gradients summed over the batch. Folds are trained side by side on the same batches, each without
+the sentences that it is tested on; a batch of 89 has 80 of a fold's own on the average.
+"""
+
+import dataclasses
+import hashlib
+import json
+import sys
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from data import mpqa, sentences, tagged_corpora
+from data.errors import UserError
+from data.tagged_files import FORMATS
+from data.word_vectors import read_vectors
+from experiments import config as options
+from experiments import tagger_report
+from experiments.best import Best
+from experiments.command_line import main
+from experiments.config import Shared, option
+from experiments.results import Figure, finish
+from experiments.tagger_data import Data
+from experiments.tagger_net import NET, first_parameters, make_loss, make_nets, of_fold
+from experiments.tagger_optimizer import make_optimizer
+from experiments.tagger_scores import (
+    HEADLINE,
+    SCORINGS,
+    figures,
+    make_predict,
+    mean,
+    say,
+    scoring_of,
+)
+from experiments.tagger_vectors import Vectors, make_vectors
+from experiments.train import Programs, everywhere, init_state, make_step, mesh_for
+from experiments.training_run import train
+from experiments.workdir import Workdir
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Config(Shared):
+    """What a run of this experiment is; the defaults are the `quick` preset."""
+
+    dataset: str = option("grammar", f"{', '.join(tagged_corpora.NAMES)}, or the path of a file "
+                          "or folder of your own")
+    file_format: str = option("auto", "of your own files", choices=FORMATS)
+    token_column: int = option(0, "of the words, from 1; 0: the first", least=0, most=1000)
+    label_column: int = option(0, "of the labels, from 1; 0: the last", least=0, most=1000)
+    feature_column: int = option(0, "a column that the net is told of besides; 0: none", least=0,
+                                 most=1000)
+    scoring: str = option("auto", "overlap (opinions), exact (spans), accuracy", choices=SCORINGS)
+    fold: int = option(0, "mpqa: the first fold", least=0, most=mpqa.FOLDS - 1)
+    folds: int = option(1, "mpqa: how many folds are trained side by side", least=1,
+                        most=mpqa.FOLDS)
+    vectors: str = option("", "word vectors, a file in the text format of word2vec or GloVe")
+    freeze: bool = option(True, "given vectors stay as they are")
+    lowercase: bool = option(True, "words are looked up in small letters")
+    least_count: int = option(1, "rarer words of the training part are unknown", least=1)
+    word_dropout: float = option(0.5, "share of the words that come once which training reads as "
+                                 "unknown", least=0.0, most=1.0)
+    embedding: int = option(32, "length of a word's learned vector; 0: none", least=0, most=65_536)
+    letter_embedding: int = option(25, "length of a letter's vector", least=1, most=65_536)
+    letter_hidden: int = option(0, "units of each LSTM that reads a word's letters; 0: none",
+                                least=0, most=65_536)
+    longest_word: int = option(16, "letters that are read: of a longer word, both ends", least=2,
+                               most=1000)
+    feature_embedding: int = option(10, "length of a feature's vector", least=1, most=65_536)
+    cell: str = option("rnn_relu", "rnn_relu, rnn (tanh), lstm, gru, gru_after",
+                       choices=("rnn_relu", "rnn", "lstm", "gru", "gru_after"))
+    peepholes: bool = option(False, "lstm: the gates see the cell")
+    forget_bias: float = option(1.0, "lstm: first bias of the forget gate")
+    hidden: int = option(32, "units of a layer in each direction", least=1, most=65_536)
+    layers: int = option(2, "on top of one another", least=1, most=100)
+    directions: str = option("both", "both, or forward alone", choices=("both", "forward"))
+    beside: str = option("one_directional", "a second net to compare with: none, shallow (one "
+                         "layer of --beside_hidden), one_directional",
+                         choices=("none", "shallow", "one_directional"))
+    beside_hidden: int = option(36, "shallow: its units", least=1, most=65_536)
+    dropout: float = option(0.0, "share of a layer's units left out of a sequence", least=0.0,
+                            most=0.99)
+    input_dropout: float = option(0.0, "the same under the first layer", least=0.0, most=0.99)
+    init: str = option("default", "first weights: default (orthogonal and LeCun's), uniform "
+                       "(biases too)", choices=("default", "uniform"))
+    init_scale: float = option(0.01, "uniform: limit", least=0.0)
+    optimizer: str = option("adam", "the rule", choices=("sgd", "adam"))
+    momentum: float = option(0.7, "sgd: share of the last update that is kept", least=0.0,
+                             most=0.999)
+    output_rate: float = option(1.0, "factor of the output layer's step size", least=0.0)
+    reduction: str = option("mean", "loss: mean over words, or their sum",
+                            choices=("mean", "sum"))
+    outside_weight: float = option(1.0, "weight of words labelled O in the loss", least=0.0)
+    weight_decay: float = option(0.0, "L2 penalty of the recurrent nets' weights", least=0.0)
+    activation_decay: float = option(0.0, "L2 penalty of the hidden units", least=0.0)
+    clip_norm: float = option(1.0, "limit of the gradient's norm; 0: none", least=0.0)
+    schedule: str = option("cosine", "of the learning rate: constant or cosine",
+                           choices=("constant", "cosine"))
+    num_steps: int = option(900, "updates of the parameters", least=1, most=2**31 - 1)
+    batch_size: int = option(32, "sentences in a step, over all devices", least=1, most=65_536)
+    learning_rate: float = option(5e-3, "first step size of the optimiser", least=0.0)
+    eval_every: int = option(150, "steps between evaluations on the validation part; the best "
+                             "parameters are kept", least=1)
+    checkpoint_every: int = option(150, "steps between checkpoints", least=1, identity=False)
+    steps_per_call: int = option(4, "steps that one call to the device makes, at most; a bucket "
+                                 "has four in a row", least=1, most=1000, identity=False)
+
+
+def _preset(name: str, **changes) -> Config:
+    return dataclasses.replace(Config(), preset=name, beside="none", **changes)
+
+
+# Units of a layer by depth, for about 24,000 and 200,000 parameters under 300 inputs.
+BUDGETS = {
+    24_000: {1: 36, 2: 29, 3: 25, 4: 22, 5: 21},
+    200_000: {1: 200, 2: 125, 3: 100, 4: 86, 5: 77},
+}
+PASS = 103  # steps, of the ten folds' 9 in 10 sentences
+_OPINION = dict(
+    folds=3, embedding=0, word_dropout=0.0, init="uniform", optimizer="sgd", momentum=0.7,
+    learning_rate=5e-3, output_rate=0.1, reduction="sum", outside_weight=0.5, weight_decay=1e-4,
+    activation_decay=1e-4, clip_norm=0.0, schedule="constant", batch_size=89,
+    num_steps=200 * PASS, eval_every=5 * PASS, checkpoint_every=5 * PASS,
+)  # fmt: skip
+
+
+def _opinion(kind: str, layers: int, budget: int) -> Config:
+    name = f"opinion-{kind}{'' if layers == 3 else f'-{layers}'}"
+    deep = layers > 3
+    config = _preset(
+        name + ("-200k" if budget > 24_000 else ""), dataset=f"mpqa-{kind}", layers=layers,
+        hidden=BUDGETS[budget][layers], **_OPINION,
+    )  # fmt: skip
+    if deep:
+        return dataclasses.replace(config, activation_decay=1e-5)
+    shallow = dict(beside="shallow", beside_hidden=BUDGETS[budget][1])
+    return dataclasses.replace(config, **(shallow if layers == 3 else {}))
+
+
+OPINION = [
+    _opinion(kind, layers, budget)
+    for budget in BUDGETS
+    for kind in ("dse", "ese")
+    for layers in (2, 3, 4, 5)
+]
+_LETTERS = dict(
+    cell="lstm", letter_hidden=25, embedding=100, hidden=100, layers=1, dropout=0.5,
+    input_dropout=0.25, learning_rate=3e-3, clip_norm=5.0,
+)  # fmt: skip
+PRESETS = {
+    "quick": Config(),
+    **{config.preset: config for config in OPINION},
+    "chunking": _preset(
+        "chunking", dataset="conll2000", **_LETTERS, num_steps=12 * 252, eval_every=252,
+        checkpoint_every=252,
+    ),
+    "pos": _preset(
+        "pos", dataset="ud_english_ewt", **_LETTERS, num_steps=10 * 392, eval_every=392,
+        checkpoint_every=392,
+    ),
+}  # fmt: skip
+
+
+def given_vectors(config) -> tuple[list[str], np.ndarray | None]:
+    """The words and vectors of `--vectors`; none without it."""
+    if config.vectors:
+        return read_vectors(config.vectors)
+    if not (config.embedding or config.letter_hidden):
+        raise UserError(
+            "The words have no vectors: give --vectors=FILE (./launch.sh tagger vectors makes "
+            "some), or --embedding=50 to learn them."
+        )
+    return [], None
+
+
+def table_of(coding: sentences.Coding, words: list[str], vectors: np.ndarray) -> np.ndarray:
+    """The given vector of each number, zeros where there is none: float32 [V, D]."""
+    number = {word: n for n, word in enumerate(words)}
+    table = np.zeros((len(coding.words) + 1, vectors.shape[1]), np.float32)
+    for code, word in enumerate(coding.words, 1):
+        if word in number:
+            table[code] = vectors[number[word]]
+    return table
+
+
+def run(config: Config) -> dict:
+    """Trains, evaluates and reports; returns what result.json holds."""
+    workdir = Workdir(config.workdir or f"runs/tagger/{config.preset}")
+    corpus = tagged_corpora.load(
+        config.dataset, form=config.file_format, token=config.token_column,
+        label=config.label_column, feature=config.feature_column, seed=config.seed,
+        data_dir=config.data_dir, raw_dir=config.raw_dir,
+    )  # fmt: skip
+    sentences.check(corpus, config.dataset)
+    if config.fold + config.folds > (mpqa.FOLDS if corpus.folds is not None else 1):
+        raise UserError(f"--fold={config.fold} --folds={config.folds}: there are not so many.")
+    if unseen := sentences.unseen_labels(corpus):
+        print(f"labels that the training part never shows: {', '.join(unseen)}", flush=True)
+    known, vectors = given_vectors(config)
+    coding = sentences.coding_of(
+        corpus, lowercase=config.lowercase, least=config.least_count, longest=config.longest_word,
+        known=known,
+    )  # fmt: skip
+    mesh = mesh_for(config.batch_size)
+    data = Data(config, corpus, coding, mesh)
+    table = None if vectors is None else table_of(coding, known, vectors)
+    nets = make_nets(config, coding, 0 if table is None else table.shape[1], corpus.whole)
+
+    params = first_parameters(config, nets)
+    optimizer = make_optimizer(config)
+    state = init_state(params, optimizer, variables={} if table is None else {"vectors": table})
+    loss = make_loss(config, nets, coding, coding.frequent + 1, data.labels_in_a_step)
+    step = make_step(loss, optimizer, jax.random.key(config.seed))
+    scoring, programs = scoring_of(config, corpus), Programs()
+    predicts = {name: make_predict(net, programs) for name, net in nets.items()}
+    facts = coding.facts() | ({} if table is None else {"vectors": sha(table)})
+    run_id = sha(json.dumps(options.identity(config) | facts, sort_keys=True).encode())
+    copies = [(name, place) for name in nets for place in range(config.folds)]
+    bests = {
+        (name, place): Best(workdir.path / "best" / f"{name}-{config.fold + place}.npz", run_id)
+        for name, place in copies
+    }
+    given = None if table is None else jnp.asarray(table)
+
+    def scored(name, params, part, gold, rows=None):
+        said = say(predicts[name], params, given, data, part, rows)
+        named = [[coding.labels[n] for n in row] for row in said.labels]
+        gold = gold if rows is None else [gold[row] for row in rows]
+        return figures(scoring, gold, named) | {"nats": said.nats}, named
+
+    def evaluated(state) -> dict:
+        """The validation part at each pause; what does best there is kept."""
+        row = {}
+        for name in nets:
+            each = []
+            for place in range(config.folds):
+                params = of_fold(state.params[name], place)
+                each.append(scored(name, params, data.valid, corpus.valid.labels)[0])
+                score = each[-1][HEADLINE[scoring]]
+                bests[name, place].offer(int(state.step), score, params)
+            row |= {prefix(config, name) + figure: v for figure, v in mean(each).items()}
+        return {"valid": row}
+
+    trained = train(
+        config, workdir, everywhere(mesh, state), step, data.block, evaluated,
+        lambda means: {prefix(config, n.removesuffix("_nats")) + "nats": means[n]
+                       for n in means if n.endswith("_nats")}
+        | {"gradient_norm": means["gradient_norm"]},
+        facts=facts, alike=data.buckets.alike,
+    )  # fmt: skip
+    print(f"{trained.programs} programs compiled for the training step and {programs.count} for "
+          f"evaluation; there are {len(data.shapes)} lengths of batches", flush=True)
+
+    chosen, tested = {}, {}
+    for name, place in copies:
+        at, params = bests[name, place].load(of_fold(trained.state.params[name], place))
+        fold = config.fold + place
+        rows = None if corpus.folds is None else np.flatnonzero(corpus.folds == fold)
+        chosen[name, place] = (at, params, rows)
+        tested[name, place] = scored(name, params, data.test, corpus.test.labels, rows)
+    metrics = {}
+    for name in nets:
+        each = [tested[name, place][0] for place in range(config.folds)]
+        for figure, value in mean(each).items():
+            metrics[f"test_{prefix(config, name)}{figure}"] = value
+    result = finish(
+        "tagger", config, trained, metrics=metrics, paper=published(config), workdir=workdir,
+        params=of_fold(trained.state.params[NET], 0),
+    )  # fmt: skip
+    tagger_report.write(config, workdir, trained, result, corpus, coding, data, nets, given,
+                        chosen, tested)  # fmt: skip
+    print(f"report: {workdir.report}")
+    return result
+
+
+def sha(content) -> str:
+    """A short SHA-256 of bytes or an array."""
+    return hashlib.sha256(content).hexdigest()[:16]
+
+
+def prefix(config, name: str) -> str:
+    """What the second net's figures begin with."""
+    return "" if name == NET else f"{config.beside}_"
+
+
+_TABLE = "Irsoy and Cardie 2014, Tables 1 and 2, ten folds, other word vectors"
+
+
+def published(config: Config) -> dict[str, Figure]:
+    """The paper's figures for this net, which are remembered and not seen."""
+    if not config.dataset.startswith("mpqa-") or config.cell != "rnn_relu":
+        return {}
+    nets = {"": (config.layers, config.hidden)}
+    if config.beside == "shallow":
+        nets["shallow_"] = (1, config.beside_hidden)
+    found = {}
+    for name, size in nets.items():
+        for measure, values in tagger_report.PAPER[config.dataset].items():
+            if size in values:
+                figure = Figure(values[size], _TABLE, "unverified")
+                found[f"test_{name}{measure}_f1"] = figure
+    return found
+
+
+if __name__ == "__main__":
+    sys.exit(main(PRESETS, run, {"vectors": (Vectors(), make_vectors)}))
