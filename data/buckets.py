@@ -26,19 +26,22 @@ import numpy as np
 from data.batches import batch_indices
 from data.errors import UserError
 
-WASTE = 0.2  # of padding to real entries, in each bucket
+WASTE, SLACK = 0.2, 0.02  # padding that may be, to the bucket's real entries and to all
 
 
-def bucket_shapes(lengths: np.ndarray, waste: float = WASTE) -> np.ndarray:
+def bucket_shapes(
+    lengths: np.ndarray, waste: float = WASTE, slack: float = SLACK
+) -> np.ndarray:
     """The lengths that sequences are padded to, as few as keep the padding small.
 
     From the longest sequences on, a bucket takes in shorter ones as long as its padding is at most
-    `waste` times its real entries.
+    `waste` times its real entries, or at most `slack` times those of all buckets: lengths that
+    are rare or very short are not worth a program of their own.
 
     Args:
       lengths: [N], or [N, C] for C sequences side by side that are each padded to a length of
         its own, such as a sentence and its translation.
-      waste: the largest share of padding that a bucket of more than one length may have.
+      waste, slack: the largest shares of padding; a bucket of one length may have more.
 
     Returns:
       [K, C] from the shortest to the longest, each at least 1.
@@ -57,7 +60,8 @@ def bucket_shapes(lengths: np.ndarray, waste: float = WASTE) -> np.ndarray:
         padded = np.maximum.accumulate(rest).sum(1) * np.arange(1, len(rest) + 1)
         real = rest.sum(1).cumsum()
         ends = np.flatnonzero(last[first:])
-        fitting = ends[padded[ends] <= (1 + waste) * real[ends]]
+        padding = (padded - real)[ends]
+        fitting = ends[(padding <= waste * real[ends]) | (padding <= slack * lengths.sum())]
         end = (fitting[-1] if len(fitting) else ends[0]) + 1
         shapes.append(rest[:end].max(0))
         first += end

@@ -20,22 +20,25 @@ _EWT = (
     "https://raw.githubusercontent.com/UniversalDependencies/UD_English-EWT/"
     "15d613d8447b3478787d4c278730a1e48a945efb/en_ewt-ud-{}.conllu"
 )
+
+
+def _files(dataset: str, name: str, url: str, parts) -> tuple[RawFile, ...]:
+    return tuple(
+        RawFile(dataset, name.format(part), (url.format(part),), size, sha256)
+        for part, size, sha256 in parts
+    )
+
+
 FILES = {
-    "conll2000": tuple(
-        RawFile("conll2000", f"{part}.txt", (_CONLL.format(part),), size, sha256)
-        for part, size, sha256 in (
-            ("train", 2_842_164, "82033cd7a72b209923a98007793e8f9de3abc1c8b79d646c50648eb949b87cea"),
-            ("test", 639_396, "73b7b1e565fa75a1e22fe52ecdf41b6624d6f59dacb591d44252bf4d692b1628"),
-        )
-    ),
-    "ud_english_ewt": tuple(
-        RawFile("ud_english_ewt", f"en_ewt-ud-{part}.conllu", (_EWT.format(part),), size, sha256)
-        for part, size, sha256 in (
-            ("train", 14_203_025, "3fb78e2b55482c8ee00caa653af436c88c9e5bc9a73ce26e4ae3ddc79d2b7e7b"),
-            ("dev", 1_805_545, "531a54ff90d6ab12201c5a50c3e78e6ddac4de69abc4bce5d275d3cd29efe2b6"),
-            ("test", 1_804_515, "e266e515a0a7547657ed3d90d9ba46487d6bd251f27ad4269d4e8a427c8555cd"),
-        )
-    ),
+    "conll2000": _files("conll2000", "{}.txt", _CONLL, (
+        ("train", 2_842_164, "82033cd7a72b209923a98007793e8f9de3abc1c8b79d646c50648eb949b87cea"),
+        ("test", 639_396, "73b7b1e565fa75a1e22fe52ecdf41b6624d6f59dacb591d44252bf4d692b1628"),
+    )),
+    "ud_english_ewt": _files("ud_english_ewt", "en_ewt-ud-{}.conllu", _EWT, (
+        ("train", 14_203_025, "3fb78e2b55482c8ee00caa653af436c88c9e5bc9a73ce26e4ae3ddc79d2b7e7b"),
+        ("dev", 1_805_545, "531a54ff90d6ab12201c5a50c3e78e6ddac4de69abc4bce5d275d3cd29efe2b6"),
+        ("test", 1_804_515, "e266e515a0a7547657ed3d90d9ba46487d6bd251f27ad4269d4e8a427c8555cd"),
+    )),
 }  # fmt: skip
 NAMES = ("grammar", "mpqa-dse", "mpqa-ese", "conll2000", "ud_english_ewt", "sst2", "sst5")
 PARTS = {"train": ("train",), "valid": ("valid", "dev"), "test": ("test",)}

@@ -111,12 +111,12 @@ class Config(Shared):
     clip_norm: float = option(1.0, "limit of the gradient's norm; 0: none", least=0.0)
     schedule: str = option("cosine", "of the learning rate: constant or cosine",
                            choices=("constant", "cosine"))
-    num_steps: int = option(900, "updates of the parameters", least=1, most=2**31 - 1)
+    num_steps: int = option(400, "updates of the parameters", least=1, most=2**31 - 1)
     batch_size: int = option(32, "sentences in a step, over all devices", least=1, most=65_536)
     learning_rate: float = option(5e-3, "first step size of the optimiser", least=0.0)
-    eval_every: int = option(150, "steps between evaluations on the validation part; the best "
+    eval_every: int = option(50, "steps between evaluations on the validation part; the best "
                              "parameters are kept", least=1)
-    checkpoint_every: int = option(150, "steps between checkpoints", least=1, identity=False)
+    checkpoint_every: int = option(200, "steps between checkpoints", least=1, identity=False)
     steps_per_call: int = option(4, "steps that one call to the device makes, at most; a bucket "
                                  "has four in a row", least=1, most=1000, identity=False)
 
@@ -158,21 +158,23 @@ OPINION = [
     for kind in ("dse", "ese")
     for layers in (2, 3, 4, 5)
 ]
-_LETTERS = dict(
-    cell="lstm", letter_hidden=25, embedding=100, hidden=100, layers=1, dropout=0.5,
-    input_dropout=0.25, learning_rate=3e-3, clip_norm=5.0,
+_LSTM = dict(
+    cell="lstm", hidden=100, layers=1, dropout=0.5, input_dropout=0.25, least_count=2,
+    learning_rate=4e-3, clip_norm=5.0,
 )  # fmt: skip
+_LETTERS = dict(embedding=50, letter_hidden=25, **_LSTM)
+_SENTIMENT = dict(
+    embedding=64, batch_size=64, num_steps=2 * 1213, eval_every=200, checkpoint_every=400, **_LSTM
+)
 PRESETS = {
     "quick": Config(),
     **{config.preset: config for config in OPINION},
-    "chunking": _preset(
-        "chunking", dataset="conll2000", **_LETTERS, num_steps=12 * 252, eval_every=252,
-        checkpoint_every=252,
-    ),
-    "pos": _preset(
-        "pos", dataset="ud_english_ewt", **_LETTERS, num_steps=10 * 392, eval_every=392,
-        checkpoint_every=392,
-    ),
+    "chunking": _preset("chunking", dataset="conll2000", feature_column=2, num_steps=8 * 251,
+                        eval_every=251, checkpoint_every=251, **_LETTERS),
+    "pos": _preset("pos", dataset="ud_english_ewt", num_steps=7 * 392, eval_every=392,
+                   checkpoint_every=392, **_LETTERS),
+    "sst2": _preset("sst2", dataset="sst2", **_SENTIMENT),
+    "sst5": _preset("sst5", dataset="sst5", **_SENTIMENT),
 }  # fmt: skip
 
 
@@ -227,34 +229,36 @@ def run(config: Config) -> dict:
     loss = make_loss(config, nets, coding, coding.frequent + 1, data.labels_in_a_step)
     step = make_step(loss, optimizer, jax.random.key(config.seed))
     scoring, programs = scoring_of(config, corpus), Programs()
-    predicts = {name: make_predict(net, programs) for name, net in nets.items()}
+    predict = make_predict(nets, programs)
     facts = coding.facts() | ({} if table is None else {"vectors": sha(table)})
-    run_id = sha(json.dumps(options.identity(config) | facts, sort_keys=True).encode())
-    copies = [(name, place) for name in nets for place in range(config.folds)]
-    bests = {
-        (name, place): Best(workdir.path / "best" / f"{name}-{config.fold + place}.npz", run_id)
-        for name, place in copies
-    }
+    bests = kept_best(config, workdir, nets, facts)
     given = None if table is None else jnp.asarray(table)
 
-    def scored(name, params, part, gold, rows=None):
-        said = say(predicts[name], params, given, data, part, rows)
-        named = [[coding.labels[n] for n in row] for row in said.labels]
-        gold = gold if rows is None else [gold[row] for row in rows]
-        return figures(scoring, gold, named) | {"nats": said.nats}, named
+    def scored(params, part, gold, rows_of=lambda place: None) -> tuple[dict, dict]:
+        """What every copy says, and the figures of it: {(net, place): ...} each."""
+        said = say(predict, params, given, data, part)
+        said = {(name, place): one for name, copies in said.items()
+                for place, one in enumerate(copies)}  # fmt: skip
+        return said, {
+            (name, place): figures(scoring, gold, one, coding.labels, rows_of(place))
+            for (name, place), one in said.items()
+        }
+
+    def means_of(each: dict) -> dict[str, float]:
+        """The mean over copies of each figure of each net."""
+        return {
+            prefix(config, name) + figure: value
+            for name in nets
+            for figure, value in mean([row for (n, _), row in each.items() if n == name]).items()
+        }
 
     def evaluated(state) -> dict:
         """The validation part at each pause; what does best there is kept."""
-        row = {}
-        for name in nets:
-            each = []
-            for place in range(config.folds):
-                params = of_fold(state.params[name], place)
-                each.append(scored(name, params, data.valid, corpus.valid.labels)[0])
-                score = each[-1][HEADLINE[scoring]]
-                bests[name, place].offer(int(state.step), score, params)
-            row |= {prefix(config, name) + figure: v for figure, v in mean(each).items()}
-        return {"valid": row}
+        _, each = scored(state.params, data.valid, corpus.valid.labels)
+        for (name, place), row in each.items():
+            params = of_fold(state.params[name], place)
+            bests[name, place].offer(int(state.step), row[HEADLINE[scoring]], params)
+        return {"valid": means_of(each)}
 
     trained = train(
         config, workdir, everywhere(mesh, state), step, data.block, evaluated,
@@ -266,26 +270,37 @@ def run(config: Config) -> dict:
     print(f"{trained.programs} programs compiled for the training step and {programs.count} for "
           f"evaluation; there are {len(data.shapes)} lengths of batches", flush=True)
 
-    chosen, tested = {}, {}
-    for name, place in copies:
-        at, params = bests[name, place].load(of_fold(trained.state.params[name], place))
-        fold = config.fold + place
-        rows = None if corpus.folds is None else np.flatnonzero(corpus.folds == fold)
-        chosen[name, place] = (at, params, rows)
-        tested[name, place] = scored(name, params, data.test, corpus.test.labels, rows)
-    metrics = {}
-    for name in nets:
-        each = [tested[name, place][0] for place in range(config.folds)]
-        for figure, value in mean(each).items():
-            metrics[f"test_{prefix(config, name)}{figure}"] = value
+    chosen = {copy: best.load(of_fold(trained.state.params[copy[0]], 0))
+              for copy, best in bests.items()}  # fmt: skip
+    best = {
+        name: jax.tree.map(lambda *leaves: np.stack(leaves),
+                           *(params for (n, _), (_, params) in chosen.items() if n == name))
+        for name in nets
+    }  # fmt: skip
+
+    def rows_of(place: int):
+        return None if corpus.folds is None else np.flatnonzero(corpus.folds == config.fold + place)
+
+    said, tested = scored(best, data.test, corpus.test.labels, rows_of)
+    metrics = {f"test_{name}": value for name, value in means_of(tested).items()}
     result = finish(
         "tagger", config, trained, metrics=metrics, paper=published(config), workdir=workdir,
         params=of_fold(trained.state.params[NET], 0),
     )  # fmt: skip
     tagger_report.write(config, workdir, trained, result, corpus, coding, data, nets, given,
-                        chosen, tested)  # fmt: skip
+                        chosen, said, rows_of(0))  # fmt: skip
     print(f"report: {workdir.report}")
     return result
+
+
+def kept_best(config, workdir: Workdir, nets, facts) -> dict[tuple[str, int], Best]:
+    """Where the best parameters of each copy of each net are kept."""
+    run_id = sha(json.dumps(options.identity(config) | facts, sort_keys=True).encode())
+    return {
+        (name, place): Best(workdir.path / "best" / f"{name}-{config.fold + place}.npz", run_id)
+        for name in nets
+        for place in range(config.folds)
+    }
 
 
 def sha(content) -> str:

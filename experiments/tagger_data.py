@@ -36,14 +36,10 @@ class Data:
         batch = self._batch(self.train, rows, self.shapes[bucket, 0], self.folds)
         return block_of_batches(self._mesh, batch, self._config.steps_per_call)
 
-    def cuts(self, part: Coded, rows: np.ndarray | None = None) -> Iterator:
-        """(rows [B], count, Batch): every sentence of a part, or of some rows of it, once."""
-        rows = np.arange(len(part.lengths)) if rows is None else rows
-        for bucket, places, count in covering(
-            part.lengths[rows], self.shapes, self._config.batch_size
-        ):
-            batch = self._batch(part, rows[places], self.shapes[bucket, 0], None)
-            yield rows[places], count, batch
+    def cuts(self, part: Coded) -> Iterator[tuple[np.ndarray, int, Batch]]:
+        """(rows [B], count, Batch): every sentence of a part once, the first `count` rows."""
+        for bucket, rows, count in covering(part.lengths, self.shapes, self._config.batch_size):
+            yield rows, count, self._batch(part, rows, self.shapes[bucket, 0], None)
 
     def _batch(self, part: Coded, rows: np.ndarray, length: int, folds) -> Batch:
         words, mask = part.words.padded(rows, length)

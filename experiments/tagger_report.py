@@ -1,4 +1,4 @@
-"""What the report of the tagger shows: the paper's table, labelled sentences, and words as points."""
+"""The tagger's report: the paper's table, labelled sentences, and words as points."""
 
 from collections.abc import Mapping, Sequence
 
@@ -66,21 +66,25 @@ PAPER = {
 
 def write(
     config, workdir: Workdir, trained: Trained, result: Mapping, corpus: Corpus, coding: Coding,
-    data, nets: Mapping, vectors, chosen: Mapping, tested: Mapping,
+    data, nets: Mapping, vectors, chosen: Mapping, said: Mapping, rows,
 ) -> None:  # fmt: skip
     """Writes report.html.
 
     Args:
-      chosen: (step, parameters, rows of the test part) of each net and copy.
-      tested: (figures, labels said) of the same.
+      chosen: (step, parameters) of each net and copy.
+      said: what each says of the test part.
+      rows: which sentences of the test part are the first copy's; None: all.
     """
-    fold = [n for n, _ in chosen].count(NET) > 1
-    rows = chosen[NET, 0][2]
-    part = range(len(corpus.test.words)) if rows is None else rows
-    words = [corpus.test.words[row] for row in part]
-    gold = [corpus.test.labels[row] for row in part]
-    said = {name_of(config, net): tested[net, 0][1] for net in nets}
-    steps = ", ".join(f"{at:,}" for (net, _), (at, _, _) in chosen.items() if net == NET)
+    rows = range(len(corpus.test.words)) if rows is None else rows
+    words = [corpus.test.words[row] for row in rows]
+    gold = [corpus.test.labels[row] for row in rows]
+    said = {
+        name_of(config, net): [
+            [coding.labels[n] for n in said[net, 0].labels[row]] for row in rows
+        ]
+        for net in nets
+    }
+    steps = ", ".join(f"{at:,}" for (net, _), (at, _) in chosen.items() if net == NET)
     text = [f"The parameters are those of step {steps}, the best on the validation part."]
     if config.vectors:
         text.append(f"Word vectors: {config.vectors}; other vectors than the paper's.")
@@ -94,16 +98,16 @@ def write(
         *report.configuration_sections(config, workdir),
         report.parameters_section(chosen[NET, 0][1], ("encoder", "layers", "output"), {}, ""),
         report.curves_section(trained.metrics.rows, names, passes),
-        labelled_section(config, corpus, words, gold, said, fold),
+        labelled_section(config, corpus, words, gold, said),
         *difference_section(config, corpus, words, gold, said),
         confusion_section(coding, gold, said[name_of(config, NET)]),
-        words_section(nets[NET], chosen[NET, 0][1], vectors, data, corpus, part),
+        words_section(nets[NET], chosen[NET, 0][1], vectors, data, corpus, rows),
     ]
     summary = (
         f"{config.layers} layers of {config.hidden} {config.cell} units, "
         f"{'both directions' if config.directions == 'both' else 'forward alone'}, "
         f"{result['parameters']:,} parameters, on {config.dataset}: {len(corpus.train.words):,} "
-        f"sentences to train on, {len(part):,} shown here of those to test on."
+        f"sentences to train on, {len(rows):,} shown here of those to test on."
     )
     report.write(workdir.report, f"Tagger, preset {config.preset}", summary, sections)
 
@@ -182,7 +186,7 @@ def _marked(kind: str, text: str) -> Markup:
     return Markup('<span class="{}" style="--strength:0.7">{}</span>').format(kind, text)
 
 
-def labelled_section(config, corpus: Corpus, words, gold, said, fold: bool) -> Section:
+def labelled_section(config, corpus: Corpus, words, gold, said) -> Section:
     """Sentences of the test part with their labels: those with the most to show."""
     title = "Labelled sentences"
     if corpus.whole:
@@ -199,7 +203,7 @@ def labelled_section(config, corpus: Corpus, words, gold, said, fold: bool) -> S
                   "elsewhere; an Inside with no Begin is in capitals.",
          "accuracy": "A label that is wrong is orange."}[scoring],
     ]  # fmt: skip
-    if fold:
+    if corpus.folds is not None:
         text.append(f"Of fold {config.fold}.")
     pictures = [
         Picture(sentence_lines(scoring, words[n], gold[n], {k: v[n] for k, v in said.items()}))
@@ -251,12 +255,17 @@ def confusion_section(coding: Coding, gold, said) -> Section:
     return confusion(*np.array(pairs).T, coding.labels)
 
 
-def words_section(net, params, vectors, data, corpus: Corpus, part) -> Section:
+def words_section(net, params, vectors, data, corpus: Corpus, rows) -> Section:
     """What the last layer says of words of the test part, as points on a plane."""
     hidden, points, labels, names = top_layer(net), [], [], []
-    rows = np.asarray(part)[: POINTS // 4]
-    for at, count, batch in data.cuts(data.test, rows):
-        for row, states in zip(at[:count], np.asarray(hidden(params, vectors, batch)), strict=False):
+    mine = set(np.asarray(rows)[: POINTS // 4].tolist())
+    for at, count, batch in data.cuts(data.test):
+        if not mine & set(at.tolist()):
+            continue
+        states_of = np.asarray(hidden(params, vectors, batch))
+        for row, states in zip(at[:count], states_of, strict=False):
+            if row not in mine:
+                continue
             words, gold = corpus.test.words[row], corpus.test.labels[row]
             places = [len(words) - 1] if corpus.whole else range(len(words))
             points += [states[place] for place in places]

@@ -10,22 +10,22 @@ from optax import softmax_cross_entropy_with_integer_labels
 
 from data import spans
 from data.sentences import Corpus
-from experiments.tagger_net import Batch, Labeller
+from experiments.tagger_net import Batch, Labeller, over_copies
 
 SCORINGS = ("auto", "overlap", "exact", "accuracy")
 
 
 class Said(NamedTuple):
-    """Labels by number for each of some sentences, and the mean surprise -ln p of the gold ones."""
+    """Of a copy of a net: the numbers of some sentences' labels, and -ln p of the gold ones."""
 
     labels: list[np.ndarray]
-    nats: float
+    nats: np.ndarray  # of each sentence, the sum over its labels
 
 
-def make_predict(net: Labeller, programs):
-    """(params, vectors, batch) -> labels [B, T] or [B, 1], and the sum of -ln p of each row."""
+def make_predict(nets: Mapping[str, Labeller], programs):
+    """(params, vectors, batch) -> by net: labels [F, B, T] or [F, B, 1] and nats [F, B]."""
 
-    def predict(params, vectors, batch: Batch):
+    def of_copy(net: Labeller, params, vectors, batch: Batch):
         logits, _ = net.logits(params, vectors, batch)
         targets = batch.labels[:, 0] if net.whole else batch.labels.T
         nats = softmax_cross_entropy_with_integer_labels(logits, targets)
@@ -33,20 +33,30 @@ def make_predict(net: Labeller, programs):
             return logits.argmax(-1)[:, None], nats
         return logits.argmax(-1).T, (nats * batch.mask.T).sum(0)
 
+    def predict(params, vectors, batch: Batch):
+        return {
+            name: over_copies(lambda p, net=net: of_copy(net, p, vectors, batch))(params[name])
+            for name, net in nets.items()
+        }
+
     return programs.jit(predict)
 
 
-def say(predict, params, vectors, data, part, rows=None) -> Said:
-    """What the net says of a part of the data, or of some rows of it, in their order."""
-    labels, nats = {}, 0.0
-    for at, count, batch in data.cuts(part, rows):
-        said, surprise = jax.device_get(predict(params, vectors, batch))
-        nats += float(surprise[:count].sum(dtype=np.float64))
-        for row, line in zip(at[:count], said, strict=False):
-            labels[row] = line[: part.labels.lengths[row]]
-    order = sorted(labels) if rows is None else rows
-    words = sum(len(labels[row]) for row in order)
-    return Said([labels[row] for row in order], nats / max(words, 1))
+def say(predict, params, vectors, data, part) -> dict[str, list[Said]]:
+    """What every copy of every net says of a part of the data, in its order."""
+    found = {}
+    for rows, count, batch in data.cuts(part):
+        for name, (labels, nats) in jax.device_get(predict(params, vectors, batch)).items():
+            copies = found.setdefault(name, [({}, {}) for _ in labels])
+            for (lines, sums), copy, each in zip(copies, labels, nats, strict=True):
+                for row, line, total in zip(rows[:count], copy, each, strict=False):
+                    lines[row], sums[row] = line[: part.labels.lengths[row]], total
+    order = range(len(part.lengths))
+    return {
+        name: [Said([lines[n] for n in order], np.array([sums[n] for n in order], np.float64))
+               for lines, sums in copies]
+        for name, copies in found.items()
+    }  # fmt: skip
 
 
 def scoring_of(config, corpus: Corpus) -> str:
@@ -63,23 +73,29 @@ HEADLINE = {"overlap": "proportional_f1", "exact": "chunk_f1", "accuracy": "accu
 
 
 def figures(
-    scoring: str, gold: Sequence[Sequence[str]], said: Sequence[Sequence[str]]
+    scoring: str, gold: Sequence[Sequence[str]], said: Said, labels: Sequence[str], rows=None
 ) -> dict[str, float]:
-    """In percent, the one to choose by first.
+    """In percent, the one to choose by first, and the mean -ln p of a label in nats.
 
     Args:
       scoring: overlap, exact or accuracy.
-      gold, said: labels of each sentence.
+      gold: labels of each sentence.
+      said: what a net says of them.
+      labels: what the numbers stand for.
+      rows: which sentences count; all if not given.
     """
-    pairs = list(zip(gold, said, strict=True))
+    rows = range(len(gold)) if rows is None else rows
+    pairs = [(gold[row], [labels[n] for n in said.labels[row]]) for row in rows]
+    count = sum(len(theirs) for theirs, _ in pairs)
     right = sum(a == b for theirs, ours in pairs for a, b in zip(theirs, ours, strict=True))
-    accuracy = {"accuracy_percent": 100 * right / max(1, sum(map(len, gold)))}
+    nats = {"nats": float(sum(said.nats[row] for row in rows) / count)}
+    accuracy = {"accuracy_percent": 100 * right / count}
     if scoring == "accuracy":
-        return accuracy
+        return accuracy | nats
     if scoring == "exact":
-        return _percent("chunk", spans.exact(pairs)) | accuracy
+        return _percent("chunk", spans.exact(pairs)) | accuracy | nats
     proportional, binary = spans.overlap(pairs)
-    return _percent("proportional", proportional) | _percent("binary", binary)
+    return _percent("proportional", proportional) | _percent("binary", binary) | nats
 
 
 def _percent(name: str, score: spans.Score) -> dict[str, float]:

@@ -41,7 +41,8 @@ class Vectors:
     width: int = option(300, "numbers of a vector", least=1, most=2000)
     window: int = option(5, "words to each side that are neighbours", least=1, most=100)
     least_count: int = option(3, "rarer words have no vector", least=1)
-    most_words: int = option(40_000, "the most frequent words have vectors", least=2, most=1_000_000)
+    most_words: int = option(40_000, "so many words have vectors, the most frequent", least=2,
+                             most=1_000_000)  # fmt: skip
     lowercase: bool = option(True, "words are in small letters; --lowercase of the tagger too")
     data_dir: str = option("", "where downloads are kept")
     raw_dir: str = option("", "folder of raw files, used instead of downloading")

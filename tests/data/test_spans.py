@@ -1,0 +1,80 @@
+"""Spans and their scores, by hand."""
+
+import pytest
+
+from data.spans import Span, are_spans, exact, overlap, spans_of
+
+
+@pytest.mark.parametrize(
+    ("labels", "spans"),
+    [
+        ("O O O", []),
+        ("B I O", [(0, 2)]),
+        ("B B I", [(0, 1), (1, 3)]),
+        ("I I O I", [(0, 2), (3, 4)]),  # an I after nothing begins a span
+        ("O B I", [(1, 3)]),
+        ("B O I B", [(0, 1), (2, 3), (3, 4)]),
+        ("", []),
+    ],
+)
+def test_spans_of_plain_labels(labels, spans):
+    assert spans_of(labels.split()) == [Span(*span, "") for span in spans]
+
+
+@pytest.mark.parametrize(
+    ("labels", "spans"),
+    [
+        ("B-NP I-NP B-VP", [(0, 2, "NP"), (2, 3, "VP")]),
+        ("B-NP I-VP I-VP", [(0, 1, "NP"), (1, 3, "VP")]),  # conlleval: another type begins anew
+        ("I-NP I-NP O", [(0, 2, "NP")]),
+        ("B-NP B-NP", [(0, 1, "NP"), (1, 2, "NP")]),
+        ("I-NP O I-NP", [(0, 1, "NP"), (2, 3, "NP")]),
+    ],
+)
+def test_spans_of_typed_labels(labels, spans):
+    assert spans_of(labels.split()) == [Span(*span) for span in spans]
+
+
+def pair(gold, said):
+    return [(gold.split(), said.split())]
+
+
+def test_exact_spans():
+    score = exact(pair("B-NP I-NP B-VP O B-PP", "B-NP I-NP B-VP B-PP O"))
+    assert (score.precision, score.recall) == (2 / 3, 2 / 3)
+    assert score.f1 == pytest.approx(2 / 3)
+    assert exact(pair("B-NP I-NP", "B-VP I-VP")).f1 == 0
+    assert exact(pair("B-NP I-NP", "I-NP I-NP")).f1 == 1
+
+
+@pytest.mark.parametrize(
+    ("gold", "said", "proportional", "binary"),
+    [
+        # gold [0,4), said [2,4): all of what is said, half of what is wanted
+        ("B I I I", "O O B I", (1, 1 / 2), (1, 1)),
+        # one said span over two gold ones: 1/4 + 2/4 of it, 1/1 and 2/2 of theirs, over two
+        ("B O B I", "B I I I", (3 / 4, 1), (1, 1)),
+        # two said spans over one gold one
+        ("B I I I", "B I O B", (1, 3 / 4), (1, 1)),
+        # a run of I after B goes on, a new B closes it
+        ("B I B I", "B I I O", (2 / 3 + 1 / 3, 1 / 2 + 1 / 4), (1, 1)),
+        ("B I O O", "O O B I", (0, 0), (0, 0)),
+        ("B I O O", "O O O O", (1, 0), (1, 0)),  # nothing said: precision 1
+        ("O O O O", "B O O O", (0, 1), (0, 1)),  # nothing wanted: recall 1
+    ],
+)
+def test_overlaps(gold, said, proportional, binary):
+    soft, hard = overlap(pair(gold, said))
+    assert (soft.precision, soft.recall) == pytest.approx(proportional)
+    assert (hard.precision, hard.recall) == pytest.approx(binary)
+
+
+def test_overlaps_are_micro_averages():
+    soft, hard = overlap(pair("B I", "B I") + pair("B O B", "O O B") + pair("O O", "B I"))
+    assert (soft.precision, soft.recall) == pytest.approx((2 / 3, 2 / 3))
+    assert hard.f1 == pytest.approx(2 / 3)
+
+
+def test_which_labels_are_of_spans():
+    assert are_spans(["O", "B", "I"]) and are_spans(["B-NP", "O", "I-NP"])
+    assert not are_spans(["NOUN", "O"]) and not are_spans(["O"]) and not are_spans(["BAD", "O"])
