@@ -107,11 +107,16 @@ def first_parameters(config, nets: Mapping[str, Labeller]):
         ])  # fmt: skip
 
     def stacked(n: int, net: Labeller):
-        keys = jax.random.split(jax.random.fold_in(jax.random.key(config.seed), n), config.folds)
-        return jax.vmap(lambda key: drawn(net, key))(keys)
+        key = jax.random.fold_in(jax.random.key(config.seed), n)
+        return jax.vmap(lambda fold: drawn(net, jax.random.fold_in(key, fold)))(folds_of(config))
 
     return {name: jax.jit(stacked, static_argnums=(0, 1))(n, net)
             for n, (name, net) in enumerate(nets.items())}  # fmt: skip
+
+
+def folds_of(config) -> jax.Array:
+    """The numbers of the folds, by which a copy draws what it draws, whatever runs beside it."""
+    return config.fold + jnp.arange(config.folds)
 
 
 def of_fold(params, place: int):
@@ -152,21 +157,24 @@ def make_loss(config, nets: Mapping[str, Labeller], coding: Coding, rare: int, w
         weights = counted * jnp.where(targets == outside, config.outside_weight, 1.0)
         loss = (nats * weights).sum() / divisor
         if config.weight_decay:
-            loss += config.weight_decay / 2 * squares(params)
+            decayed = (params["layers"], params["output"])
+            loss += config.weight_decay / 2 * squares(decayed)
         if config.activation_decay:
             loss += config.activation_decay / 2 * squares([h * kept[:, None] for h in layers])
         return loss, Ratio((nats * counted).sum(), counted.sum(dtype=jnp.float32))
 
+    def of_net(net: Labeller, params, vectors, batch: Batch, key):
+        def one(params, fold):
+            return of_copy(net, params, vectors, batch, fold, jax.random.fold_in(key, fold))
+
+        return over_copies(one)(params, folds_of(config))
+
     def loss(params, variables, carry, batch, key):
-        folds, total, metrics = jnp.arange(config.folds) + config.fold, 0.0, {}
+        total, metrics, vectors = 0.0, {}, variables.get("vectors")
         for n, (name, net) in enumerate(nets.items()):
-            keys = jax.random.split(jax.random.fold_in(key, n), config.folds)
-
-            def one(params, fold, key, net=net):
-                return of_copy(net, params, variables.get("vectors"), batch, fold, key)
-
-            each, nats = over_copies(one)(params[name], folds, keys)
-            total += each.sum()
+            own = jax.random.fold_in(key, n)
+            losses, nats = of_net(net, params[name], vectors, batch, own)
+            total += losses.sum()
             metrics[f"{name}_nats"] = jax.tree.map(jnp.sum, nats)
         return total, (variables, carry, metrics)
 

@@ -1,0 +1,263 @@
+"""The tagger's command: tiny runs of each kind, folds, resumption, and what cannot be."""
+
+import dataclasses
+import json
+import signal
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+
+from data import tagged_corpora
+from data.sentences import Corpus, Sentences, coding_of
+from experiments import tagger, tagger_report, training_run
+from experiments.command_line import main
+from experiments.tagger_data import Data
+from experiments.tagger_net import first_parameters, make_loss, make_nets, of_fold
+from experiments.tagger_optimizer import clipped, make_optimizer
+from experiments.tagger_report import sentence_lines
+from experiments.tagger_vectors import Vectors, make_vectors
+from experiments.train import mesh_for
+
+SMALL = ("--hidden=4", "--layers=1", "--embedding=3", "--batch_size=4", "--num_steps=4",
+         "--eval_every=2", "--checkpoint_every=2", "--steps_per_call=2")  # fmt: skip
+pytestmark = pytest.mark.usefixtures("quick_compilation")
+
+
+def columns(labels):
+    """Twenty sentences of five words in three columns."""
+    words = ["Red", "birds", "sing", "1999", "loudly"]
+    pairs = zip(words, labels.split(), strict=True)
+    sentence = "".join(f"{word} X{n} {label}\n" for n, (word, label) in enumerate(pairs))
+    return "\n".join([sentence] * 20)
+
+
+@pytest.fixture
+def command(monkeypatch, capfd):
+    def run(*words):
+        capfd.readouterr()
+        monkeypatch.setattr("sys.argv", ["tagger", *map(str, words)])
+        status = main(tagger.PRESETS, tagger.run, {"vectors": (Vectors(), make_vectors)})
+        return status, *capfd.readouterr()
+
+    return run
+
+
+def result(folder):
+    return json.loads((folder / "result.json").read_text())
+
+
+def test_spans_in_a_file_of_columns(tmp_path, command):
+    (tmp_path / "mine.txt").write_text(columns("B-NP I-NP B-VP B-NP O"))
+    (tmp_path / "vectors.txt").write_text("red 1 0\nsing 0 1\n0000 .5 .5\n")
+    status, out, error = command(
+        *SMALL, f"--dataset={tmp_path / 'mine.txt'}", f"--workdir={tmp_path / 'run'}",
+        "--feature_column=2", "--letter_hidden=2", f"--vectors={tmp_path / 'vectors.txt'}",
+        "--beside=shallow", "--beside_hidden=3", "--cell=lstm", "--dropout=0.2",
+        "--input_dropout=0.2",
+    )  # fmt: skip
+    assert status == 0, error
+    metrics = result(tmp_path / "run")["metrics"]
+    assert {"test_chunk_f1", "test_accuracy_percent", "test_shallow_chunk_f1"} <= set(metrics)
+    assert "1 programs compiled for the training step" in out and "1 lengths of batches" in out
+    page = (tmp_path / "run" / "report.html").read_text()
+    for words in ("Labelled sentences", "Confusion matrix", "on a plane", "Where the nets differ"):
+        assert words in page
+
+
+def test_sentiment_of_a_whole_sentence(tmp_path, command, monkeypatch):
+    part = Sentences([["good", "film"], ["bad"], ["a", "bad", "film"]] * 4,
+                     [["positive"], ["negative"], ["negative"]] * 4)  # fmt: skip
+    monkeypatch.setattr(tagged_corpora, "load", lambda *_, **__: Corpus(part, part, part, True))
+    status, _, error = command(*SMALL, "--dataset=sst2", f"--workdir={tmp_path}")
+    assert status == 0, error
+    assert "test_one_directional_accuracy_percent" in result(tmp_path)["metrics"]
+    assert "a bad film" in (tmp_path / "report.html").read_text()
+
+
+def opinions():
+    """Ten folds of two sentences, and two to choose by."""
+    words = [["they", "said", f"w{n}", "no"] for n in range(20)]
+    labels = [["O", "B", "I", "O"] if n % 2 else ["B", "O", "O", "O"] for n in range(20)]
+    pool = Sentences(words, labels)
+    valid = Sentences(words[:2], labels[:2])
+    return Corpus(pool, valid, pool, folds=np.arange(20) // 2)
+
+
+FOLDS = ("--dataset=mpqa-dse", "--beside=none", "--optimizer=sgd", "--reduction=sum",
+         "--outside_weight=0.5", "--weight_decay=1e-4", "--activation_decay=1e-4",
+         "--learning_rate=0.05", "--schedule=constant", "--output_rate=0.1", "--clip_norm=0",
+         "--word_dropout=0")  # fmt: skip
+
+
+def test_folds_side_by_side_are_the_folds_one_by_one(tmp_path, command, monkeypatch):
+    monkeypatch.setattr(tagged_corpora, "load", lambda *_, **__: opinions())
+    monkeypatch.setattr(tagger_report, "write", lambda *_: None)
+    status, _, error = command(*SMALL, *FOLDS, "--folds=2", f"--workdir={tmp_path / 'both'}")
+    assert status == 0, error
+    assert command(*SMALL, *FOLDS, "--folds=1", f"--workdir={tmp_path / 'one'}")[0] == 0
+    paths = [tmp_path / folder / "best" / "net-0.npz" for folder in ("both", "one")]
+    ours, theirs = (dict(np.load(path)) for path in paths)
+    notes = [json.loads(str(part.pop("note"))) for part in (ours, theirs)]
+    assert notes[0]["step"] == notes[1]["step"]
+    for name in ours:
+        np.testing.assert_allclose(ours[name], theirs[name], atol=1e-6)
+    assert result(tmp_path / "both")["parameters"] == result(tmp_path / "one")["parameters"]
+
+
+def losses(config, seed=0):
+    """The gradient of the copies of one batch of opinions, and what else belongs to it."""
+    corpus = opinions()
+    coding = coding_of(corpus, lowercase=True, least=1, longest=4)
+    data = Data(config, corpus, coding, mesh_for(config.batch_size))
+    nets = make_nets(config, coding, 0, False)
+    loss = make_loss(config, nets, coding, 99, data.labels_in_a_step)
+    params = first_parameters(config, nets)
+    bucket, rows = data.buckets.rows(0, 1)
+    batch = jax.tree.map(lambda x: x[0], data._batch(data.train, rows, 4, data.folds))
+    return loss, params, batch, coding
+
+
+def test_a_copy_s_gradient_knows_nothing_of_what_it_is_tested_on():
+    config = dataclasses.replace(tagger.Config(), folds=2, fold=3, hidden=3, embedding=2,
+                                 batch_size=20, beside="none", word_dropout=0.0)  # fmt: skip
+    loss, params, batch, _ = losses(config)
+
+    def gradient(labels):
+        changed = batch._replace(labels=labels)
+        return jax.grad(lambda p: loss(p, {}, {}, changed, jax.random.key(0))[0])(params)["net"]
+
+    gradient = jax.jit(gradient)
+    before = gradient(batch.labels)
+    held_out = (batch.folds == 3)[:, None]
+    after = gradient(jnp.where(held_out, (batch.labels + 1) % 3, batch.labels))
+    assert held_out.any()
+    for ours, theirs in zip(*(jax.tree.leaves(of_fold(g, 0)) for g in (before, after)),
+                            strict=True):  # fmt: skip
+        np.testing.assert_allclose(ours, theirs, atol=1e-7)
+    assert not np.allclose(before["output"]["bias"][1], after["output"]["bias"][1])
+
+
+def test_the_paper_s_objective_by_hand():
+    config = dataclasses.replace(
+        tagger.Config(), hidden=3, embedding=2, layers=1, batch_size=20, beside="none",
+        word_dropout=0.0, reduction="sum", outside_weight=0.5, weight_decay=0.2,
+        activation_decay=0.3,
+    )  # fmt: skip
+    loss, params, batch, coding = losses(config)
+    value, (_, _, metrics) = jax.jit(loss)(params, {}, {}, batch, jax.random.key(0))
+    nets = make_nets(config, coding, 0, False)
+    own = of_fold(params["net"], 0)
+    logits, (hidden,) = nets["net"].logits(own, None, batch)
+    kept = batch.folds != 0
+    p = jax.nn.log_softmax(logits)
+    gold = jnp.take_along_axis(p, batch.labels.T[..., None], -1)[..., 0] * kept
+    weights = jnp.where(batch.labels.T == coding.labels.index("O"), 0.5, 1.0)
+    squares = sum(jnp.square(leaf).sum() for name in ("layers", "output")
+                  for leaf in jax.tree.leaves(own[name]))  # fmt: skip
+    wanted = -(gold * weights).sum() + 0.1 * squares
+    wanted += 0.15 * jnp.square(hidden * kept[:, None]).sum()
+    assert float(value) == pytest.approx(float(wanted), rel=1e-5)
+    assert float(metrics["net_nats"].total) == pytest.approx(-float(gold.sum()), rel=1e-5)
+
+
+def test_the_output_layer_learns_at_a_tenth_of_the_rate():
+    config = dataclasses.replace(
+        tagger.Config(), optimizer="sgd", schedule="constant", learning_rate=0.5, momentum=0.7,
+        output_rate=0.1, clip_norm=0.0,
+    )  # fmt: skip
+    params = {"net": {"layers": jnp.ones(2), "output": {"bias": jnp.ones(2)}}}
+    optimizer = make_optimizer(config)
+    state = optimizer.init(params)
+    for factor in (1.0, 1.7):  # momentum
+        updates, state = optimizer.update(jax.tree.map(jnp.ones_like, params), state, params)
+        np.testing.assert_allclose(updates["net"]["layers"], -0.5 * factor)
+        np.testing.assert_allclose(updates["net"]["output"]["bias"], -0.05 * factor)
+
+
+def test_each_copy_s_gradient_is_clipped_by_its_own_norm():
+    grads = {"net": {"w": jnp.array([[3.0, 4.0], [0.3, 0.4]])}}
+    np.testing.assert_allclose(clipped(grads, 1.0)["net"]["w"], [[0.6, 0.8], [0.3, 0.4]], rtol=1e-6)
+    assert isinstance(make_optimizer(tagger.Config()), optax.GradientTransformation)
+
+
+def test_cut_and_resumed_it_ends_with_the_same_figures(tmp_path, command, monkeypatch):
+    monkeypatch.setattr(tagger_report, "write", lambda *_: None)
+    (tmp_path / "mine.txt").write_text(columns("D N V D A"))
+    words = (*SMALL, f"--dataset={tmp_path / 'mine.txt'}", "--beside=none")
+    assert command(*words, f"--workdir={tmp_path / 'straight'}")[0] == 0
+    fit = training_run.fit
+
+    def cut(*args, on_call, **rest):
+        def once(now):
+            if now == 3:
+                signal.raise_signal(signal.SIGTERM)
+            return on_call(now)
+
+        return fit(*args, on_call=once, **rest | {"steps_per_call": 1})
+
+    monkeypatch.setattr(training_run, "fit", cut)
+    assert command(*words, f"--workdir={tmp_path / 'cut'}")[0] == 143
+    monkeypatch.setattr(training_run, "fit", fit)
+    status, out, _ = command(*words, f"--workdir={tmp_path / 'cut'}")
+    assert status == 0 and "resuming at step 3" in out
+    straight, resumed = (result(tmp_path / folder) for folder in ("straight", "cut"))
+    assert straight["metrics"] == resumed["metrics"]
+    best = [(tmp_path / f / "best" / "net-0.npz") for f in ("straight", "cut")]
+    ours, theirs = (dict(np.load(path)) for path in best)
+    assert all((ours[name] == theirs[name]).all() for name in ours)
+
+
+@pytest.mark.parametrize(
+    ("content", "words", "sentence"),
+    [
+        ("", (), "is empty"),
+        ("a A\nb\n", (), "line 2 has 1 columns"),
+        (columns("A A A A A"), (), "the same label"),
+        (columns("A B A B A"), ("--label_column=7",), "column 7 is asked for"),
+        (columns("A B A B A"), ("--folds=2",), "there are not so many"),
+        (columns("A B A B A"), ("--embedding=0",), "The words have no vectors: give --vectors"),
+        (columns("A B A B A"), ("--vectors=none.txt",), "none.txt cannot be read"),
+        (columns("A B A B A"), ("--cell=tree",), "choose one of"),
+    ],
+)
+def test_what_cannot_be(content, words, sentence, tmp_path, command):
+    path = tmp_path / "mine.txt"
+    path.write_text(content)
+    status, _, error = command(*SMALL, *words, f"--dataset={path}", f"--workdir={tmp_path / 'run'}")
+    assert status == 2 and sentence in error and error.count("\n") == 1
+
+
+def test_vectors_out_of_text(tmp_path, command):
+    text = tmp_path / "text.txt"
+    text.write_text("the cat sat on the mat .\nthe dog sat on the log .\n" * 20)
+    out = tmp_path / "vectors.txt"
+    status, said, error = command("vectors", f"--text={text}", f"--out={out}", "--width=4")
+    assert status == 0, error
+    lines = out.read_text().splitlines()
+    assert lines[0] == f"{len(lines) - 1} 4" and lines[1].split()[0] == "the"
+    assert "280 words of text" in said
+    status, _, error = command("vectors", f"--text={text}", f"--out={out}", "--width=50")
+    assert status == 2 and "give more text, or a --width below" in error
+
+
+def test_published_figures_stand_beside_the_paper_s_own_nets():
+    found = tagger.published(tagger.PRESETS["opinion-dse"])
+    assert found["test_proportional_f1"].value == 64.57
+    assert found["test_shallow_binary_f1"].value == 69.62
+    assert tagger.published(tagger.PRESETS["opinion-ese-5"])["test_binary_f1"].value == 61.61
+    assert not tagger.published(dataclasses.replace(tagger.PRESETS["opinion-dse-5"], hidden=9))
+    assert not tagger.published(tagger.Config())
+    for dataset, rows in tagger_report.TABLE.items():
+        for size, (*_, proportional, binary) in rows.items():
+            assert proportional < binary, (dataset, size)
+
+
+def test_spans_in_colour():
+    words, gold, said = "a b c d".split(), "O B I O".split(), "I I O B".split()
+    page = str(sentence_lines("overlap", words, gold, {"net": said}))
+    assert "A B" in page and page.count('class="right"') == 2 and page.count('class="wrong"') == 1
+    page = str(sentence_lines("exact", ["<x>"], ["B-NP"], {"net": ["B-NP"]}))
+    assert "[NP &lt;x&gt;]" in page
