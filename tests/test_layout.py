@@ -20,7 +20,8 @@ TOP_LEVEL = {
 }
 MAY_IMPORT = {
     "nets": {"nets", "jax", "flax", "numpy"},
-    "data": {"data", "numpy", "tensorflow_datasets", "sklearn", "scipy", "PIL"},
+    "data": {"data", "numpy", "tensorflow_datasets", "sklearn", "scipy", "PIL",
+             "sentencepiece"},
 }
 NOBODY_IMPORTS = {
     *("tensorflow", "clu", "chex", "ml_collections", "haiku", "flax.nnx"),

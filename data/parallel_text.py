@@ -1,0 +1,186 @@
+"""Sentences and their translations: by name, or from two files of lines.
+
+numbers    numbers in English words, and in digits; made, no download
+multi30k   29,000 descriptions of pictures in English (en), German (de) and French (fr)
+"""
+
+import gzip
+import hashlib
+import os
+from pathlib import Path
+from typing import NamedTuple
+
+from data import number_words
+from data.errors import UserError
+from data.raw import RawFile, raw_file
+
+NAMES = ("numbers", "multi30k")
+LANGUAGES = ("en", "de", "fr")
+_MULTI30K = (
+    "https://raw.githubusercontent.com/multi30k/dataset/"
+    "a3d2e0d26b56f3846f66a952536ffed4e401d05a/data/task1/raw/"
+)
+_SUMS = {
+    "test_2016_flickr.de": (
+        22_890, "9204244e408ccb38d2a55cfcd344df15005fc42a07a6e55ca6c52b6ababb8cc8"),
+    "test_2016_flickr.en": (
+        21_077, "611d361c6334bc7246101d48097c13cf5c4413c5befc793cc629934359d532d9"),
+    "test_2016_flickr.fr": (
+        22_310, "6d326e188d259fb1d04ac19eae3af956559b3a0b93d7635e56c90987c40c8b90"),
+    "train.de": (637_044, "726e39b2fa9eb9ffb6dc763fb35a179f80fae06ffc5d28b6ace5faa883de28a6"),
+    "train.en": (568_929, "d79cfa999dd4c51d2cb42499b6796d5a882c3a8a961923c25a898c90f8bbd56f"),
+    "train.fr": (604_242, "622e75069e9f4c577425c4f277116ce66e63a2401c0a2312d90073cb12379a3c"),
+    "val.de": (24_681, "f0cba2f995189cf5770f29a8a9a537a3ad3f51657ad873405082ff6863a5e75a"),
+    "val.en": (21_650, "14f7d25ddd868909a9213e361768460edcacdd6ab9d1e77b92560dc10c10dc28"),
+    "val.fr": (23_001, "ca3106f1a72390591d25f6c45cb4cd39dec4cd3f123e099748a3ce5256c160e9"),
+}  # fmt: skip
+NUMBERS = {"train": 20_000, "valid": 500, "test": 1_000}
+
+
+class Pairs(NamedTuple):
+    """Line n of the one is the translation of line n of the other."""
+
+    sources: list[str]
+    targets: list[str]
+
+    def lower(self) -> "Pairs":
+        """All in small letters."""
+        return Pairs(*([line.lower() for line in lines] for lines in self))
+
+
+class Corpus(NamedTuple):
+    """Pairs to train on, to watch the training by, and to test with."""
+
+    train: Pairs
+    valid: Pairs
+    test: Pairs
+
+    @property
+    def fingerprint(self) -> str:
+        """What tells these sentences from others."""
+        sha = hashlib.sha256()
+        for pairs in self:
+            for lines in pairs:
+                sha.update("\n".join(lines).encode("utf-8", "surrogatepass") + b"\0")
+        return sha.hexdigest()[:16]
+
+
+def load(
+    dataset: str,
+    *,
+    source: str = "de",
+    target: str = "en",
+    valid_percent: float = 2.0,
+    test_percent: float = 2.0,
+    data_dir: str = "",
+    raw_dir: str = "",
+) -> Corpus:
+    """Pairs by name, or of two files.
+
+    Args:
+      dataset: one of NAMES; or the paths of two files with a comma between, source first. Line n
+        of the one is the translation of line n of the other; pairs with an empty side are left
+        out, and the parts are cut from the end. A name that ends in .gz is unpacked.
+      source, target: languages of `multi30k`.
+      valid_percent, test_percent: of the pairs of two files.
+      data_dir: downloads are kept in its folder `downloads`; default `~/tensorflow_datasets`.
+      raw_dir: folder of raw files, used instead of downloading.
+
+    Raises:
+      UserError: there is no such set or language, a file cannot be had or is not UTF-8, the two
+        files differ in their number of lines, or too few pairs are left.
+    """
+    if dataset == "numbers":
+        return _numbers()
+    if dataset == "multi30k":
+        for flag, language in (("source", source), ("target", target)):
+            if language not in LANGUAGES:
+                raise UserError(f"--{flag}={language}: choose one of {', '.join(LANGUAGES)}.")
+        if source == target:
+            raise UserError(f"--source and --target are both {source}: give two languages.")
+        return Corpus(
+            *(
+                Pairs(*(_multi30k(part, lang, data_dir, raw_dir) for lang in (source, target)))
+                for part in ("train", "val", "test_2016_flickr")
+            )
+        )
+    paths = dataset.split(",")
+    if len(paths) != 2:
+        raise UserError(
+            f"--dataset={dataset}: choose {', '.join(NAMES)}, or give the paths of two files of "
+            "lines with a comma between, such as ./mine.de,./mine.en."
+        )
+    return _in_three(_of_files(*paths), valid_percent, test_percent, dataset)
+
+
+def lines_of(content: bytes, name: str) -> list[str]:
+    """The lines of a file of UTF-8 text, without their ends; only line feeds end a line.
+
+    Raises:
+      UserError: a line is not UTF-8, with its number.
+    """
+    lines = content.split(b"\n")
+    if not lines[-1]:
+        lines.pop()
+    return [_decoded(line.removesuffix(b"\r"), n, name) for n, line in enumerate(lines, 1)]
+
+
+def _decoded(line: bytes, number: int, name: str) -> str:
+    try:
+        return line.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise UserError(
+            f"Line {number:,} of {name} is not UTF-8 (byte {error.start + 1:,} of the line is "
+            f"{line[error.start]:#04x}): convert it to UTF-8."
+        ) from None
+
+
+def _numbers() -> Corpus:
+    numbers = number_words.drawn(sum(NUMBERS.values()), seed=0)
+    pairs = Pairs([number_words.in_words(int(n)) for n in numbers], [str(n) for n in numbers])
+    parts, begin = [], 0
+    for size in NUMBERS.values():
+        parts.append(Pairs(*(lines[begin : begin + size] for lines in pairs)))
+        begin += size
+    return Corpus(*parts)
+
+
+def _multi30k(part: str, language: str, data_dir: str, raw_dir: str) -> list[str]:
+    name = f"{part}.{language}"
+    file = RawFile("multi30k", f"{name}.gz", (f"{_MULTI30K}{name}.gz",), *_SUMS[name])
+    root = data_dir or os.environ.get("TFDS_DATA_DIR") or "~/tensorflow_datasets"
+    path = raw_file(file, raw_dir or None, Path(root).expanduser() / "downloads")
+    return [line.strip() for line in lines_of(gzip.decompress(path.read_bytes()), path.name)]
+
+
+def _of_files(source: str, target: str) -> Pairs:
+    sides = []
+    for path in map(Path, (source.strip(), target.strip())):
+        try:
+            content = path.expanduser().read_bytes()
+            content = gzip.decompress(content) if path.suffix == ".gz" else content
+        except (OSError, EOFError) as error:
+            reason = getattr(error, "strerror", None) or error
+            raise UserError(f"{path} cannot be read ({reason}): name a text file.") from None
+        sides.append([line.strip() for line in lines_of(content, str(path))])
+    if len(sides[0]) != len(sides[1]):
+        raise UserError(
+            f"{source} has {len(sides[0]):,} lines and {target} has {len(sides[1]):,}: line n of "
+            "the one must be the translation of line n of the other."
+        )
+    kept = [pair for pair in zip(*sides, strict=True) if all(pair)]
+    return Pairs(*map(list, zip(*kept, strict=True))) if kept else Pairs([], [])
+
+
+def _in_three(pairs: Pairs, valid_percent: float, test_percent: float, name: str) -> Corpus:
+    size = len(pairs.sources)
+    test = size - round(size * test_percent / 100)
+    valid = test - round(size * valid_percent / 100)
+    parts = [Pairs(*(lines[a:b] for lines in pairs))
+             for a, b in ((0, valid), (valid, test), (test, size))]  # fmt: skip
+    if not all(part.sources for part in parts):
+        raise UserError(
+            f"{name} has {size:,} pairs without an empty side; training, validation and test "
+            "need one each: give more, or a larger --valid_percent or --test_percent."
+        )
+    return Corpus(*parts)

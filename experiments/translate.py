@@ -1,0 +1,251 @@
+"""A recurrent net translates, from one sentence to another. | Sutskever, Vinyals, Le 2014
+
+    ./launch.sh translate                          numbers in words to digits, about a minute
+    ./launch.sh translate --preset=cpu             German to English on Multi30k, with attention
+    ./launch.sh translate --preset=paper-attention the open baseline's net; paper-lstm, paper-gru
+    ./launch.sh translate --preset=reversal        the source reversed, and as it is: Sutskever's
+                                                   point
+    ./launch.sh translate --dataset=./mine.de,./mine.en --source_unit=subwords
+    ./launch.sh translate decode --workdir=runs/translate/quick < source.txt > target.txt
+
+`--form` is the way from the source to the decoder: `sutskever`, `cho`, `kalchbrenner`, `bahdanau`
+or `luong` (`nets/seq2seq.py`). BLEU is sacrebleu's, on text as one writes it; its signature is
+printed.
+
+The `paper-` presets have the sizes, data and schedule of the open baselines on Multi30k (Trevett,
+pytorch-seq2seq). What differs: words are split by a rule of our own and not by spaCy, so that the
+vocabularies, and with them the parameters, are not quite as many; the decoder reads the right
+words only, where the baseline feeds it its own every other time; dropout goes under the softmax
+too; and BLEU is of the detokenised text, not of spaCy's tokens.
+"""
+
+import dataclasses
+import sys
+
+import jax
+import numpy as np
+
+from data import parallel_text
+from data.buckets import Buckets
+from data.parallel_text import Corpus
+from data.vocabulary import UNITS
+from experiments import translate_report
+from experiments.char_rnn_net import first_parameters
+from experiments.command_line import main
+from experiments.config import Shared, option
+from experiments.results import Figure, finish
+from experiments.sequence_optimizer import make_optimizer
+from experiments.train import everywhere, init_state, make_step, mesh_for
+from experiments.training_run import train
+from experiments.translate_decode import Decode, decode
+from experiments.translate_net import FORMS, ONE_LAYER, make_model
+from experiments.translation import (
+    Sentences,
+    make_batches,
+    make_loss,
+    make_perplexity,
+    make_vocabularies,
+    shorter,
+)
+from experiments.translation_scores import scores, signatures
+from experiments.translator import Translator
+from experiments.workdir import Workdir
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Config(Shared):
+    """What a run of this experiment is; the defaults are the `quick` preset."""
+
+    dataset: str = option("numbers", "numbers, multi30k, or two files of lines: SOURCE,TARGET")
+    source: str = option("de", "multi30k: the language to translate from, de, en or fr")
+    target: str = option("en", "multi30k: the language to translate into")
+    valid_percent: float = option(2.0, "two files: of the pairs, before the test part",
+                                  least=0.0, most=49.0)
+    test_percent: float = option(2.0, "two files: of the pairs, from the end",
+                                 least=0.0, most=49.0)
+    lowercase: bool = option(False, "both sides in small letters, the test's too")
+    source_unit: str = option("words", "words, characters or subwords", choices=UNITS)
+    target_unit: str = option("characters", "words, characters or subwords", choices=UNITS)
+    vocabulary: int = option(4000, "subwords of a side", least=8, most=1_000_000)
+    least_count: int = option(1, "how often a word must occur to be known", least=1)
+    longest: int = option(100, "words of a side of a training pair; longer ones are left out",
+                          least=1, most=10_000)
+    form: str = option("luong", "; ".join(f"{name}: {text}" for name, text in FORMS.items()),
+                       choices=tuple(FORMS))
+    reverse: bool = option(False, "the source is read from its last word to its first")
+    compare: bool = option(False, "train another net with the source the other way round, too")
+    cell: str = option("gru", "rnn (tanh), rnn_sigmoid, lstm, gru (reset before the product), "
+                       "gru_after", choices=("rnn", "rnn_sigmoid", "lstm", "gru", "gru_after"))
+    peepholes: bool = option(False, "lstm: the gates see the cell")
+    forget_bias: float = option(1.0, "lstm: first bias of the forget gate")
+    hidden: int = option(96, "units of a layer", least=1, most=65_536)
+    layers: int = option(1, f"cells on top of one another; {', '.join(ONE_LAYER)} have one",
+                         least=1, most=100)
+    embedding: int = option(64, "length of a word's vector", least=1, most=65_536)
+    bridge: bool = option(True, "cho: the decoder's first state is tanh(W v + b), else v itself")
+    maxout: int = option(0, "maxout units under the softmax; 0: none", least=0, most=65_536)
+    dropout: float = option(0.0, "share of embeddings and outputs left out", least=0.0, most=0.99)
+    label_smoothing: float = option(0.0, "share of a uniform word in what is wanted",
+                                    least=0.0, most=0.99)
+    init: str = option("default", "first weights: default (orthogonal and LeCun's), normal "
+                       "(biases 0), uniform (biases too)",
+                       choices=("default", "normal", "uniform"))
+    init_scale: float = option(0.08, "normal: deviation; uniform: limit", least=0.0)
+    optimizer: str = option("adam", "the rule", choices=("sgd", "adagrad", "rmsprop", "adam"))
+    clip_value: float = option(0.0, "limit of each entry of the gradient; 0: none", least=0.0)
+    clip_norm: float = option(1.0, "limit of the gradient's norm; 0: none", least=0.0)
+    schedule: str = option("cosine", "of the learning rate: constant or cosine",
+                           choices=("constant", "cosine"))
+    beam: int = option(5, "sequences that the search keeps", least=1, most=1000, identity=False)
+    length_power: float = option(1.0, "of the length, by which log-probabilities are divided",
+                                 least=0.0, most=10.0, identity=False)
+    num_steps: int = option(600, "updates of the parameters", least=1, most=2**31 - 1)
+    batch_size: int = option(64, "pairs in a step, over all devices", least=1, most=65_536)
+    learning_rate: float = option(5e-3, "first step size of the optimiser", least=0.0)
+    eval_every: int = option(100, "steps between evaluations", least=1, identity=False)
+    checkpoint_every: int = option(200, "steps between checkpoints", least=1, identity=False)
+    steps_per_call: int = option(4, "steps that one call to the device makes", least=1,
+                                 most=100_000, identity=False)
+
+
+_MULTI30K = dict(dataset="multi30k", source_unit="subwords", target_unit="subwords")
+_PASS = 29_000 // 128  # steps
+_PAPER = Config(
+    preset="paper", dataset="multi30k", lowercase=True, source_unit="words", target_unit="words",
+    least_count=2, hidden=512, embedding=256, dropout=0.5, schedule="constant", batch_size=128,
+    learning_rate=1e-3, num_steps=10 * _PASS, eval_every=_PASS, checkpoint_every=_PASS // 2,
+    beam=1, length_power=0.0,
+)  # fmt: skip
+PRESETS = {
+    "quick": Config(),
+    "cpu": Config(
+        preset="cpu", **_MULTI30K, hidden=256, embedding=256, dropout=0.3, label_smoothing=0.1,
+        batch_size=64, learning_rate=2e-3, num_steps=12 * 453, eval_every=453,
+        checkpoint_every=453,
+    ),
+    "paper-lstm": dataclasses.replace(
+        _PAPER, preset="paper-lstm", form="sutskever", cell="lstm", layers=2, init="uniform",
+        init_scale=0.08,
+    ),
+    "paper-gru": dataclasses.replace(
+        _PAPER, preset="paper-gru", form="cho", cell="gru_after", bridge=False,
+        init="normal", init_scale=0.01,
+    ),
+    "paper-attention": dataclasses.replace(
+        _PAPER, preset="paper-attention", form="bahdanau", cell="gru_after", init="normal",
+        init_scale=0.01,
+    ),
+    "reversal": Config(
+        preset="reversal", form="sutskever", cell="lstm", reverse=True, compare=True,
+    ),
+    "kalchbrenner": Config(preset="kalchbrenner", form="kalchbrenner", cell="rnn_sigmoid"),
+}  # fmt: skip
+
+_TREVETT = "Trevett, pytorch-seq2seq, notebook {}, BLEU of lower-cased spaCy tokens"
+PAPER = {
+    preset: {
+        "test_bleu_lowercased": Figure(bleu, _TREVETT.format(number), "paper"),
+        "test_perplexity": Figure(perplexity, _TREVETT.format(number), "paper"),
+    }
+    for number, (preset, bleu, perplexity) in enumerate(
+        (
+            ("paper-lstm", 13.76, 43.83),
+            ("paper-gru", 20.61, 37.46),
+            ("paper-attention", 28.30, 25.57),
+        ),
+        1,
+    )
+}
+
+
+def published(config: Config) -> dict[str, Figure]:
+    """The open baseline's figures, if net, data and languages are still the preset's."""
+    preset = PRESETS[config.preset]
+    names = ("form", "cell", "hidden", "layers", "embedding", "dataset", "source", "target",
+             "lowercase", "source_unit", "target_unit", "least_count")  # fmt: skip
+    same = all(getattr(config, name) == getattr(preset, name) for name in names)
+    return PAPER.get(config.preset, {}) if same else {}
+
+
+def corpus_of(config: Config) -> Corpus:
+    """The sentences that the options name; raises UserError."""
+    corpus = parallel_text.load(
+        config.dataset, source=config.source, target=config.target,
+        valid_percent=config.valid_percent, test_percent=config.test_percent,
+        data_dir=config.data_dir, raw_dir=config.raw_dir,
+    )  # fmt: skip
+    return Corpus(*(pairs.lower() for pairs in corpus)) if config.lowercase else corpus
+
+
+def run(config: Config) -> dict:
+    """Trains, translates the test set and reports; returns what result.json holds."""
+    workdir = Workdir(config.workdir or f"runs/translate/{config.preset}")
+    corpus = corpus_of(config)
+    vocabularies = make_vocabularies(config, corpus.train)
+    corpus = corpus._replace(train=shorter(corpus.train, vocabularies, config.longest))
+    sentences = Sentences.of(corpus, vocabularies, config.reverse)
+    model = make_model(config, *map(len, vocabularies))
+    other = other_way_round(config, workdir) if config.compare else {}
+
+    mesh = mesh_for(config.batch_size)
+    buckets = Buckets(sentences.train.lengths, sentences.shapes, config.batch_size, config.seed,
+                      stretch=config.steps_per_call, multiple=mesh.size)  # fmt: skip
+    words = config.batch_size * float(sentences.train.lengths[:, 1].mean())
+    optimizer = make_optimizer(config, int(buckets.steps_in_a_pass))
+    step = make_step(make_loss(config, model, words), optimizer, jax.random.key(config.seed))
+    params = first_parameters(config, model, config.seed)
+    translator = Translator(model, vocabularies, config.reverse, sentences.growth, config.beam,
+                            config.length_power)  # fmt: skip
+    perplexity = make_perplexity(model, sentences.shapes)
+    translations = []
+
+    def evaluated(state) -> dict:
+        """The validation's perplexity at each pause; the test, translated, at the end."""
+        found = {"valid": {"perplexity": perplexity(state.params, sentences.valid)}}
+        if int(state.step) == config.num_steps:
+            best = translator.translate(state.params, corpus.test.sources)
+            translations[:] = [hypotheses[0].text for hypotheses in best]
+            found["test"] = scores(config, translations, corpus.test.targets) | {
+                "perplexity": perplexity(state.params, sentences.test)
+            }
+        return found
+
+    trained = train(
+        config, workdir, everywhere(mesh, init_state(params, optimizer)), step,
+        make_batches(config, sentences, buckets, mesh), evaluated,
+        lambda means: {"perplexity": float(np.exp(means["nats"])),
+                       "gradient_norm": means["gradient_norm"]},
+        facts=facts(corpus, vocabularies, sentences), alike=buckets.alike,
+    )  # fmt: skip
+    result = finish("translate", config, trained, workdir=workdir, metrics=other,
+                    paper=published(config))  # fmt: skip
+    for signature in signatures(config):
+        print(f"BLEU signature: {signature}")
+    translate_report.write(config, workdir, trained, result, translator, corpus, translations)
+    print(f"report: {workdir.report}\ntranslate: ./launch.sh translate decode "
+          f"--workdir={workdir.path} < source.txt > target.txt")  # fmt: skip
+    return result
+
+
+def facts(corpus: Corpus, vocabularies, sentences: Sentences) -> dict[str, str]:
+    """What else than the options decides a run's figures, and what decoding needs."""
+    return {
+        "sentences": corpus.fingerprint,
+        "source_vocabulary": vocabularies.source.written(),
+        "target_vocabulary": vocabularies.target.written(),
+        "growth": f"{sentences.growth:.6f}",
+    }
+
+
+def other_way_round(config: Config, workdir: Workdir) -> dict[str, float]:
+    """The figures of the same run with the source the other way round."""
+    name = "forward" if config.reverse else "reversed"
+    other = dataclasses.replace(
+        config, reverse=not config.reverse, compare=False, workdir=str(workdir.path / name)
+    )
+    metrics = run(other)["metrics"]
+    return {f"{key}_{name}_source": metrics[key] for key in ("test_perplexity", "valid_perplexity")}
+
+
+if __name__ == "__main__":
+    sys.exit(main(PRESETS, run, {"decode": (Decode(), decode)}))
