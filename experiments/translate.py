@@ -119,8 +119,8 @@ _PAPER = Config(
 PRESETS = {
     "quick": Config(),
     "cpu": Config(
-        preset="cpu", **_MULTI30K, hidden=256, embedding=256, dropout=0.3, label_smoothing=0.1,
-        batch_size=64, learning_rate=2e-3, num_steps=12 * 453, eval_every=453,
+        preset="cpu", **_MULTI30K, vocabulary=3000, hidden=192, embedding=192, dropout=0.2,
+        label_smoothing=0.1, batch_size=64, learning_rate=3e-3, num_steps=6 * 453, eval_every=453,
         checkpoint_every=453,
     ),
     "paper-lstm": dataclasses.replace(

@@ -190,7 +190,7 @@ class SearchDecoder:
     attention: int
 
     def init(self, key, inputs, width):
-        keys = jax.random.split(key, 4)
+        keys = jax.random.split(key, 5)
         hidden = self.cell.hidden
         draw = initializers.lecun_normal()
         return {
@@ -198,7 +198,7 @@ class SearchDecoder:
             "first": _linear(keys[1], width, hidden),
             "attention": {
                 "query": draw(keys[2], (hidden, self.attention)),
-                "key": _linear(jax.random.fold_in(keys[2], 1), width, self.attention),
+                "key": _linear(keys[4], width, self.attention),
                 "v": draw(keys[3], (self.attention, 1))[:, 0],
             },
         }

@@ -1,0 +1,104 @@
+"""Pairs of sentences: made ones, published ones, and the user's own two files."""
+
+import gzip
+
+import pytest
+
+from data.errors import UserError
+from data.number_words import drawn, in_words
+from data.parallel_text import lines_of, load
+
+
+@pytest.mark.parametrize(
+    ("number", "words"),
+    [
+        (0, "zero"),
+        (19, "nineteen"),
+        (20, "twenty"),
+        (305, "three hundred and five"),
+        (1000, "one thousand"),
+        (10_042, "ten thousand and forty two"),
+        (305_207, "three hundred and five thousand two hundred and seven"),
+        (999_999, "nine hundred and ninety nine thousand nine hundred and ninety nine"),
+    ],
+)
+def test_numbers_in_words(number, words):
+    assert in_words(number) == words
+
+
+def test_every_number_has_words_of_its_own():
+    assert len({in_words(n) for n in range(30_000)}) == 30_000
+
+
+def test_drawn_numbers_are_different_and_the_same_each_time():
+    numbers = drawn(5000, 0)
+    assert len(set(numbers.tolist())) == 5000 and numbers.min() >= 0 and numbers.max() < 1_000_000
+    assert (numbers == drawn(5000, 0)).all() and (numbers < 1000).mean() > 0.05
+
+
+def test_no_number_to_train_on_is_tested():
+    corpus = load("numbers")
+    train, valid, test = ({*part.targets} for part in corpus)
+    assert (len(train), len(valid), len(test)) == (20_000, 500, 1_000)
+    assert not train & test and not train & valid and not valid & test
+
+
+def two_files(folder, source, target):
+    paths = folder / "s.txt", folder / "t.txt"
+    for path, content in zip(paths, (source, target), strict=True):
+        path.write_bytes(content)
+    return ",".join(map(str, paths))
+
+
+def test_two_files(tmp_path):
+    source = "".join(f"Quelle {n}\n" for n in range(100)).encode()
+    target = b"".join(b"\n" if n == 3 else b"target %d\r\n" % n for n in range(100))
+    corpus = load(two_files(tmp_path, source, target), valid_percent=10, test_percent=10)
+    assert corpus.test.sources[-1] == "Quelle 99" and corpus.test.targets[-1] == "target 99"
+    assert [len(part.sources) for part in corpus] == [79, 10, 10]
+    assert "Quelle 3" not in corpus.train.sources
+    other = load(two_files(tmp_path, source, target[:-1] + b"x\n"))
+    assert other.fingerprint != corpus.fingerprint
+    (tmp_path / "s.gz").write_bytes(gzip.compress(source))
+    packed = load(f"{tmp_path / 's.gz'},{tmp_path / 't.txt'}")
+    assert packed.train.sources == other.train.sources
+
+
+@pytest.mark.parametrize(
+    ("source", "target", "sentence"),
+    [
+        (b"a\nb\n", b"a\n", "2 lines and .* has 1"),
+        (b"a\nb\xff\n", b"a\nb\n", "Line 2 of .* .byte 2 of the line is 0xff"),
+        (b"", b"", "0 pairs without an empty side"),
+        (b"a\n\n", b"\nb\n", "0 pairs"),
+    ],
+)
+def test_wrong_files(source, target, sentence, tmp_path):
+    with pytest.raises(UserError, match=sentence):
+        load(two_files(tmp_path, source, target))
+
+
+@pytest.mark.parametrize(
+    ("dataset", "sentence"),
+    [("words", "choose numbers, multi30k"), ("./a,./b,./c", "two files"),
+     ("./no,./such", "cannot be read")],
+)  # fmt: skip
+def test_wrong_names(dataset, sentence):
+    with pytest.raises(UserError, match=sentence):
+        load(dataset)
+
+
+def test_lines_end_at_line_feeds_alone():
+    assert lines_of("a\u2028b\r\n\n\x0bc".encode(), "") == ["a\u2028b", "", "\x0bc"]
+    assert lines_of(b"", "") == [] and lines_of(b"\n", "") == [""]
+
+
+def test_multi30k(raw_dir):
+    corpus = load("multi30k", source="de", target="en", raw_dir=str(raw_dir))
+    assert [len(part.sources) for part in corpus] == [29_000, 1_014, 1_000]
+    assert corpus.train.sources[0].startswith("Zwei junge weiße Männer")
+    assert corpus.train.targets[0].startswith("Two young, White males")
+    with pytest.raises(UserError, match="two languages"):
+        load("multi30k", source="en", target="en")
+    with pytest.raises(UserError, match="choose one of en, de, fr"):
+        load("multi30k", source="it", target="en")

@@ -1,0 +1,74 @@
+"""Vocabularies: what goes in comes out, by words, characters and subwords."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from data import vocabulary
+from data.errors import UserError
+from data.vocabulary import SPECIAL, UNITS, UNKNOWN, made, read
+
+LINES = [
+    "Two men, in hats, don't walk.",
+    'He said: "no (never)!" - 3.5 times',
+    "Zwei Männer gehen über die Straße.",
+    "a-b c/d",
+] * 10
+
+
+def vocabulary_of(unit, lines=LINES):
+    return made(lines, unit, 90, 1)
+
+
+@pytest.mark.parametrize("unit", UNITS)
+def test_a_line_comes_back_as_it_was(unit):
+    known = vocabulary_of(unit)
+    for line in LINES:
+        assert known.text(known.codes(line)) == line
+    assert known.codes("") == known.codes("   ") == []
+    assert known.text([]) == ""
+
+
+@pytest.mark.parametrize("unit", UNITS)
+def test_what_is_written_is_read(unit):
+    known = vocabulary_of(unit)
+    again = read(known.written())
+    assert len(again) == len(known) and again.codes(LINES[1]) == known.codes(LINES[1])
+
+
+@pytest.mark.parametrize("unit", UNITS)
+def test_the_same_text_has_the_same_vocabulary(unit):
+    assert vocabulary_of(unit).written() == vocabulary_of(unit, list(LINES)).written()
+
+
+@pytest.mark.parametrize("unit", UNITS)
+def test_special_numbers_are_not_written(unit):
+    known = vocabulary_of(unit)
+    codes = known.codes("a-b c/d")
+    assert known.text([2, *codes, 3, 0, 0]) == "a-b c/d"
+
+
+@pytest.mark.parametrize("unit", UNITS)
+def test_unknown_words_are_said_to_be_unknown(unit):
+    known = vocabulary_of(unit)
+    codes = known.codes("a 雪")
+    assert UNKNOWN in codes and SPECIAL[UNKNOWN] in known.text(codes)
+
+
+@given(st.text(max_size=40))
+def test_words_and_characters_lose_blanks_alone(line):
+    for unit in ("words", "characters"):
+        assert "".join(vocabulary.split(line, unit)).strip() == " ".join(line.split())
+
+
+def test_rare_words_are_left_out():
+    known = made(["a a b", "a c"], "words", 0, 2)
+    assert known.pieces == (*SPECIAL, " a")
+    assert known.text(known.codes("a b")) == "a <unk>"
+
+
+def test_impossible_vocabularies():
+    with pytest.raises(UserError, match="least_count"):
+        made(["a b"], "words", 0, 2)
+    with pytest.raises(UserError, match="or less"):
+        made(["a b"] * 9, "subwords", 5000, 1)

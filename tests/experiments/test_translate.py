@@ -1,0 +1,197 @@
+"""The translation's command: a tiny run from end to end, resumed, decoded, and misused."""
+
+import io
+import json
+import signal
+import types
+
+import numpy as np
+import pytest
+
+from experiments import training_run, translate, translate_report
+from experiments.command_line import main
+from experiments.translate_decode import Decode, decode, trained
+from experiments.translation_scores import scores, signatures
+from experiments.translator import width_for
+
+SMALL = ("--hidden=4", "--embedding=3", "--batch_size=8", "--num_steps=6", "--eval_every=3",
+         "--checkpoint_every=3", "--steps_per_call=2", "--beam=2", "--valid_percent=10",
+         "--test_percent=10", "--learning_rate=0.03", "--target_unit=words")  # fmt: skip
+DIGITS = "one two three four five six".split()
+pytestmark = pytest.mark.usefixtures("quick_compilation")
+
+
+def write_pairs(folder):
+    """120 pairs: words to numerals, of one to four words."""
+    random = np.random.default_rng(0)
+    rows = [random.integers(0, 6, random.integers(1, 5)) for _ in range(120)]
+    (folder / "s.txt").write_text("".join(" ".join(DIGITS[n] for n in row) + "\n" for row in rows))
+    (folder / "t.txt").write_text("".join(" ".join(str(n + 1) for n in row) + ".\n" for row in rows))
+    return f"--dataset={folder / 's.txt'},{folder / 't.txt'}"
+
+
+def run_main(patch, *words):
+    patch.setattr("sys.argv", ["translate", *map(str, words)])
+    return main(translate.PRESETS, translate.run, {"decode": (Decode(), decode)})
+
+
+@pytest.fixture
+def command(monkeypatch, capfdbinary):
+    """Runs the command with these words; gives (status, standard output, standard error)."""
+
+    def run(*words, stdin=b""):
+        capfdbinary.readouterr()
+        monkeypatch.setattr("sys.stdin", types.SimpleNamespace(buffer=io.BytesIO(stdin)))
+        status = run_main(monkeypatch, *words)
+        return status, *capfdbinary.readouterr()
+
+    return run
+
+
+@pytest.fixture(scope="module")
+def run_dir(tmp_path_factory):
+    """The folder of a finished run, not to be changed."""
+    folder = tmp_path_factory.mktemp("translate")
+    with pytest.MonkeyPatch.context() as patch:
+        assert run_main(patch, *SMALL, write_pairs(folder), f"--workdir={folder / 'run'}") == 0
+    return folder / "run"
+
+
+def test_a_run_ends_with_scores_and_a_report(run_dir):
+    result = json.loads((run_dir / "result.json").read_text())
+    assert {"test_bleu", "test_bleu_lowercased", "test_perplexity", "test_exact_match_percent",
+            "valid_perplexity"} <= {*result["metrics"]}  # fmt: skip
+    rows = [json.loads(row) for row in (run_dir / "metrics.jsonl").read_text().splitlines()]
+    perplexities = [row["perplexity"] for row in rows if row["split"] == "valid"]
+    assert perplexities[-1] < perplexities[0]
+    page = (run_dir / "report.html").read_text()
+    for words in ("BLEU by length", "Attention", "Sentence vectors", "reference", "nrefs:1"):
+        assert words in page
+
+
+def test_other_forms_run_too(run_dir, tmp_path, command, monkeypatch):
+    monkeypatch.setattr(translate_report, "write", lambda *_: None)
+    folder = run_dir.parent
+    status, out, error = command(
+        *SMALL, "--preset=reversal", f"--dataset={folder / 's.txt'},{folder / 't.txt'}",
+        "--source_unit=words", "--compare", f"--workdir={tmp_path / 'run'}",
+    )  # fmt: skip
+    assert status == 0, error
+    both = json.loads((tmp_path / "run" / "result.json").read_text())["metrics"]
+    twin = json.loads((tmp_path / "run" / "forward" / "result.json").read_text())["metrics"]
+    assert both["test_perplexity_forward_source"] == twin["test_perplexity"]
+    assert both["test_perplexity"] != twin["test_perplexity"] and b"nrefs:1" in out
+
+
+def test_one_line_out_for_one_line_in(run_dir, command):
+    lines = [b"one two", b"", b"unheard of words", b"   ", b"six " * 500, "Straße 雪\u2028x".encode(),
+             b"\r", b"one two"]  # fmt: skip
+    status, out, error = command("decode", f"--workdir={run_dir}", stdin=b"\n".join(lines))
+    assert status == 0, error
+    written = out.split(b"\n")
+    assert len(written) == len(lines) + 1 and written[-1] == b""
+    assert written[1] == written[3] == written[6] == b"" and written[0] == written[7]
+    assert written[0] and b"<s>" not in out and b"<pad>" not in out
+    assert command("decode", f"--workdir={run_dir}", stdin=b"")[1] == b""
+
+
+def test_a_line_does_not_depend_on_those_beside_it(run_dir, command):
+    lines = [b"one", b"two three four", b"five six one two"]
+    together = command("decode", f"--workdir={run_dir}", stdin=b"\n".join(lines))[1]
+    alone = b"".join(command("decode", f"--workdir={run_dir}", stdin=line)[1] for line in lines)
+    assert together == alone
+
+
+def test_the_n_best_have_their_scores(run_dir, command):
+    words = ("decode", f"--workdir={run_dir}", "--beam=4", "--nbest=3", "--length_power=0")
+    out = command(*words, stdin=b"one two\n\n")[1].decode().splitlines()
+    rows = [line.split(" ||| ") for line in out]
+    assert [row[0] for row in rows] == ["0"] * 3 + ["1"] * 3
+    numbers = [float(row[2]) for row in rows[:3]]
+    assert numbers == sorted(numbers, reverse=True) and numbers[0] < 0
+    best = command("decode", f"--workdir={run_dir}", "--beam=4", "--length_power=0",
+                   stdin=b"one two")[1].decode()  # fmt: skip
+    assert best.strip() == rows[0][1]
+
+
+@pytest.mark.parametrize(
+    ("words", "stdin", "sentence"),
+    [
+        ([], b"one\ntwo \xff\n", "Line 2 of the input is not UTF-8"),
+        (["--nbest=9"], b"", "a larger --beam"),
+        (["--beam=0"], b"", "give 1 or more"),
+        (["--workdir=/nowhere/at/all"], b"", "no checkpoint of a translate run"),
+        (["--size=3"], b"", "Unknown command line flag"),
+    ],
+)
+def test_wrong_decoding(words, stdin, sentence, run_dir, command):
+    status, out, error = command("decode", f"--workdir={run_dir}", *words, stdin=stdin)
+    error = error.decode()
+    assert (status, out) == (2, b"") and sentence in error and error.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (["--dataset=./only.de"], "SOURCE"),
+        (["--longest=1"], "no training pair is as short"),
+        (["--form=tree"], "choose one of"),
+        (["--least_count=1000"], "occurs 1000 times"),
+        (["--hidden=5"], "another configuration"),
+    ],
+)
+def test_wrong_flags(words, sentence, run_dir, command):
+    folder = run_dir.parent
+    given = f"--dataset={folder / 's.txt'},{folder / 't.txt'}"
+    status, _, error = command(*SMALL, given, f"--workdir={run_dir}", *words)
+    error = error.decode()
+    assert status == 2 and error.count("\n") == 1
+    assert sentence in error or "two files" in error
+
+
+def test_cut_it_ends_with_the_same_bytes(run_dir, tmp_path, command, monkeypatch):
+    monkeypatch.setattr(translate_report, "write", lambda *_: None)
+    fit, folder = training_run.fit, run_dir.parent
+    flags = (*SMALL, f"--dataset={folder / 's.txt'},{folder / 't.txt'}",
+             f"--workdir={tmp_path / 'cut'}")  # fmt: skip
+
+    def cut(*args, on_call, **rest):
+        def once(now):
+            if now >= 4:
+                signal.raise_signal(signal.SIGTERM)
+            return on_call(now)
+
+        return fit(*args, on_call=once, **rest)
+
+    monkeypatch.setattr(training_run, "fit", cut)
+    assert command(*flags)[0] == 143
+    monkeypatch.setattr(training_run, "fit", fit)
+    status, out, _ = command(*flags)
+    assert status == 0 and b"resuming at step" in out
+    a, b = (trained(str(path)).params for path in (run_dir, tmp_path / "cut"))
+    for x, y in zip(translate.jax.tree.leaves(a), translate.jax.tree.leaves(b), strict=True):
+        np.testing.assert_array_equal(x, y)
+
+
+def test_scores_say_how_they_were_computed():
+    words = types.SimpleNamespace(target_unit="words")
+    lines = ["the cat sat on the mat ."]
+    found = scores(words, ["The cat sat on the mat ."], lines)
+    assert found["bleu_lowercased"] == pytest.approx(100) and found["bleu"] < 100
+    assert found["exact_match_percent"] == 0
+    assert "case:mixed" in signatures(words)[0] and "case:lc" in signatures(words)[1]
+    characters = types.SimpleNamespace(target_unit="characters")
+    assert scores(characters, ["1234"], ["1234"])["bleu"] == pytest.approx(100)
+    assert "tok:char" in signatures(characters)[0]
+
+
+def test_few_widths_are_compiled():
+    widths = [width_for(n) for n in range(1, 600)]
+    assert all(width >= n for n, width in enumerate(widths, 1)) and len({*widths}) == 9
+
+
+def test_published_figures_stand_beside_the_baseline_s_own_net_alone():
+    config = translate.PRESETS["paper-attention"]
+    assert translate.published(config)["test_bleu_lowercased"].value == 28.30
+    assert not translate.published(translate.dataclasses.replace(config, hidden=9))
+    assert not translate.published(translate.PRESETS["cpu"])
