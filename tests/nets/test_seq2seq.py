@@ -13,8 +13,8 @@ from experiments.results import parameter_count
 from experiments.translate_net import FORMS, make_model
 from nets.attention import dot_scores, looked_at, seen
 from nets.cells import LSTM
-from nets.seq2seq import GlobalDecoder, RecurrentEncoder, Seq2Seq, SearchDecoder
 from nets.sentence_convolution import SentenceConvolution
+from nets.seq2seq import GlobalDecoder, RecurrentEncoder, SearchDecoder, Seq2Seq
 
 S, T, B, SOURCES, TARGETS = 7, 5, 3, 11, 13
 LENGTHS = np.array([7, 3, 1])
@@ -143,9 +143,14 @@ def test_a_source_of_nothing_gives_no_nan():
 @pytest.mark.parametrize("decoder", [SearchDecoder(LSTM(6), 5), GlobalDecoder((LSTM(6),))])
 def test_attention_over_lstms(decoder):
     model = Seq2Seq(RecurrentEncoder((LSTM(6),)), decoder, SOURCES, TARGETS, 4)
-    params = model.init(jax.random.key(0))
-    memory, carry = model.begin(params, model.encode(params, jnp.zeros((S, B), int), MASK))
-    _, logits, weights = model.decode(params, memory, carry, jnp.zeros((T, B), int))
+
+    @jax.jit
+    def decoded(key):
+        params = model.init(key)
+        memory, carry = model.begin(params, model.encode(params, jnp.zeros((S, B), int), MASK))
+        return model.decode(params, memory, carry, jnp.zeros((T, B), int))
+
+    _, logits, weights = decoded(jax.random.key(0))
     assert logits.shape == (T, B, TARGETS)
     np.testing.assert_allclose(weights.sum(-1), 1, rtol=1e-5)
 
@@ -172,7 +177,7 @@ def test_the_sentence_model_by_hand(length):
     params = model.init(jax.random.key(0), 3)
     xs = random.normal(size=(13, 2, 3))
     mask = np.arange(13)[:, None] < [length, 0]
-    found = model.vector(params, jnp.where(mask[..., None], xs, 0), mask)
+    found = jax.jit(model.vector)(params, jnp.where(mask[..., None], xs, 0), mask)
     wanted = vector_by_hand(jax.device_get(params), xs[:length, 0])
     np.testing.assert_allclose(found[0], wanted, rtol=1e-4, atol=1e-6)
     assert (found[1] == 0).all()
