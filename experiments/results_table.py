@@ -1,9 +1,10 @@
-"""The README's table of results, made from the committed result files.
+"""The README's tables of results and of speed, made from the committed files.
 
     ./launch.sh results add runs/lenet5/paper ...    takes finished runs over
-    ./launch.sh results                              writes the table into README.md anew
+    ./launch.sh results                              writes the tables into README.md anew
 
-`experiments/results/<experiment>-<preset>.json` is a run's result.json, or several by seed.
+`experiments/results/<experiment>-<preset>.json` is a run's result.json, or several by seed;
+`experiments/results/speed/<name>.json` is what `./launch.sh speed <name> --out=` wrote.
 """
 
 import json
@@ -16,7 +17,10 @@ from experiments.workdir import write_json, write_whole
 
 FOLDER = pathlib.Path(__file__).parent / "results"
 README = pathlib.Path(__file__).parents[1] / "README.md"
-BEGIN, END = "<!-- results: begin -->", "<!-- results: end -->"
+SPEED_HEADER = (
+    "| a training step of | cores | ms | PyTorch's best, ms | ratio | heap kept too |\n"
+    "| --- | ---: | ---: | ---: | ---: | ---: |\n"
+)
 HEADER = (
     "| command | cost | figure | reached | published | kind |\n"
     "| --- | ---: | --- | ---: | ---: | --- |\n"
@@ -74,10 +78,29 @@ def headline(result: Mapping[str, Any]) -> str:
     return next((n for n in tested if n in ("test_error_percent", "test_wrong_percent")), tested[0])
 
 
-def with_table(text: str) -> str:
-    """The README with its table made anew between the two marks."""
-    before, rest = text.split(BEGIN)
-    return f"{before}{BEGIN}\n{HEADER}{rows()}{END}{rest.split(END)[1]}"
+def speed_rows() -> str:
+    """The rows of speed: of each benchmark those on the fewest cores, which are the record."""
+    lines = ""
+    for path in sorted((FOLDER / "speed").glob("*.json")):
+        content = json.loads(path.read_text(encoding="utf-8"))
+        record = [row for row in content if row["cores"] == min(r["cores"] for r in content)]
+        # in pairs: PyTorch as it comes, and with the heap kept as ours is
+        for plain, kept in zip(record[::2], record[1::2], strict=True):
+            figures = (plain["cores"], plain["ours_ms"], plain["peer_ms"], plain["ratio"])
+            cells = (plain["workload"], *figures, kept["ratio"])
+            shown = (f"{cell:.3g}" if isinstance(cell, float) else str(cell) for cell in cells)
+            lines += f"| {' | '.join(shown)} |\n"
+    return lines
+
+
+def with_tables(text: str) -> str:
+    """The README with each table made anew between its two marks."""
+    tables = {"results": HEADER + rows(), "speed": SPEED_HEADER + speed_rows()}
+    for name, table in tables.items():
+        begin, end = f"<!-- {name}: begin -->", f"<!-- {name}: end -->"
+        before, rest = text.split(begin)
+        text = f"{before}{begin}\n{table}{end}{rest.split(end)[1]}"
+    return text
 
 
 def main(words: Sequence[str]) -> int:
@@ -85,7 +108,7 @@ def main(words: Sequence[str]) -> int:
         print(f"{words[0]!r}: say nothing, or add and the folders of runs.", file=sys.stderr)
         return 2
     add(words[1:])
-    write_whole(README, with_table(README.read_text(encoding="utf-8")))
+    write_whole(README, with_tables(README.read_text(encoding="utf-8")))
     return 0
 
 

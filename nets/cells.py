@@ -237,7 +237,8 @@ def _gate(cell, key, inputs):
 
 def _drives(params, gates, xs):
     """W_x x + b of every gate, {gate: [T, B, H]}: one product over all time steps."""
+    if jnp.issubdtype(xs.dtype, jnp.integer):
+        return {gate: jnp.asarray(params[gate]["x"] + params[gate]["b"])[xs] for gate in gates}
     w, b = pack(params, gates, "x"), pack(params, gates, "b")  # [D, G H], [G H]
-    one_hot = jnp.issubdtype(xs.dtype, jnp.integer)
-    drives = (w + b)[xs] if one_hot else affine(xs, w, b)  # [T, B, G H]
+    drives = affine(xs, w, b)  # [T, B, G H]
     return dict(zip(gates, jnp.split(drives, len(gates), axis=-1), strict=True))

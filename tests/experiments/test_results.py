@@ -1,4 +1,4 @@
-"""The README's table says what the committed result files say, and nothing else."""
+"""The README's tables say what the committed result files say, and nothing else."""
 
 import importlib
 import json
@@ -10,9 +10,9 @@ from experiments import results_table
 FILES = sorted(results_table.FOLDER.glob("*.json"))
 
 
-def test_readme_table_is_the_result_files():
+def test_readme_tables_are_the_result_files():
     text = results_table.README.read_text(encoding="utf-8")
-    assert results_table.with_table(text) == text, "./launch.sh results makes it anew"
+    assert results_table.with_tables(text) == text, "./launch.sh results makes them anew"
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)

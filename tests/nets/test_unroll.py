@@ -7,6 +7,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis.extra.numpy import arrays
+from hypothesis.strategies import integers
 
 from nets.cells import GRU, LSTM, RNN, Stack, fold, identity_rnn
 from nets.passes import passes_of
@@ -176,6 +179,36 @@ def test_a_ragged_batch_is_its_rows_alone(cell, reverse):
         assert not np.any(ys[length:, row]) and not np.any(dxs[length:, row])
     empty = [jax.tree.map(lambda c: c[1], tree) for tree in (dcarry, weights[0])]
     assert_close(*empty, 0)
+
+
+@every_cell
+@both_ways
+@settings(max_examples=10, deadline=None, derandomize=True)
+@given(mask=arrays(bool, (T, B)))
+def test_whatever_the_mask_each_row_is_its_real_steps(cell, reverse, mask):
+    params, xs, carry = arguments(cell)
+    (last, ys), _ = compiled(cell, reverse)(params, xs, carry, mask, cotangents(carry))
+    step, expected = one_step(cell), np.zeros((T, B, H), np.float32)
+    for t in reversed(range(T)) if reverse else range(T):
+        new, y = step(params, carry, xs[t])
+        carry = jax.tree.map(lambda n, o, t=t: np.where(mask[t][:, None], n, o), new, carry)
+        expected[t] = np.where(mask[t][:, None], y, 0)
+    assert_close((last, ys), (carry, expected))
+
+
+@every_cell
+@both_ways
+@settings(max_examples=10, deadline=None, derandomize=True)
+@given(cut=integers(1, T - 1), mask=arrays(bool, (T, B)))
+def test_wherever_it_is_cut_two_chunks_are_one_sequence(cell, reverse, cut, mask):
+    """Steps beyond the cut are masked instead of cut off: one program serves every cut."""
+    params, xs, carry = arguments(cell)
+    run, weights = compiled(cell, reverse), cotangents(carry)
+    early = np.arange(T)[:, None] < cut
+    first, second = (mask & ~early, mask & early) if reverse else (mask & early, mask & ~early)
+    (middle, ys), _ = run(params, xs, carry, first, weights)
+    (last, zs), _ = run(params, xs, middle, second, weights)
+    assert_close((last, ys + zs), run(params, xs, carry, mask, weights)[0])
 
 
 @every_cell
