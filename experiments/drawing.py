@@ -104,22 +104,51 @@ def tiles(
       side: the width of one image in CSS pixels, about.
       colors: evenly spaced between `low` and `high`, with shades in between.
     """
+    picture = _page(images, low, high, columns, colors)
+    file = io.BytesIO()
+    picture.save(file, "png", transparency=255, optimize=True)
+    return _image(label, "png", file, picture.width * max(1, round(side / images.shape[2])))
+
+
+def film(
+    label: str,
+    frames: np.ndarray,
+    low: float,
+    high: float,
+    *,
+    columns: int = 8,
+    side: int = 112,
+    colors: tuple[tuple[int, int, int], ...] = INK,
+    milliseconds: int = 200,
+) -> Markup:
+    """Images side by side that move, again and again: frames [T, N, height, width].
+
+    The other arguments are those of `tiles`; each frame is shown for so many milliseconds.
+    """
+    pages = [_page(images, low, high, columns, colors) for images in frames]
+    file = io.BytesIO()
+    pages[0].save(file, "gif", save_all=True, append_images=pages[1:], duration=milliseconds,
+                  loop=0, transparency=255, disposal=2)  # fmt: skip
+    return _image(label, "gif", file, pages[0].width * max(1, round(side / frames.shape[3])))
+
+
+def _page(images: np.ndarray, low: float, high: float, columns: int, colors) -> Image.Image:
+    """Images [N, height, width] in rows, with see-through lines (255) between them."""
     count, height, width = images.shape
     columns = min(columns, count)
     rows = math.ceil(count / columns)
-    page = np.full((rows, height + 1, columns, width + 1), 255, np.uint8)  # 255: see-through
+    page = np.full((rows, height + 1, columns, width + 1), 255, np.uint8)
     levels = np.clip((images - low) / max(high - low, 1e-12), 0, 1) * 254
     for i, image in enumerate(np.rint(levels).astype(np.uint8)):
         page[i // columns, :-1, i % columns, :-1] = image
-    page = page.reshape(rows * (height + 1), -1)[:-1, :-1]
-    picture = Image.fromarray(page)
+    picture = Image.fromarray(page.reshape(rows * (height + 1), -1)[:-1, :-1])
     picture.putpalette(_palette(colors).tobytes())
-    file = io.BytesIO()
-    picture.save(file, "png", transparency=255, optimize=True)
-    return Markup('<img class="tiles" width="{}" alt="{}" src="data:image/png;base64,{}">').format(
-        page.shape[1] * max(1, round(side / width)),
-        label,
-        base64.b64encode(file.getvalue()).decode(),
+    return picture
+
+
+def _image(label: str, kind: str, file: io.BytesIO, width: int) -> Markup:
+    return Markup('<img class="tiles" width="{}" alt="{}" src="data:image/{};base64,{}">').format(
+        width, label, kind, base64.b64encode(file.getvalue()).decode()
     )
 
 

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from absl import flags
 
 from data.errors import UserError
-from experiments.speed import interleaved, lenet5, recurrent, recurrent_memory
+from experiments.speed import interleaved, lenet5, recurrent, recurrent_memory, translate
 from experiments.workdir import write_json, write_whole
 
 Rows = list[dict[str, Any]]
@@ -27,6 +27,7 @@ class Benchmark(NamedTuple):
 BENCHMARKS = {
     "lenet5": Benchmark(lambda rounds, only: lenet5.benchmark(rounds)),
     "recurrent": Benchmark(recurrent.benchmark),
+    "translate": Benchmark(translate.benchmark),
     "recurrent-memory": Benchmark(
         recurrent_memory.benchmark, False, recurrent_memory.COLUMNS, recurrent_memory.picture
     ),

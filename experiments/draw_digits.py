@@ -1,0 +1,205 @@
+"""A recurrent net draws a digit of a given class, row by row: one to many. | Karpathy 2015
+
+    ./launch.sh draw_digits                   scikit-learn's 8x8 digits, under a minute
+    ./launch.sh draw_digits --preset=mnist    MNIST's, 28 rows of 28 pixels
+
+One vector goes in, the class's, and a sequence comes out. The figures are -ln p of a whole test
+picture, in nats, and, since p(picture | class) also says which class a picture is of (Bayes' rule,
+all classes as likely), the share of test pictures that it names wrongly. Pixels are made black or
+white at the middle. No figure is published for this net.
+"""
+
+import dataclasses
+import sys
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from data import mnist
+from data.batches import batch_indices, padded_batches
+from data.moving_digits import small_digits
+from experiments import drawing, report
+from experiments.cell_options import make_cell
+from experiments.command_line import main
+from experiments.config import Shared, option
+from experiments.report import Picture, Section
+from experiments.results import finish
+from experiments.sequence_optimizer import make_optimizer
+from experiments.train import (
+    Ratio,
+    block_of_batches,
+    evaluate,
+    everywhere,
+    init_state,
+    make_step,
+    mesh_for,
+)
+from experiments.training_run import train
+from experiments.workdir import Workdir
+from nets.row_writer import RowWriter
+
+CLASSES, DRAWN = 10, 8  # pictures of each class in the report
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Config(Shared):
+    """What a run of this experiment is; the defaults are the `quick` preset."""
+
+    dataset: str = option("digits", "digits (8x8, embedded) or mnist", choices=("digits", "mnist"))
+    cell: str = option("lstm", "rnn (tanh), irnn, lstm or gru",
+                       choices=("rnn", "irnn", "lstm", "gru"))
+    peepholes: bool = option(False, "lstm: the gates see the cell")
+    forget_bias: float = option(1.0, "lstm: first bias of the forget gate")
+    hidden: int = option(64, "units", least=1, most=65_536)
+    optimizer: str = option("adam", "the rule", choices=("sgd", "adagrad", "rmsprop", "adam"))
+    clip_value: float = option(0.0, "limit of each entry of the gradient; 0: none", least=0.0)
+    clip_norm: float = option(1.0, "limit of the gradient's norm; 0: none", least=0.0)
+    schedule: str = option("cosine", "of the learning rate: constant or cosine",
+                           choices=("constant", "cosine"))
+    num_steps: int = option(1000, "updates of the parameters", least=1, most=2**31 - 1)
+    batch_size: int = option(32, "pictures in a step, over all devices", least=1, most=65_536)
+    learning_rate: float = option(3e-3, "first step size of the optimiser", least=0.0)
+    eval_every: int = option(100, "steps between evaluations", least=1, identity=False)
+    checkpoint_every: int = option(500, "steps between checkpoints", least=1, identity=False)
+    steps_per_call: int = option(50, "steps that one call to the device makes", least=1,
+                                 most=100_000, identity=False)
+
+
+PRESETS = {
+    "quick": Config(),
+    "mnist": Config(preset="mnist", dataset="mnist", hidden=256, batch_size=64, num_steps=4690,
+                    learning_rate=2e-3, eval_every=938, checkpoint_every=938,
+                    steps_per_call=20),
+}  # fmt: skip
+
+
+class Pictures(NamedTuple):
+    """Pictures of 0 and 1 with their classes."""
+
+    pictures: np.ndarray  # float32 [N, side, side]
+    labels: np.ndarray  # int32 [N]
+
+
+def load(config: Config) -> tuple[Pictures, Pictures]:
+    """To train on, and to test."""
+    if config.dataset == "mnist":
+        sets = mnist.load(config.data_dir or None, config.raw_dir or None)
+        return tuple(Pictures((part.images > 127).astype(np.float32), part.labels)
+                     for part in (sets.train, sets.test))  # fmt: skip
+    from sklearn.datasets import load_digits
+
+    labels, digits = load_digits().target.astype(np.int32), small_digits()
+    cut = len(digits.train)
+    pairs = ((digits.train, labels[:cut]), (digits.test, labels[cut:]))
+    return tuple(Pictures((images >= 0.5).astype(np.float32), names) for images, names in pairs)
+
+
+def rows_first(pictures):
+    """[B, side, side] to rows [T, B, W]."""
+    return jnp.swapaxes(pictures, 0, 1)
+
+
+def make_loss(model: RowWriter):
+    """The mean of -ln p of a picture, for the loop."""
+
+    def loss(params, variables, carry, batch, key):
+        nats = -model.log_p(params, batch.labels, rows_first(batch.pictures))
+        ratio = Ratio(nats.sum(), jnp.float32(nats.size))
+        return nats.mean(), (variables, carry, {"nats_per_picture": ratio})
+
+    return loss
+
+
+def make_measure(model: RowWriter):
+    """(params, Pictures, mask [B]) -> -ln p in the right class, and whether another is likelier."""
+
+    @jax.jit
+    def measure(params, batch, mask):
+        rows, size = rows_first(batch.pictures), len(batch.labels)
+        log_p = jax.vmap(lambda c: model.log_p(params, jnp.full(size, c), rows))(
+            jnp.arange(model.classes)
+        )  # [C, B]
+        nats = -log_p[batch.labels, jnp.arange(size)]
+        wrong = log_p.argmax(0) != batch.labels
+        return {"nats_per_picture": Ratio((nats * mask).sum(), mask.sum()),
+                "wrong": Ratio((wrong * mask).sum(), mask.sum())}  # fmt: skip
+
+    return measure
+
+
+def run(config: Config) -> dict:
+    """Trains, evaluates and reports; returns what result.json holds."""
+    workdir = Workdir(config.workdir or f"runs/draw_digits/{config.preset}")
+    training, test = load(config)
+    side = training.pictures.shape[-1]
+    model = RowWriter(make_cell(config), CLASSES, side)
+    mesh, optimizer = mesh_for(config.batch_size), make_optimizer(config, 1)
+    params = jax.jit(model.init)(jax.random.key(config.seed))
+    step = make_step(make_loss(model), optimizer, jax.random.key(config.seed))
+    measure = make_measure(model)
+    cuts = list(padded_batches(test, 200))
+
+    def batches(first: int, count: int) -> Pictures:
+        rows = batch_indices(config.seed, first, count, config.batch_size, len(training.labels))
+        block = Pictures(training.pictures[rows], training.labels[rows])
+        return block_of_batches(mesh, block, config.steps_per_call)
+
+    def evaluated(state):
+        means = evaluate(lambda cut: measure(state.params, *cut), cuts).means()
+        return {"test": {"nats_per_picture": means["nats_per_picture"],
+                         "wrong_percent": 100 * means["wrong"]}}  # fmt: skip
+
+    trained = train(config, workdir, everywhere(mesh, init_state(params, optimizer)), step,
+                    batches, evaluated,
+                    lambda means: {"nats_per_picture": means["nats_per_picture"]})  # fmt: skip
+    result = finish("draw_digits", config, trained, workdir=workdir, paper={},
+                    metrics=floor(training, test))  # fmt: skip
+    write_report(config, workdir, trained, result, model, test)
+    print(f"report: {workdir.report}")
+    return result
+
+
+def floor(training: Pictures, test: Pictures) -> dict[str, float]:
+    """-ln p of a test picture whose pixels are independent, each as often black as its class's."""
+    nats = np.zeros(len(test.labels))
+    for name in range(CLASSES):
+        chosen = training.pictures[training.labels == name]
+        p = (chosen.sum(0) + 1) / (len(chosen) + 2)
+        mine = test.labels == name
+        pictures = test.pictures[mine]
+        log_p = pictures * np.log(p) + (1 - pictures) * np.log(1 - p)
+        nats[mine] = -log_p.sum((1, 2))
+    return {"test_nats_per_picture_of_independent_pixels": float(nats.mean())}
+
+
+def write_report(config: Config, workdir: Workdir, trained, result, model, test: Pictures) -> None:
+    """Writes report.html: curves, and pictures that the net drew beside real ones."""
+    params = jax.tree.map(jnp.asarray, trained.state.params)
+    classes = jnp.repeat(jnp.arange(CLASSES), DRAWN)
+    key, side = jax.random.key(config.seed), test.pictures.shape[-1]
+    drawn = jax.jit(lambda params: model.drawn(params, classes, key, side))(params)
+    real = np.concatenate([test.pictures[test.labels == name][:DRAWN] for name in range(CLASSES)])
+    pictures = [
+        Picture(drawing.tiles(words, np.asarray(images), 0, 1, columns=DRAWN, side=40), f"{words}.")
+        for words, images in (("Drawn by the net", drawn.swapaxes(0, 1)), ("Of the test", real))
+    ]
+    names = {"nats_per_picture": "nats per picture", "wrong_percent": "wrong class (%)"}
+    text = ("One class to a row, 0 to 9. The net is given the class and its own rows alone.",)
+    sections = [
+        report.results_section(result),
+        *report.configuration_sections(config, workdir),
+        report.curves_section(trained.metrics.rows, names, config.batch_size, x="pictures"),
+        Section("Drawn digits", text, pictures=pictures),
+    ]
+    summary = (
+        f"{config.dataset}, {side} rows of {side} pixels: a {config.cell} of {config.hidden} "
+        f"units, {result['parameters']:,} parameters, {config.num_steps:,} steps of "
+        f"{config.batch_size}."
+    )
+    report.write(workdir.report, f"Drawn digits, preset {config.preset}", summary, sections)
+
+
+if __name__ == "__main__":
+    sys.exit(main(PRESETS, run))

@@ -1,0 +1,74 @@
+"""The composite LSTM for films (Srivastava, Mansimov, Salakhutdinov 2015).
+
+An encoder reads the frames x_1, ..., x_T. Its last state is the first one of two decoders: one
+tells the past from its end, x_T, ..., x_1, the other the future, x_{T+1}, ..., x_{2T}:
+
+    h_t = LSTM(h_{t-1}, y_{t-1}),    p(pixel of y_t) = sigmoid(W h_t + b)
+
+A conditional decoder reads the frame that it told before, as the pixels' probabilities, and 0
+before the first; the others read nothing. Frames are vectors: [T, B, P], P pixels.
+"""
+
+import dataclasses
+
+import jax
+import jax.numpy as jnp
+from jax import lax
+
+from nets.affine import affine
+from nets.cells import LSTM
+from nets.unroll import unroll
+
+PAST, FUTURE = "past", "future"
+
+
+@dataclasses.dataclass(frozen=True)
+class Composite:
+    """`tells` names the decoders there are, `conditional` those of them that are conditional."""
+
+    cell: LSTM
+    pixels: int
+    tells: tuple = (PAST, FUTURE)
+    conditional: tuple = ()
+
+    def init(self, key):
+        """Parameters `encoder`, and `cell` and `output` of each decoder by its name."""
+        key, *keys = jax.random.split(key, 1 + len(self.tells))
+        decoders = zip(self.tells, keys, strict=True)
+        return {
+            "encoder": self.cell.init(key, self.pixels),
+            **{name: self._decoder(key, name) for name, key in decoders},
+        }
+
+    def _decoder(self, key, name):
+        key_cell, key_output = jax.random.split(key)
+        cell = self.cell.init(key_cell, self.pixels)
+        if name not in self.conditional:  # it reads nothing
+            cell = {gate: {k: v for k, v in w.items() if k != "x"} for gate, w in cell.items()}
+        weights = self.cell.draw_x(key_output, (self.cell.hidden, self.pixels))
+        return {"cell": cell, "output": {"weights": weights, "bias": jnp.zeros(self.pixels)}}
+
+    def encode(self, params, frames):
+        """The state after frames [T, B, P]."""
+        return unroll(self.cell, params["encoder"], frames)[0]
+
+    def told(self, params, name, carry, steps):
+        """Logits [T, B, P] of so many frames that a decoder tells."""
+        cell, batch = params[name]["cell"], len(carry.h)
+        if name not in self.conditional:
+            cell = {gate: {"x": jnp.zeros((0, self.cell.hidden)), **w} for gate, w in cell.items()}
+            _, hs = unroll(self.cell, cell, jnp.zeros((steps, batch, 0)), carry)
+            return _frame(params[name], hs)
+
+        def step(state, _):
+            carry, frame = state
+            carry, hs = unroll(self.cell, cell, frame[None], carry)
+            logits = _frame(params[name], hs[0])
+            return (carry, jax.nn.sigmoid(logits)), logits
+
+        first = carry, jnp.zeros((batch, self.pixels))
+        return lax.scan(step, first, None, length=steps)[1]
+
+
+def _frame(decoder, hs):
+    return affine(hs, decoder["output"]["weights"], decoder["output"]["bias"])

@@ -1,0 +1,53 @@
+"""Digits drawn row by row: probabilities that are some, and a tiny run."""
+
+import itertools
+import json
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from experiments import draw_digits
+from experiments.command_line import main
+from nets.cells import GRU, LSTM
+from nets.row_writer import RowWriter
+
+pytestmark = pytest.mark.usefixtures("quick_compilation")
+
+
+@pytest.mark.parametrize("cell", [GRU(4), LSTM(4)])
+def test_all_pictures_of_a_class_have_probability_1_together(cell):
+    model = RowWriter(cell, classes=3, width=2)
+    params = jax.jit(model.init)(jax.random.key(0))
+    pictures = np.array(list(itertools.product([0.0, 1.0], repeat=6)), np.float32)
+    rows = pictures.reshape(-1, 3, 2).swapaxes(0, 1)  # [T, B, W]
+    log_p = jax.jit(model.log_p)
+    each = [log_p(params, jnp.full(len(pictures), c), rows) for c in range(3)]
+    for one in each:
+        assert float(jnp.exp(one).sum()) == pytest.approx(1, rel=1e-5)
+    assert abs(each[0] - each[1]).max() > 1e-3
+
+
+def test_what_is_drawn_has_the_model_s_frequencies():
+    model = RowWriter(GRU(4), classes=2, width=1)
+    params = jax.jit(model.init)(jax.random.key(0))
+    count = 4000
+    drawn = jax.jit(model.drawn, static_argnums=3)(
+        params, jnp.ones(count, int), jax.random.key(1), 2
+    )[..., 0]  # [T, B]
+    for picture in itertools.product([0.0, 1.0], repeat=2):
+        p = jnp.exp(model.log_p(params, jnp.ones(1, int), np.reshape(picture, (2, 1, 1))))[0]
+        found = (np.asarray(drawn).T == picture).all(1).mean()
+        assert found == pytest.approx(float(p), abs=0.03)
+
+
+def test_a_run_ends_with_drawn_digits(tmp_path, monkeypatch, capfd):
+    words = ["--hidden=4", "--num_steps=2", "--eval_every=2", "--checkpoint_every=2",
+             "--batch_size=4", "--steps_per_call=2", f"--workdir={tmp_path}"]  # fmt: skip
+    monkeypatch.setattr("sys.argv", ["draw_digits", *words])
+    assert main(draw_digits.PRESETS, draw_digits.run) == 0, capfd.readouterr().err
+    metrics = json.loads((tmp_path / "result.json").read_text())["metrics"]
+    assert 0 < metrics["test_nats_per_picture_of_independent_pixels"] < 64 * np.log(2)
+    assert {"test_nats_per_picture", "test_wrong_percent"} <= {*metrics}
+    assert "Drawn by the net" in (tmp_path / "report.html").read_text()

@@ -1,0 +1,59 @@
+"""The moving digits' command: a tiny run with its films, and what cannot be."""
+
+import json
+
+import numpy as np
+import pytest
+
+from experiments import moving_digits
+from experiments.command_line import main
+
+SMALL = ("--hidden=4", "--frames=3", "--num_steps=4", "--eval_every=4", "--checkpoint_every=4",
+         "--batch_size=4", "--steps_per_call=2", "--test_films=6", "--field=10")  # fmt: skip
+pytestmark = pytest.mark.usefixtures("quick_compilation")
+
+
+@pytest.fixture
+def command(monkeypatch, capfd):
+    def run(*words):
+        monkeypatch.setattr("sys.argv", ["moving_digits", *map(str, words)])
+        return main(moving_digits.PRESETS, moving_digits.run), *capfd.readouterr()
+
+    return run
+
+
+def test_a_run_ends_with_films_that_move(tmp_path, command):
+    status, _, error = command(*SMALL, f"--workdir={tmp_path}")
+    assert status == 0, error
+    metrics = json.loads((tmp_path / "result.json").read_text())["metrics"]
+    assert {"test_future_nats_per_frame", "test_reconstruction_nats_per_frame"} <= {*metrics}
+    assert metrics["test_future_nats_per_frame_at_best"] < metrics["test_future_nats_per_frame"]
+    page = (tmp_path / "report.html").read_text()
+    assert "data:image/gif;base64" in page and "Film 6" in page
+
+
+def test_floors():
+    """Of a film of one grey value nothing can be learnt; of black and white ones all."""
+    grey = np.full((2, 4, 3, 3), 0.5, np.float32)
+    floors = moving_digits.floors(grey, 2)
+    assert all(value == pytest.approx(9 * np.log(2)) for value in floors.values())
+    black = np.zeros((2, 4, 3, 3), np.float32)
+    black[0, 2:] = 1
+    floors = list(moving_digits.floors(black, 2).values())
+    assert floors[0] == pytest.approx(9 * np.log(2)) and floors[1] == pytest.approx(0, abs=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [(["--tells=past", "--conditional=future"], "has no such decoder"),
+     (["--field=4"], "give 8 or more"), (["--dataset=cats"], "choose one of")],
+)  # fmt: skip
+def test_wrong_flags(words, sentence, tmp_path, command):
+    status, _, error = command(*SMALL, f"--workdir={tmp_path}", *words)
+    assert status == 2 and sentence in error and error.count("\n") == 1
+
+
+def test_published_figures_stand_beside_the_paper_s_net_alone():
+    paper = moving_digits.PRESETS["paper"]
+    assert "test_future_nats_per_frame" in moving_digits.published(paper)
+    assert not moving_digits.published(moving_digits.Config())
