@@ -68,7 +68,7 @@ class Config(Shared):
     valid_size: int = option(0, "training examples held out, from the end, to choose by", least=0)
     num_steps: int = option(5000, "updates of the parameters", least=1, most=2**31 - 1)
     batch_size: int = option(32, "examples in a step, over all devices", least=1, most=65_536)
-    chunk_size: int = option(64, "examples whose gradient is formed at once", least=1)
+    chunk_size: int = option(128, "examples whose gradient is formed at once", least=1)
     learning_rate: float = option(2e-3, "first step size of the optimiser (eta)", least=0.0)
     eval_every: int = option(1000, "steps between evaluations", least=1, identity=False)
     checkpoint_every: int = option(1000, "steps between checkpoints", least=1, identity=False)
