@@ -91,6 +91,10 @@ def write(
     names = {"proportional_f1": "proportional F1", "chunk_f1": "F1 of spans",
              "accuracy_percent": "accuracy (%)", "nats": "nats per label",
              "gradient_norm": "norm of the gradient"}  # fmt: skip
+    if config.beside != "none":
+        other = {f"{config.beside}_{name}": f"{name_of(config, 'beside')}: {words_}"
+                 for name, words_ in names.items() if name != "gradient_norm"}  # fmt: skip
+        names |= other
     passes = 1 / data.buckets.steps_in_a_pass
     sections = [
         report.results_section(result, text),
@@ -151,13 +155,22 @@ def sentence_lines(
     scoring: str, words: Sequence[str], gold: Sequence[str], said: Mapping[str, Sequence[str]]
 ) -> Markup:
     """The words once with the gold labels, and once for each net; wrong is orange."""
-    width = max(len(name) for name in ("gold", *said)) + 2
-    lines = [Markup(escape("gold".ljust(width))) + _line(scoring, words, gold, gold)]
-    lines += [
-        Markup(escape(name.ljust(width))) + _line(scoring, words, gold, labels)
-        for name, labels in said.items()
+    rows = {"gold": gold, **said}
+    return Markup("").join(
+        Markup('<span class="line">{}{}</span>').format(
+            name.ljust(17), _line(scoring, words, gold, labels)
+        )
+        for name, labels in rows.items()
+    )
+
+
+def sentences_picture(scoring: str, rows: Sequence[int], words, gold, said) -> Picture:
+    """`sentence_lines` of some sentences, below one another."""
+    lines = [
+        sentence_lines(scoring, words[n], gold[n], {name: v[n] for name, v in said.items()})
+        for n in rows
     ]
-    return Markup('<pre class="coloured">{}</pre>').format(Markup("\n").join(lines))
+    return Picture(Markup('<pre class="coloured">{}</pre>').format(Markup("\n").join(lines)))
 
 
 def _line(scoring: str, words, gold, said) -> Markup:
@@ -205,10 +218,7 @@ def labelled_section(config, corpus: Corpus, words, gold, said) -> Section:
     ]  # fmt: skip
     if corpus.folds is not None:
         text.append(f"Of fold {config.fold}.")
-    pictures = [
-        Picture(sentence_lines(scoring, words[n], gold[n], {k: v[n] for k, v in said.items()}))
-        for n in rows[:SHOWN]
-    ]
+    pictures = [sentences_picture(scoring, rows[:SHOWN], words, gold, said)]
     return Section(title, text, pictures=pictures)
 
 
@@ -239,8 +249,7 @@ def difference_section(config, corpus: Corpus, words, gold, said) -> list[Sectio
             *picked, {name: [v[n] for n in shown] for name, v in said.items()}))]  # fmt: skip
     scoring = scoring_of(config, corpus)
     return [Section(title, text, pictures=[
-        Picture(sentence_lines(scoring, words[n], gold[n], {k: v[n] for k, v in said.items()}))
-        for n in shown
+        sentences_picture(scoring, shown, words, gold, said)
     ])]  # fmt: skip
 
 
