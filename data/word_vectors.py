@@ -27,7 +27,10 @@ def read_vectors(path: str | Path) -> tuple[list[str], np.ndarray]:
     try:
         content = path.read_bytes()
     except OSError as error:
-        raise UserError(f"{path} cannot be read ({error.strerror}): name a vectors file.") from None
+        raise UserError(
+            f"{path} cannot be read ({error.strerror}): name a file of vectors by --vectors, or "
+            "make one with ./launch.sh tagger vectors."
+        ) from None
     return parse_vectors(content, str(path))
 
 

@@ -54,7 +54,7 @@ def _row(runs: list[Mapping[str, Any]]) -> str:
     first = runs[0]
     name = next(iter(first["paper"]), headline(first))
     values = [run["metrics"][name] for run in runs]
-    form = ".2f" if name.endswith("_percent") else ".3f"
+    form = ".2f" if name.endswith(("_percent", "_f1")) else ".3f"
     reached = f"{sum(values) / len(values):{form}}"
     if len(values) > 1:
         reached += f" (mean of {len(values)} seeds: {', '.join(f'{v:{form}}' for v in values)})"
