@@ -7,11 +7,8 @@ war_and_peace     Tolstoy, in the file of Karpathy, Johnson and Li 2015: 87 diff
 ptb_char          the Penn Treebank in characters, in the three parts that all papers use
 """
 
-import os
-from pathlib import Path
-
 from data.errors import UserError
-from data.raw import RawFile, raw_file
+from data.raw import RawFile, download_folder, raw_file
 from data.text import Text, coded, decoded, in_three, read_file
 
 
@@ -97,8 +94,7 @@ def load(
 
 
 def _read(file: RawFile, unit: str, data_dir: str, raw_dir: str) -> str:
-    root = data_dir or os.environ.get("TFDS_DATA_DIR") or "~/tensorflow_datasets"
-    path = raw_file(file, raw_dir or None, Path(root).expanduser() / "downloads")
+    path = raw_file(file, raw_dir or None, download_folder(data_dir))
     return decoded(path.read_bytes(), unit, file.name)
 
 

@@ -6,13 +6,12 @@ multi30k   29,000 descriptions of pictures in English (en), German (de) and Fren
 
 import gzip
 import hashlib
-import os
 from pathlib import Path
 from typing import NamedTuple
 
 from data import number_words
 from data.errors import UserError
-from data.raw import RawFile, raw_file
+from data.raw import RawFile, download_folder, raw_file
 
 NAMES = ("numbers", "multi30k")
 LANGUAGES = ("en", "de", "fr")
@@ -148,8 +147,7 @@ def _numbers() -> Corpus:
 def _multi30k(part: str, language: str, data_dir: str, raw_dir: str) -> list[str]:
     name = f"{part}.{language}"
     file = RawFile("multi30k", f"{name}.gz", (f"{_MULTI30K}{name}.gz",), *_SUMS[name])
-    root = data_dir or os.environ.get("TFDS_DATA_DIR") or "~/tensorflow_datasets"
-    path = raw_file(file, raw_dir or None, Path(root).expanduser() / "downloads")
+    path = raw_file(file, raw_dir or None, download_folder(data_dir))
     return [line.strip() for line in lines_of(gzip.decompress(path.read_bytes()), path.name)]
 
 

@@ -16,8 +16,8 @@ and their results say so. What the paper leaves unsaid follows the authors' code
 (github.com/oir/deep-recurrent): a rate of 0.001 (with the paper's 0.005, as it is remembered, three
 layers diverge in the fourth pass on the vectors made here), weights drawn from U(-0.01, 0.01), the
 output layer's rate a tenth, gradients summed over the batch. `-tuned` presets train the same nets
-by Adam in 6 passes. Folds are trained side by side on the same batches, each without
-the sentences that it is tested on; a batch of 89 has 80 of a fold's own on the average.
+by Adam in 6 passes. Folds are trained side by side on the same batches, each without the sentences
+that it is tested on; a batch of 89 has 80 of a fold's own on the average.
 """
 
 import dataclasses
@@ -135,9 +135,10 @@ BUDGETS = {
 }
 PASS = 93  # steps: 8,241 sentences, of which each fold leaves out a tenth
 _OPINION = dict(
-    vectors="vectors.txt", folds=3, embedding=0, word_dropout=0.0, init="uniform", optimizer="sgd", momentum=0.7,
-    learning_rate=1e-3, output_rate=0.1, reduction="sum", outside_weight=0.5, weight_decay=1e-4,
-    activation_decay=1e-4, clip_norm=0.0, schedule="constant", batch_size=89,
+    vectors="vectors.txt", folds=3, embedding=0, word_dropout=0.0, init="uniform",
+    optimizer="sgd", momentum=0.7, learning_rate=1e-3, output_rate=0.1, reduction="sum",
+    outside_weight=0.5, weight_decay=1e-4, activation_decay=1e-4, clip_norm=0.0,
+    schedule="constant", batch_size=89,
     num_steps=200 * PASS, eval_every=5 * PASS, checkpoint_every=5 * PASS,
 )  # fmt: skip
 
@@ -169,7 +170,14 @@ _TUNED = dict(
 )  # fmt: skip
 TUNED = [
     dataclasses.replace(config, preset=f"{config.preset}-tuned", **_TUNED) for config in OPINION
-]
+] + [
+    dataclasses.replace(  # another cell, and learned vectors beside the given ones
+        _opinion(kind, 2, 24_000), preset=f"opinion-{kind}-lstm",
+        **_TUNED | dict(cell="lstm", hidden=60, embedding=50, least_count=2, dropout=0.4,
+                        input_dropout=0.4),
+    )
+    for kind in ("dse", "ese")
+]  # fmt: skip
 _LSTM = dict(
     cell="lstm", hidden=100, layers=1, dropout=0.5, input_dropout=0.25, least_count=2,
     learning_rate=4e-3, clip_norm=5.0,
