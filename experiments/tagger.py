@@ -73,7 +73,8 @@ class Config(Shared):
     folds: int = option(1, "mpqa: how many folds are trained side by side", least=1,
                         most=mpqa.FOLDS)
     vectors: str = option("", "word vectors, a file in the text format of word2vec or GloVe")
-    freeze: bool = option(True, "given vectors stay as they are")
+    freeze: bool = option(True, "given vectors stay as they are; false: they are learned on, in "
+                          "place of --embedding")
     lowercase: bool = option(True, "words are looked up in small letters")
     least_count: int = option(1, "rarer words of the training part are unknown", least=1)
     word_dropout: float = option(0.5, "share of the words that come once which training reads as "
@@ -238,21 +239,24 @@ def run(config: Config) -> dict:
         corpus, lowercase=config.lowercase, least=config.least_count, longest=config.longest_word,
         known=known,
     )  # fmt: skip
+    if vectors is not None:
+        count = len(set(known) & set(coding.words))
+        print(f"{count:,} of {len(coding.words):,} words have given vectors", flush=True)
     mesh = mesh_for(config.batch_size)
     data = Data(config, corpus, coding, mesh)
     table = None if vectors is None else table_of(coding, known, vectors)
     nets = make_nets(config, coding, 0 if table is None else table.shape[1], corpus.whole)
 
-    params = first_parameters(config, nets)
+    params = first_parameters(config, nets, table)
+    given = jnp.asarray(table) if table is not None and config.freeze else None
     optimizer = make_optimizer(config)
-    state = init_state(params, optimizer, variables={} if table is None else {"vectors": table})
+    state = init_state(params, optimizer, variables={} if given is None else {"vectors": table})
     loss = make_loss(config, nets, coding, coding.frequent + 1, data.labels_in_a_step)
     step = make_step(loss, optimizer, jax.random.key(config.seed))
     scoring, programs = scoring_of(config, corpus), Programs()
     predict = make_predict(nets, programs)
     facts = coding.facts() | ({} if table is None else {"vectors": sha(table)})
     bests = kept_best(config, workdir, nets, facts)
-    given = None if table is None else jnp.asarray(table)
 
     def scored(params, part, gold, rows_of=lambda place: None) -> tuple[dict, dict]:
         """What every copy says, and the figures of it: {(net, place): ...} each."""

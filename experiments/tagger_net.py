@@ -65,12 +65,14 @@ class Labeller:
 def make_nets(config, coding: Coding, given: int, whole: bool) -> Mapping[str, Labeller]:
     """The nets of a run by name: `net`, and `beside` where one is to be trained for comparison.
 
-    `given` is the length of the given vectors, 0 without any.
+    `given` is the length of the given vectors, 0 without any. Where they do not stay as they are,
+    they are the first values of the learned ones.
     """
+    learned = config.embedding if config.freeze or not given else given
     encoder = WordEncoder(
         words=len(coding.words) + 1,
-        embedding=config.embedding,
-        given=given,
+        embedding=learned,
+        given=given if config.freeze else 0,
         letters=len(coding.letters) + 1,
         reader=LSTM(config.letter_hidden) if config.letter_hidden else None,
         letter_embedding=config.letter_embedding,
@@ -91,11 +93,19 @@ def make_nets(config, coding: Coding, given: int, whole: bool) -> Mapping[str, L
     return nets
 
 
-def first_parameters(config, nets: Mapping[str, Labeller]):
-    """Parameters by net, stacked over the folds, as `--init` wants them drawn."""
+def first_parameters(config, nets: Mapping[str, Labeller], table=None):
+    """Parameters by net, stacked over the folds, as `--init` wants them drawn.
+
+    `table` [V, D] are given vectors, which learned ones begin with unless they stay frozen.
+    """
 
     def drawn(net: Labeller, key):
-        params = net.init(key)
+        params = as_wanted(net.init(key), key)
+        if table is not None and not config.freeze:
+            params["encoder"]["words"] = jnp.asarray(table)
+        return params
+
+    def as_wanted(params, key):
         if config.init == "default":
             return params
         leaves, tree = jax.tree.flatten(params)

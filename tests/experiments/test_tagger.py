@@ -243,6 +243,19 @@ def test_vectors_out_of_text(tmp_path, command):
     assert status == 2 and "give more text, or a --width below" in error
 
 
+@pytest.mark.parametrize("freeze", [True, False])
+def test_given_vectors_stay_or_are_where_learning_begins(freeze):
+    config = dataclasses.replace(tagger.Config(), freeze=freeze, embedding=5, folds=2)
+    coding = coding_of(opinions(), lowercase=True, least=1, longest=4)
+    table = np.random.default_rng(0).normal(size=(len(coding.words) + 1, 3)).astype(np.float32)
+    nets = make_nets(config, coding, 3, False)
+    encoder = nets["net"].encoder
+    assert (encoder.given, encoder.embedding) == ((3, 5) if freeze else (0, 3))
+    words = first_parameters(config, nets, table)["net"]["encoder"]["words"]
+    assert words.shape == (2, len(coding.words) + 1, 5 if freeze else 3)
+    assert freeze or (words == table).all()
+
+
 def test_published_figures_stand_beside_the_paper_s_own_nets():
     found = tagger.published(tagger.PRESETS["opinion-dse"])
     assert found["test_proportional_f1"].value == 64.57
