@@ -4,7 +4,8 @@
     ./launch.sh tagger --preset=opinion-dse    opinion expressions (MPQA), 3 layers beside 1; also
                                                opinion-ese, and each with -2, -4 or -5 for other
                                                depths, -200k for width, -tuned for another rule
-    ./launch.sh tagger --preset=chunking       noun phrases and others (CoNLL-2000)
+    ./launch.sh tagger --preset=chunking       noun phrases and others (CoNLL-2000), told the parts
+                                               of speech that the file gives
     ./launch.sh tagger --preset=pos            parts of speech (UD English EWT)
     ./launch.sh tagger --preset=sst2           the sentiment of a sentence; sst5 too
     ./launch.sh tagger --dataset=./mine.txt --token_column=1 --label_column=3
@@ -171,14 +172,7 @@ _TUNED = dict(
 )  # fmt: skip
 TUNED = [
     dataclasses.replace(config, preset=f"{config.preset}-tuned", **_TUNED) for config in OPINION
-] + [
-    dataclasses.replace(  # another cell, and learned vectors beside the given ones
-        _opinion(kind, 2, 24_000), preset=f"opinion-{kind}-lstm",
-        **_TUNED | dict(cell="lstm", hidden=60, embedding=50, least_count=2, dropout=0.4,
-                        input_dropout=0.4),
-    )
-    for kind in ("dse", "ese")
-]  # fmt: skip
+]
 _LSTM = dict(
     cell="lstm", hidden=100, layers=1, dropout=0.5, input_dropout=0.25, least_count=2,
     learning_rate=4e-3, clip_norm=5.0,
