@@ -138,7 +138,10 @@ PRESETS = {
     "reversal": Config(
         preset="reversal", form="sutskever", cell="lstm", reverse=True, compare=True,
     ),
-    "kalchbrenner": Config(preset="kalchbrenner", form="kalchbrenner", cell="rnn_sigmoid"),
+    "kalchbrenner": Config(
+        preset="kalchbrenner", form="kalchbrenner", cell="rnn_sigmoid", embedding=128, hidden=192,
+        num_steps=3000, eval_every=500, checkpoint_every=500,
+    ),
 }  # fmt: skip
 
 _TREVETT = "Trevett, pytorch-seq2seq, notebook {}, BLEU of lower-cased spaCy tokens"

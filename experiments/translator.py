@@ -34,9 +34,12 @@ class Translator(NamedTuple):
     power: float = 1.0
 
     def translate(self, params, lines: list[str]) -> list[list[Hypothesis]]:
-        """The `beam` best translations of each line, the best first; "" for an empty line."""
+        """The best translations of each line, the best first: `beam` of them, or all there are.
+
+        An empty line has one, which is empty.
+        """
         codes = [source_codes(self.vocabularies.source, line, self.reverse) for line in lines]
-        found = [[Hypothesis("", 0.0)] * self.beam for _ in lines]
+        found = [[Hypothesis("", 0.0)] for _ in lines]
         wide = {}
         for n, line in enumerate(codes):
             if len(line) > 1:  # more than the end
@@ -68,6 +71,7 @@ class Translator(NamedTuple):
         return [
             Hypothesis(self.vocabularies.target.text(row[: end[0]] if len(end) else row), float(s))
             for row, end, s in zip(symbols, ends, scores, strict=True)
+            if np.isfinite(s)
         ]
 
 
