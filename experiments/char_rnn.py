@@ -26,12 +26,12 @@ from data.batches import windows_in_a_pass
 from data.errors import UserError
 from data.ngrams import bigram_nats, unigram_nats
 from experiments import char_rnn_report
-from experiments.char_rnn_net import first_parameters, make_model
-from experiments.char_rnn_sample import Sample, sample, write_sample
+from experiments.char_rnn_sample import DEFAULT, sample, write_characters
 from experiments.command_line import main
-from experiments.config import Shared, option
+from experiments.config import option
+from experiments.language_net import LanguageOptions, first_parameters, make_model
 from experiments.results import Figure, finish
-from experiments.running_text import figures, make_batches, make_loss, make_mean_surprise
+from experiments.running_text import character_figures, make_batches, make_loss, make_surprises
 from experiments.sequence_optimizer import make_optimizer
 from experiments.train import everywhere, init_state, make_step, mesh_for
 from experiments.training_run import train
@@ -39,39 +39,13 @@ from experiments.workdir import Workdir
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Config(Shared):
+class Config(LanguageOptions):
     """What a run of this experiment is; the defaults are the `quick` preset."""
 
     dataset: str = option("python", f"{', '.join(corpora.NAMES)}, or the path of a text file")
     unit: str = option("characters", "a symbol is one of the characters or bytes",
                        choices=("characters", "bytes"))
-    valid_percent: float = option(10.0, "of the text, before the test part", least=0.0, most=49.0)
-    test_percent: float = option(10.0, "of the text, from its end", least=0.1, most=49.0)
-    cell: str = option("lstm", "rnn (tanh), rnn_relu, rnn_sigmoid, irnn, lstm, gru (reset before "
-                       "the product), gru_after",
-                       choices=("rnn", "rnn_relu", "rnn_sigmoid", "irnn", "lstm", "gru",
-                                "gru_after"))
-    peepholes: bool = option(False, "lstm: the gates see the cell")
-    forget_bias: float = option(1.0, "lstm: first bias of the forget gate")
-    hidden: int = option(128, "units of a layer", least=1, most=65_536)
-    layers: int = option(1, "cells on top of one another", least=1, most=100)
-    embedding: int = option(0, "length of a symbol's vector; 0: one-hot", least=0, most=65_536)
-    dropout: float = option(0.0, "share of a layer's outputs left out", least=0.0, most=0.99)
-    init: str = option("default", "first weights: default (orthogonal and LeCun's), normal "
-                       "(biases 0), uniform (biases too)",
-                       choices=("default", "normal", "uniform"))
-    init_scale: float = option(0.08, "normal: deviation; uniform: limit", least=0.0)
-    unroll: int = option(64, "steps back in time of a gradient", least=1, most=1_000_000)
-    optimizer: str = option("adam", "the rule", choices=("sgd", "adagrad", "rmsprop", "adam"))
-    clip_value: float = option(0.0, "limit of each entry of the gradient; 0: none", least=0.0)
-    clip_norm: float = option(1.0, "limit of the gradient's norm; 0: none", least=0.0)
-    schedule: str = option("cosine", "of the learning rate: constant, cosine, decay (by pass)",
-                           choices=("constant", "cosine", "decay"))
-    decay: float = option(0.95, "decay: factor of the learning rate in each pass", least=0.0)
-    decay_after: int = option(10, "decay: passes before the first decay", least=0)
     num_steps: int = option(2000, "updates of the parameters", least=1, most=2**31 - 1)
-    batch_size: int = option(32, "texts side by side, over all devices", least=1, most=65_536)
-    learning_rate: float = option(5e-3, "first step size of the optimiser", least=0.0)
     eval_every: int = option(500, "steps between evaluations", least=1, identity=False)
     checkpoint_every: int = option(500, "steps between checkpoints", least=1, identity=False)
 
@@ -172,7 +146,7 @@ def run(config: Config) -> dict:
     step = make_step(make_loss(model), optimizer, jax.random.key(config.seed))
     mesh = mesh_for(config.batch_size)
     state = init_state(params, optimizer, carry=model.carry(config.batch_size))
-    nats = make_mean_surprise(model)
+    nats = make_surprises(model)
     splits = {"test": text.test} | ({"valid": text.valid} if len(text.valid) > 1 else {})
 
     untrained = jax.device_get(params)  # a copy: the loop gives the first state's memory up
@@ -181,10 +155,10 @@ def run(config: Config) -> dict:
         """The validation at each pause, the test at the end; a sample is written beside."""
         now = int(state.step)
         if not workdir.samples.exists():
-            write_sample(workdir, config, model, untrained, text, 0)
-        write_sample(workdir, config, model, state.params, text, now)
+            write_characters(workdir, config, model, untrained, text, 0)
+        write_characters(workdir, config, model, state.params, text, now)
         return {
-            name: figures(nats(state.params, part))
+            name: character_figures(nats(state.params, part).mean())
             for name, part in splits.items()
             if name == "valid" or now == config.num_steps
         }
@@ -192,7 +166,7 @@ def run(config: Config) -> dict:
     batches = make_batches(config, text.train, mesh)
     trained = train(
         config, workdir, everywhere(mesh, state), step, batches, evaluated,
-        lambda means: figures(means["nats"]) | {"gradient_norm": means["gradient_norm"]},
+        lambda means: character_figures(means["nats"]) | {"gradient_norm": means["gradient_norm"]},
         facts=text.facts,
     )  # fmt: skip
 
@@ -212,4 +186,4 @@ def run(config: Config) -> dict:
 
 
 if __name__ == "__main__":
-    sys.exit(main(PRESETS, run, {"sample": (Sample(), sample)}))
+    sys.exit(main(PRESETS, run, {"sample": (DEFAULT, sample)}))

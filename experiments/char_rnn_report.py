@@ -7,11 +7,11 @@ import jax.numpy as jnp
 import numpy as np
 from matplotlib.ticker import NullLocator
 
-from data.batches import windows_in_a_pass
 from data.text import Text, text_of
-from experiments import drawing, metrics, report
+from experiments import drawing, report
 from experiments.cell_options import make_cell
 from experiments.report import Picture, Section
+from experiments.text_report import samples_by_stage, training_curves
 from experiments.text_units import READ, saturation_section, units_section, watch
 from experiments.training_run import Trained
 from experiments.workdir import Workdir
@@ -36,8 +36,8 @@ def write(
         report.results_section(result, unsaid(config)),
         *report.configuration_sections(config, workdir),
         report.parameters_section(params, order, {}, ""),
-        curves(config, trained, size),
-        samples(workdir),
+        training_curves(config, trained, size, {"nats_per_character": "nats per character"}),
+        samples_by_stage(workdir, "symbol"),
         units_section(np.concatenate(values, 1), text_of(read, text.symbols), config.hidden),
         saturation_section([gates for _, gates in layers], values),
         gradients(config, params, text),
@@ -63,28 +63,6 @@ def unsaid(config) -> list[str]:
     if config.preset == "lecture":
         lines.append("No figure is published for the lecture's net: compare with the n-grams.")
     return lines
-
-
-def curves(config, trained: Trained, size: int) -> Section:
-    """Loss against passes."""
-    passes = 1 / windows_in_a_pass(size, config.batch_size, config.unroll)
-    text = (
-        "The training curve is the mean over the steps since the point before it, the state "
-        "carried from step to step; the other is of the whole validation text.",
-    )
-    names = {"nats_per_character": "nats per character", "gradient_norm": "norm of the gradient"}
-    return report.curves_section(trained.metrics.rows, names, passes, text)
-
-
-def samples(workdir: Workdir) -> Section:
-    """What the net wrote untrained, early, half-way and at the end."""
-    rows = metrics.read(workdir.samples)
-    chosen = sorted({0, 1, len(rows) // 2, len(rows) - 1} & set(range(len(rows))))
-    listing = "\n\n".join(
-        f"---- after {rows[i]['step']:,} steps ----\n{rows[i]['text']}" for i in chosen
-    )
-    text = ("Drawn symbol by symbol at temperature 1, each beginning on a new line.",)
-    return Section("Samples by stage", text, listing=listing)
 
 
 def gradients(config, params, text: Text) -> Section:

@@ -33,11 +33,12 @@ def make_batches(config, text: np.ndarray, mesh):
     return batches
 
 
-def make_loss(model: LanguageModel):
-    """The mean surprise -ln p of a Window's symbols, in nats, as `experiments.train` wants it.
+def make_loss(model: LanguageModel, sum_over_time: bool = False):
+    """The surprise -ln p of a Window's symbols, in nats, as `experiments.train` wants it.
 
-    The carry comes in from the window before and leaves for the one after; the gradient stops
-    between them, which is truncated back-propagation through time.
+    What is minimised is the mean over the rows, and the mean over the steps or their sum. The
+    carry comes in from the window before and leaves for the one after; the gradient stops between
+    them, which is truncated back-propagation through time.
     """
 
     def loss(params, variables, carry, window, key):
@@ -45,39 +46,42 @@ def make_loss(model: LanguageModel):
         carry = blank(~window.begins, carry)
         carry, logits = model.logits(params, symbols[:-1], carry, key)
         nats = softmax_cross_entropy_with_integer_labels(logits, symbols[1:])  # [T, B]
-        return nats.mean(), (variables, carry, {"nats": Ratio(nats.sum(), jnp.float32(nats.size))})
+        value = nats.mean() * (len(nats) if sum_over_time else 1)
+        return value, (variables, carry, {"nats": Ratio(nats.sum(), jnp.float32(nats.size))})
 
     return loss
 
 
-def make_mean_surprise(model: LanguageModel):
-    """(params, codes [N]) -> the mean surprise -ln p of a whole text, nats per symbol.
+def make_surprises(model: LanguageModel):
+    """(params, codes [N]) -> the surprise -ln p of each symbol but the first, float64 [N - 1].
 
-    The state is carried from the first symbol to the last; every symbol but the first is
-    predicted.
+    The state is carried from the first symbol to the last.
     """
 
     @jax.jit
-    def sums(params, symbols, mask):
-        def window(carry, inputs):
-            symbols, mask = inputs  # [T + 1], [T]
+    def by_window(params, symbols):
+        def window(carry, symbols):  # [T + 1]
             carry, logits = model.logits(params, symbols[:-1, None], carry)
-            nats = softmax_cross_entropy_with_integer_labels(logits[:, 0], symbols[1:])
-            return carry, (nats * mask).sum()
+            return carry, softmax_cross_entropy_with_integer_labels(logits[:, 0], symbols[1:])
 
-        return jax.lax.scan(window, model.carry(1), (symbols, mask))[1]
+        return jax.lax.scan(window, model.carry(1), symbols)[1]
 
-    def mean_surprise(params, codes: np.ndarray) -> float:
-        length, count = EVALUATION_WINDOW, len(codes) - 1
-        firsts = np.arange(0, count, length)[:, None]
-        padded = np.pad(codes, (0, length))
-        mask = firsts + np.arange(length) < count
-        each = sums(params, padded[firsts + np.arange(length + 1)], mask)
-        return float(np.asarray(each, np.float64).sum() / count)
+    def surprises(params, codes: np.ndarray) -> np.ndarray:
+        nats = by_window(params, windows_of_text(codes, EVALUATION_WINDOW))
+        return np.asarray(nats, np.float64).ravel()[: len(codes) - 1]
 
-    return mean_surprise
+    return surprises
 
 
-def figures(nats: float) -> dict[str, float]:
-    """A mean surprise as it is written."""
+def windows_of_text(codes: np.ndarray, length: int) -> np.ndarray:
+    """A text cut into windows [n, length + 1] to predict all but its first symbol, 0s at its end.
+
+    The last symbol of each is the first of the next.
+    """
+    firsts = np.arange(0, len(codes) - 1, length)[:, None]
+    return np.pad(codes, (0, length))[firsts + np.arange(length + 1)]
+
+
+def character_figures(nats: float) -> dict[str, float]:
+    """A mean surprise as it is written of characters."""
     return {"nats_per_character": nats, "bits_per_character": nats / math.log(2)}

@@ -2,7 +2,7 @@
 
     e_t = E x_t, or the one-hot x_t itself     embedding
     h_t = cell(h_{t-1}, e_t)                   one cell, or several on top of one another
-    p(x_{t+1} | ...) = softmax(W h_t + b)
+    p(x_{t+1} | ...) = softmax(W h_t + b)      W = E^T where the two are tied
 
 Symbols are integers; everything is time-major. T steps, B texts side by side, V symbols.
 """
@@ -21,29 +21,49 @@ from nets.unroll import dropout, unroll_layers
 
 
 @dataclasses.dataclass(frozen=True)
+class Dropout:
+    """The shares of what is left out in training, and whether the draw differs from step to step.
+
+    `outputs` is of an embedded symbol's vector and of each layer's outputs, never along time
+    (Zaremba, Sutskever and Vinyals 2014). With `same_each_step` the draw of a window serves all
+    of its steps, and two more shares have a meaning (Gal and Ghahramani 2016): `recurrent`, of
+    the units that a layer's own recurrence sees, and `symbols`, of the alphabet, whose vectors
+    are 0 wherever they come. The draws of these two serve the whole batch; the paper draws them
+    for each text.
+    """
+
+    outputs: float = 0.0
+    same_each_step: bool = False
+    recurrent: float = 0.0
+    symbols: float = 0.0
+
+
+@dataclasses.dataclass(frozen=True)
 class LanguageModel:
     """The sizes of a model; its methods are pure functions of explicit parameters.
 
-    `embedding` is the length of a symbol's vector, 0 for one-hot vectors. `rate` is the share
-    of a layer's outputs that dropout leaves out: between the layers and under the softmax, never
-    along time (Zaremba, Sutskever and Vinyals 2014).
+    `embedding` is the length of a symbol's vector, 0 for one-hot vectors. `tied` makes the
+    embedding the output's weights too (Press and Wolf 2017); it is as long as the top layer then.
     """
 
     cells: tuple
     symbols: int
     embedding: int = 0
-    rate: float = 0.0
+    dropout: Dropout = Dropout()
+    tied: bool = False
 
     def init(self, key):
         """Parameters: `layers`, one entry a cell; `output`; `embedding` [V, E] if there is one."""
         keys = jax.random.split(key, len(self.cells) + 2)
         widths = (self.embedding or self.symbols, *(cell.hidden for cell in self.cells))
         layers = zip(self.cells, keys, widths[:-1], strict=False)
-        weights = initializers.lecun_normal()(keys[-1], (widths[-1], self.symbols))
         params = {
             "layers": tuple(cell.init(key, width) for cell, key, width in layers),
-            "output": {"weights": weights, "bias": jnp.zeros(self.symbols)},
+            "output": {"bias": jnp.zeros(self.symbols)},
         }
+        if not self.tied:
+            weights = initializers.lecun_normal()(keys[-1], (widths[-1], self.symbols))
+            params["output"]["weights"] = weights
         if self.embedding:
             shape = (self.symbols, self.embedding)
             params["embedding"] = initializers.normal(1.0)(keys[-2], shape)
@@ -58,15 +78,49 @@ class LanguageModel:
 
         Dropout is applied where a key is given.
         """
+        output, between = params["output"], _nothing
+        weights = params["embedding"].T if self.tied else output["weights"]
+        if key is not None:
+            params, between = self._thinned(params, key)
         layers = params["layers"]
-        if self.embedding and self.symbols < xs.size:
+        if self.embedding and self.symbols < xs.size and between is _nothing:
             layers = (fold(layers[0], params["embedding"]), *layers[1:])
         elif self.embedding:
-            xs = params["embedding"][xs]
-        drop = dropout(key, self.rate) if self.rate and key is not None else lambda n, ys: ys
-        carry, ys = unroll_layers(self.cells, layers, xs, carry, between=drop)
-        ys = drop(len(self.cells) - 1, ys)
-        return carry, affine(ys, params["output"]["weights"], params["output"]["bias"])
+            xs = between(len(self.cells), params["embedding"][xs])
+        carry, ys = unroll_layers(self.cells, layers, xs, carry, between=between)
+        return carry, affine(between(len(self.cells) - 1, ys), weights, output["bias"])
+
+    def _thinned(self, params, key):
+        """The parameters without what dropout leaves out, and what to do to a layer's outputs."""
+        rates, keys = self.dropout, jax.random.split(key, 3)
+        between = _nothing
+        if rates.outputs:
+            between = dropout(keys[0], rates.outputs, same_each_step=rates.same_each_step)
+        if rates.recurrent:
+            draws = jax.random.split(keys[1], len(self.cells))
+            layers = zip(draws, params["layers"], strict=True)
+            thin = tuple(_without_units(key, rates.recurrent, layer) for key, layer in layers)
+            params = params | {"layers": thin}
+        if rates.symbols:
+            embedding = params["embedding"]
+            params = params | {"embedding": embedding * _kept(keys[2], rates.symbols, embedding)}
+        return params, between
+
+
+def _nothing(n, ys):
+    """What stands between layers where there is no dropout."""
+    return ys
+
+
+def _kept(key, rate, weights):
+    """For each row of weights [N, H], 0 or 1/(1 - rate): [N, 1]."""
+    return jax.random.bernoulli(key, 1 - rate, (len(weights), 1)) / (1 - rate)
+
+
+def _without_units(key, rate, layer):
+    """A layer's parameters with rows of its recurrent weights left out: the same for all gates."""
+    kept = _kept(key, rate, next(iter(layer.values()))["h"])
+    return {gate: {**w, "h": w["h"] * kept} for gate, w in layer.items()}
 
 
 class Choice(NamedTuple):

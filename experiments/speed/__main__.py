@@ -28,6 +28,9 @@ BENCHMARKS = {
     "lenet5": Benchmark(lambda rounds, only: lenet5.benchmark(rounds)),
     "recurrent": Benchmark(recurrent.benchmark),
     "translate": Benchmark(translate.benchmark),
+    "word_lm": Benchmark(
+        lambda rounds, only: recurrent.benchmark(rounds, only, recurrent.WORD_MODELS)
+    ),
     "recurrent-memory": Benchmark(
         recurrent_memory.benchmark, False, recurrent_memory.COLUMNS, recurrent_memory.picture
     ),

@@ -8,6 +8,7 @@ PyTorch's own recurrent layers have two bias vectors where we have one.
 import dataclasses
 import os
 import sys
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -31,6 +32,8 @@ class Workload:
     layers: int = 1
     embedding: int = 0  # the width that symbols are embedded in; 0: they are one-hot vectors
     lengths: bool = False  # vectors for symbols, sequences of unequal length, both directions
+    dropout: float = 0.0  # of the embedded symbols and of every layer's outputs
+    clip_norm: float = 0.0  # limit of the gradient's norm; 0: none
 
     @property
     def clipped(self) -> bool:
@@ -56,6 +59,16 @@ WORKLOADS = {
     ),
 }
 
+WORD_MODELS = {  # the steps of experiments.word_lm
+    "zaremba-small: LSTM 200 x 2, vocabulary 10,000, T 20, batch 20": Workload(
+        "lstm", 200, 20, 20, 10_000, 10_000, layers=2, embedding=200, clip_norm=5.0
+    ),
+    "zaremba-medium: LSTM 650 x 2, vocabulary 10,000, T 35, batch 20": Workload(
+        "lstm", 650, 35, 20, 10_000, 10_000, layers=2, embedding=650, clip_norm=5.0, dropout=0.5
+    ),
+}
+ALL = WORKLOADS | WORD_MODELS
+
 
 def example_batch(workload: Workload) -> dict[str, np.ndarray]:
     """Noise: xs [T, B] or [T, B, D], targets [T, B], and lengths [B] where they differ."""
@@ -79,19 +92,22 @@ def forms(workload: Workload) -> tuple[str, ...]:
     return ("eager", "loop", "compiled", *(["compiled loop"] if loop_too else []))
 
 
-def benchmark(rounds: int, only: str = "") -> list[dict[str, Any]]:
+def benchmark(
+    rounds: int, only: str = "", workloads: Mapping[str, Workload] = WORKLOADS
+) -> list[dict[str, Any]]:
     """Rows for one pinned core, the record, and for two.
 
     Args:
       rounds: of each form.
       only: part of the names of the workloads to time; all if empty.
+      workloads: by name, some of ALL.
 
     Raises:
       UserError: `only` is part of no name.
     """
     found = []
     for cores in core_counts((1, 2)):
-        for name, workload in chosen(WORKLOADS, only).items():
+        for name, workload in chosen(workloads, only).items():
             print(f"{name}, {cores or os.cpu_count()} core(s) ...", file=sys.stderr, flush=True)
             module = "experiments.speed.torch_recurrent"
             peers = {form: (module, [form, name]) for form in forms(workload)}

@@ -8,11 +8,11 @@ import jax.numpy as jnp
 import optax
 
 from experiments.speed.our_steps import serve_training
-from experiments.speed.recurrent import CLIP, RATE, WORKLOADS, Workload, example_batch
+from experiments.speed.recurrent import ALL, CLIP, RATE, Workload, example_batch
 from experiments.train import Ratio
 from nets.affine import affine
 from nets.cells import GRU, LSTM, RNN, fold
-from nets.language_model import LanguageModel
+from nets.language_model import Dropout, LanguageModel
 from nets.unroll import both_directions, checkpointed, unroll_layers
 
 
@@ -20,7 +20,7 @@ def model_of(workload: Workload) -> LanguageModel:
     """The net of a workload of symbols: the character RNN's own."""
     make = {"tanh": RNN, "gru": lambda hidden: GRU(hidden, reset_after=True), "lstm": LSTM}
     cells = (make[workload.cell](workload.hidden),) * workload.layers
-    return LanguageModel(cells, workload.inputs, workload.embedding)
+    return LanguageModel(cells, workload.inputs, workload.embedding, Dropout(workload.dropout))
 
 
 def pairs_of(workload: Workload) -> list:
@@ -60,7 +60,7 @@ def make_loss(workload: Workload):
             logits = labels_of(workload, params, xs, mask)
         else:
             model = model_of(workload)
-            _, logits = model.logits(params, xs, model.carry(workload.batch))
+            _, logits = model.logits(params, xs, model.carry(workload.batch), key)
         losses = optax.softmax_cross_entropy_with_integer_labels(logits, targets)
         ratio = Ratio(
             jnp.sum(losses, where=mask), jnp.float32(losses.size) if mask is None else mask.sum()
@@ -98,6 +98,8 @@ def make_chunked_loss(workload: Workload, chunk: int):
 
 def make_optimizer(workload: Workload) -> optax.GradientTransformation:
     """Adagrad on a clipped gradient, or gradient descent."""
+    if workload.clip_norm:
+        return optax.chain(optax.clip_by_global_norm(workload.clip_norm), optax.sgd(RATE))
     if workload.clipped:
         return optax.chain(optax.clip(CLIP), optax.adagrad(RATE, initial_accumulator_value=0.0))
     return optax.sgd(RATE)
@@ -116,4 +118,4 @@ def worker(workload: Workload) -> None:
 
 
 if __name__ == "__main__":
-    worker(WORKLOADS[sys.argv[1]])
+    worker(ALL[sys.argv[1]])

@@ -13,7 +13,7 @@ from torch import nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 from experiments.speed.interleaved import serve
-from experiments.speed.recurrent import CLIP, RATE, WORKLOADS, Workload, example_batch
+from experiments.speed.recurrent import ALL, CLIP, RATE, Workload, example_batch
 
 PADDING = -100  # the target that cross_entropy leaves out
 LAYERS = {"tanh": nn.RNN, "gru": nn.GRU, "lstm": nn.LSTM}
@@ -28,14 +28,18 @@ class Net(nn.Module):
         ways = 2 if w.lengths else 1
         self.embedding = nn.Embedding(w.inputs, w.embedding) if w.embedding else None
         width = w.embedding or w.inputs
-        layers = LAYERS[w.cell](width, w.hidden, w.layers, bidirectional=w.lengths)
+        layers = LAYERS[w.cell](
+            width, w.hidden, w.layers, bidirectional=w.lengths, dropout=w.dropout
+        )
+        self.drop = nn.Dropout(w.dropout)
         # four a layer and direction; a list, since torch.compile stops at PyTorch's own layers
         self.layers = nn.ParameterList(layers.parameters()) if by_hand else layers
         self.out = nn.Linear(ways * w.hidden, w.outputs)
 
     def forward(self, xs, targets, lengths=None):
         ys = self.loop(xs, lengths) if self.by_hand else self.layer(xs, lengths)
-        return F.cross_entropy(self.out(ys).flatten(0, 1), targets.flatten(), ignore_index=PADDING)
+        logits = self.out(self.drop(ys)).flatten(0, 1)
+        return F.cross_entropy(logits, targets.flatten(), ignore_index=PADDING)
 
     def layer(self, xs, lengths):
         """All layers by PyTorch's own."""
@@ -43,7 +47,7 @@ class Net(nn.Module):
             packed = pack_padded_sequence(xs, lengths, enforce_sorted=False)
             return pad_packed_sequence(self.layers(packed)[0], total_length=len(xs))[0]
         embed = self.embedding or (lambda xs: F.one_hot(xs, self.workload.inputs).float())
-        return self.layers(embed(xs))[0]
+        return self.layers(self.drop(embed(xs)))[0]
 
     def loop(self, xs, lengths):
         """All layers by a loop over time."""
@@ -54,8 +58,9 @@ class Net(nn.Module):
             ways = [self.one_way(self.layers[n : n + 4], xs, mask, reverse=False)]
             if mask is not None:
                 ways.append(self.one_way(self.layers[n + 4 : n + 8], xs, mask, reverse=True))
-            xs = torch.cat(ways, -1)
-        return xs
+            ys = torch.cat(ways, -1)
+            xs = self.drop(ys)  # between the layers; `forward` does it after the last one
+        return ys
 
     def one_way(self, weights, xs, mask, reverse: bool):
         w_x, w_h, b_x, b_h = weights
@@ -77,9 +82,9 @@ class Net(nn.Module):
             return F.linear(xs, w_x, b)
         if self.embedding is None:
             return F.embedding(xs, w_x.T + b)
-        if self.workload.inputs < xs.numel():
+        if self.workload.inputs < xs.numel() and not self.workload.dropout:
             return F.embedding(xs, F.linear(self.embedding.weight, w_x, b))
-        return F.linear(self.embedding(xs), w_x, b)
+        return F.linear(self.drop(self.embedding(xs)), w_x, b)
 
 
 def tanh_step(carry, drive, w, b):
@@ -129,6 +134,8 @@ def stepper(form: str, workload: Workload):
         loss.backward()
         if workload.clipped:
             nn.utils.clip_grad_value_(net.parameters(), CLIP)
+        if workload.clip_norm:
+            nn.utils.clip_grad_norm_(net.parameters(), workload.clip_norm)
         optimizer.step()
         optimizer.zero_grad(set_to_none=True)
         return loss
@@ -138,4 +145,4 @@ def stepper(form: str, workload: Workload):
 
 if __name__ == "__main__":
     torch.manual_seed(0)
-    serve(stepper(sys.argv[1], WORKLOADS[sys.argv[2]]), lambda loss: loss.detach().item())
+    serve(stepper(sys.argv[1], ALL[sys.argv[2]]), lambda loss: loss.detach().item())

@@ -8,7 +8,7 @@ import optax
 import pytest
 
 from experiments import char_rnn, char_rnn_report, training_run
-from experiments.char_rnn_sample import Sample, sample
+from experiments.char_rnn_sample import DEFAULT, sample
 from experiments.command_line import main
 from experiments.sequence_optimizer import make_optimizer, make_schedule
 
@@ -31,7 +31,7 @@ def command(monkeypatch, capfdbinary):
     def run(*words):
         capfdbinary.readouterr()
         monkeypatch.setattr("sys.argv", ["char_rnn", *map(str, words)])
-        status = main(char_rnn.PRESETS, char_rnn.run, {"sample": (Sample(), sample)})
+        status = main(char_rnn.PRESETS, char_rnn.run, {"sample": (DEFAULT, sample)})
         out, error = capfdbinary.readouterr()
         return status, out.decode(), error.decode()
 

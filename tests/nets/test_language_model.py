@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 
 from experiments.char_rnn import BUDGETS, PRESETS
-from experiments.char_rnn_net import first_parameters, make_model
+from experiments.language_net import first_parameters, make_model
 from experiments.results import parameter_count
-from experiments.running_text import make_mean_surprise
+from experiments.running_text import make_surprises
 from nets.cells import GRU, LSTM, RNN
 from nets.inspection import Watched, gradient_by_distance, spectral_radius
-from nets.language_model import Choice, LanguageModel, choose, generate
+from nets.language_model import Choice, Dropout, LanguageModel, choose, generate
 from nets.unroll import unroll
 
 pytestmark = pytest.mark.usefixtures("quick_compilation")
@@ -64,16 +64,56 @@ def test_the_mean_surprise_is_of_every_symbol_but_the_first(size):
     codes = np.random.default_rng(0).integers(0, 7, size).astype(np.int32)
     _, logits = SMALL.logits(params, codes[:-1, None], SMALL.carry(1))
     wanted = -jax.nn.log_softmax(logits[:, 0])[np.arange(size - 1), codes[1:]].mean()
-    assert make_mean_surprise(SMALL)(params, codes) == pytest.approx(float(wanted), rel=1e-5)
+    assert make_surprises(SMALL)(params, codes).mean() == pytest.approx(float(wanted), rel=1e-5)
 
 
 def test_dropout_needs_a_key_and_keeps_the_mean():
-    model = LanguageModel((RNN(400),), symbols=5, rate=0.5)
+    model = LanguageModel((RNN(400),), symbols=5, dropout=Dropout(0.5))
     params, xs = model.init(first_key()), jnp.zeros((3, 1), jnp.int32)
     plain = model.logits(params, xs, model.carry(1))[1]
     draws = [model.logits(params, xs, model.carry(1), jax.random.key(i))[1] for i in range(40)]
     assert not np.allclose(draws[0], draws[1])
     np.testing.assert_allclose(np.mean(draws, 0), plain, atol=0.35)
+
+
+def test_one_draw_of_units_serves_all_steps_and_all_gates():
+    rates = Dropout(0.5, same_each_step=True)
+    model = LanguageModel((RNN(9),), symbols=5, embedding=4, dropout=rates, tied=False)
+    params = model.init(first_key())
+    params["output"] = {"weights": jnp.eye(9, 5), "bias": jnp.zeros(5)}
+    xs = jnp.zeros((6, 8), jnp.int32)
+    logits = model.logits(params, xs, model.carry(8), jax.random.key(1))[1]
+    zero = np.asarray(logits == 0)
+    assert (zero == zero[0]).all() and 0 < zero.mean() < 1
+
+
+def test_the_recurrence_and_the_alphabet_lose_what_is_drawn():
+    model = LanguageModel((LSTM(40),), 50, 40, Dropout(recurrent=0.5, symbols=0.5), tied=True)
+    params = jax.tree.map(lambda x: x + 0.1, model.init(first_key()))
+    thin, _ = model._thinned(params, jax.random.key(2))
+    rows = [np.asarray(thin["layers"][0][gate]["h"] == 0).all(1) for gate in LSTM.gates]
+    assert 10 < rows[0].sum() < 30 and all((row == rows[0]).all() for row in rows)
+    kept = ~rows[0]
+    np.testing.assert_allclose(
+        thin["layers"][0]["cell"]["h"][kept], 2 * params["layers"][0]["cell"]["h"][kept]
+    )
+    gone = np.asarray(thin["embedding"] == 0).all(1)
+    assert 12 < gone.sum() < 38
+    # a word without a vector can still be predicted: the output's weights are whole
+    xs = jnp.asarray(np.flatnonzero(gone)[:1])[:, None]
+    _, logits = model.logits(params, xs, model.carry(1), jax.random.key(2))
+    assert jnp.isfinite(logits).all() and len(np.unique(logits[0, 0])) > 40
+
+
+def test_tied_weights_are_the_embedding_s():
+    model = LanguageModel((RNN(4),), symbols=6, embedding=4, tied=True)
+    params = model.init(first_key())
+    assert set(params["output"]) == {"bias"}
+    free = LanguageModel((RNN(4),), symbols=6, embedding=4)
+    copy = {**params, "output": {**params["output"], "weights": params["embedding"].T}}
+    xs = jnp.array([[1, 2], [3, 4], [5, 0]])
+    tied = model.logits(params, xs, model.carry(2))[1]
+    np.testing.assert_allclose(tied, free.logits(copy, xs, free.carry(2))[1], atol=1e-6)
 
 
 def test_generation_feeds_back_what_it_wrote():

@@ -1,0 +1,257 @@
+"""A recurrent net predicts the next word. | Zaremba, Sutskever, Vinyals 2014
+
+    ./launch.sh word_lm                           an LSTM on Python's own documentation, a minute
+    ./launch.sh word_lm --preset=zaremba-small    the Penn Treebank, 2 x 200; -medium and -large
+    ./launch.sh word_lm --preset=mikolov          a simple recurrent net of 300 sigmoid units
+    ./launch.sh word_lm --preset=variational      2 x 1500, dropout by Gal and Ghahramani, tied
+    ./launch.sh word_lm --dataset=./my.txt --vocabulary=5000
+    ./launch.sh word_lm ngrams --dataset=penn_treebank      the models without a net, in seconds
+    ./launch.sh word_lm sample --workdir=runs/word_lm/zaremba-small --prime="the company said"
+
+Beside the net's perplexity stand those of counted words, of a Kneser-Ney 5-gram model, and of
+the mixture of net and 5-grams with the weight that is best on the validation part. Every word of
+the test part counts, <eos> included; the state is carried through the whole part.
+
+What the papers leave unsaid, and the guess taken here: the forget gates' biases are drawn like all
+other weights, about 0. One bias for each gate, where Zaremba's program has two that only ever
+act as their sum. Mikolov's net learns from one word at a time and halves its rate when the
+validation part says so: here ten rows learn side by side at ten times the rate, and it is halved
+from the seventh pass on. Gal's program draws what the recurrence and the alphabet lose for each
+row and gate; here the rows of a batch share the draw, and his weight decay of 1e-7 is left out.
+"""
+
+import dataclasses
+import sys
+
+import jax
+import rich.console
+import rich.table
+
+from data import word_corpora
+from data.batches import windows_in_a_pass
+from data.errors import UserError
+from data.text import Text
+from experiments import word_lm_report
+from experiments.command_line import main
+from experiments.config import option
+from experiments.dynamic_evaluation import dynamic_surprises
+from experiments.language_net import LanguageOptions, first_parameters
+from experiments.results import Figure, finish
+from experiments.running_text import make_batches, make_loss, make_surprises
+from experiments.sequence_optimizer import make_optimizer
+from experiments.train import everywhere, init_state, make_step, mesh_for
+from experiments.training_run import train
+from experiments.word_lm_sample import DEFAULT, sample, write_words
+from experiments.word_net import make_word_model
+from experiments.word_scores import Costs, best_weight, kneser_ney_nats, perplexity, unigram
+from experiments.workdir import Workdir
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Config(LanguageOptions):
+    """What a run of this experiment is; the defaults are the `quick` preset."""
+
+    dataset: str = option("python", f"{', '.join(word_corpora.NAMES)}, or the path of a text file")
+    tokens: str = option("marks", "blanks: a word ends at a blank; marks: punctuation marks are "
+                         "words too; the published texts are cut at blanks",
+                         choices=("marks", "blanks"))
+    vocabulary: int = option(2000, "the most frequent words, which the net knows; 0: all, or all "
+                             "that come twice where none is <unk>", least=0, most=1_000_000)
+    embedding: int = option(128, "length of a word's vector; 0: one-hot", least=0, most=65_536)
+    tied: bool = option(False, "the words' vectors are the output's weights too")
+    dropout: float = option(0.4, "share left out of the words' vectors and of a layer's outputs",
+                            least=0.0, most=0.99)
+    same_mask: bool = option(False, "dropout: one draw serves all steps of a window")
+    recurrent_dropout: float = option(0.0, "share of the units left out of the recurrence; one "
+                                      "draw for a window", least=0.0, most=0.99)
+    word_dropout: float = option(0.0, "share of the words that have no vector; one draw for a "
+                                 "window", least=0.0, most=0.99)
+    unroll: int = option(20, "steps back in time of a gradient", least=1, most=1_000_000)
+    sum_over_time: bool = option(False, "the loss is summed over the steps of a window")
+    dynamic_rate: float = option(0.0, "learning rate while testing, as one more figure; 0: none",
+                                 least=0.0, identity=False)
+    num_steps: int = option(1000, "updates of the parameters", least=1, most=2**31 - 1)
+    batch_size: int = option(20, "texts side by side, over all devices", least=1, most=65_536)
+    eval_every: int = option(200, "steps between evaluations", least=1, identity=False)
+    checkpoint_every: int = option(200, "steps between checkpoints", least=1, identity=False)
+
+
+_PTB = Config(
+    dataset="penn_treebank", tokens="blanks", vocabulary=0, dropout=0.0, forget_bias=0.0,
+    batch_size=20, optimizer="sgd", learning_rate=1.0, schedule="decay", sum_over_time=True,
+)  # fmt: skip
+
+
+def _zaremba(preset: str, units: int, passes: int, pass_steps: int, **changes) -> Config:
+    """Two layers of LSTM on the Penn Treebank."""
+    return dataclasses.replace(
+        _PTB, preset=preset, hidden=units, embedding=units, layers=2, init="uniform",
+        num_steps=passes * pass_steps, eval_every=pass_steps, checkpoint_every=pass_steps,
+        **{"clip_norm": 5.0} | changes,
+    )  # fmt: skip
+
+
+_LARGE = dict(units=1500, passes=55, pass_steps=1327, unroll=35, init_scale=0.04, decay=1 / 1.15,
+              clip_norm=10.0, steps_per_call=5)  # fmt: skip
+PRESETS = {
+    "quick": Config(),
+    "mikolov": dataclasses.replace(
+        _PTB, preset="mikolov", cell="rnn_sigmoid", hidden=300, embedding=0, init="normal",
+        init_scale=0.1, unroll=10, batch_size=10, clip_norm=5.0, decay=0.5, decay_after=6,
+        num_steps=12 * 9295, eval_every=9295, checkpoint_every=9295, steps_per_call=50,
+        dynamic_rate=0.1,
+    ),
+    "zaremba-small": _zaremba(
+        "zaremba-small", 200, 13, 2323, unroll=20, init_scale=0.1, decay=0.5, decay_after=4,
+        steps_per_call=20,
+    ),
+    "zaremba-medium": _zaremba(
+        "zaremba-medium", 650, 39, 1327, unroll=35, init_scale=0.05, dropout=0.5, decay=1 / 1.2,
+        decay_after=6, steps_per_call=5,
+    ),
+    "zaremba-large": _zaremba("zaremba-large", dropout=0.65, decay_after=14, **_LARGE),
+    "variational": _zaremba(
+        "variational", dropout=0.5, same_mask=True, recurrent_dropout=0.3, word_dropout=0.3,
+        tied=True, decay_after=10, **_LARGE,
+    ),
+}  # fmt: skip
+
+_MIKOLOV = "Mikolov et al. 2011"
+_ZAREMBA = "Zaremba et al. 2014, Table 1"
+PAPER = {  # test, then what else
+    "mikolov": {
+        "test_perplexity": Figure(124.7, _MIKOLOV, "quoted"),
+        "test_mixture_perplexity": Figure(105.7, _MIKOLOV, "quoted"),
+        "test_dynamic_perplexity": Figure(123.2, _MIKOLOV, "quoted"),
+    },
+    "zaremba-small": {
+        "test_perplexity": Figure(114.5, _ZAREMBA, "quoted"),
+        "valid_perplexity": Figure(120.7, _ZAREMBA, "quoted"),
+    },
+    "zaremba-medium": {
+        "test_perplexity": Figure(82.7, _ZAREMBA, "quoted"),
+        "valid_perplexity": Figure(86.2, _ZAREMBA, "quoted"),
+    },
+    "zaremba-large": {
+        "test_perplexity": Figure(78.4, _ZAREMBA, "quoted"),
+        "valid_perplexity": Figure(82.2, _ZAREMBA, "quoted"),
+    },
+    "variational": {"test_perplexity": Figure(75.0, "Gal and Ghahramani 2016, tied", "quoted")},
+}
+KN5 = Figure(141.2, "Mikolov's thesis, Table 4.1", "quoted")
+
+
+def published(config: Config) -> dict[str, Figure]:
+    """The papers' figures, if the net and the text are still the preset's."""
+    preset = PRESETS[config.preset]
+    names = ("cell", "hidden", "layers", "embedding", "peepholes", "tied", "dataset", "vocabulary")
+    same = all(getattr(config, name) == getattr(preset, name) for name in names)
+    found = dict(PAPER.get(config.preset, {})) if same else {}
+    if not config.dynamic_rate:
+        found.pop("test_dynamic_perplexity", None)
+    if config.dataset == "penn_treebank" and not config.vocabulary:
+        found["test_kn5_perplexity"] = KN5
+    return found
+
+
+def read_text(config: Config) -> Text:
+    """The text in words, as the options want it; raises UserError, also for an empty test part."""
+    text = word_corpora.load(
+        config.dataset, tokens=config.tokens, vocabulary=config.vocabulary,
+        valid_percent=config.valid_percent, test_percent=config.test_percent,
+        data_dir=config.data_dir, raw_dir=config.raw_dir,
+    )  # fmt: skip
+    if len(text.test) < 2:
+        raise UserError("The test part has no words: give a longer text or --test_percent.")
+    return text
+
+
+def run(config: Config) -> dict:
+    """Trains, evaluates and reports; returns what result.json holds."""
+    workdir = Workdir(config.workdir or f"runs/word_lm/{config.preset}")
+    text = read_text(config)
+    pass_steps = windows_in_a_pass(len(text.train), config.batch_size, config.unroll)
+    model = make_word_model(config, len(text.symbols))
+    params = first_parameters(config, model, config.seed)
+
+    optimizer = make_optimizer(config, pass_steps)
+    loss = make_loss(model, config.sum_over_time)
+    step = make_step(loss, optimizer, jax.random.key(config.seed))
+    mesh = mesh_for(config.batch_size)
+    state = init_state(params, optimizer, carry=model.carry(config.batch_size))
+    surprises = make_surprises(model)
+    splits = {"test": text.test} | ({"valid": text.valid} if len(text.valid) > 1 else {})
+    untrained = jax.device_get(params)  # a copy: the loop gives the first state's memory up
+
+    def evaluated(state) -> dict:
+        """The validation at each pause, the test at the end; a sample is written beside."""
+        now = int(state.step)
+        if not workdir.samples.exists():
+            write_words(workdir, config, model, untrained, text.symbols, 0)
+        write_words(workdir, config, model, state.params, text.symbols, now)
+        return {
+            name: {"perplexity": perplexity(surprises(state.params, part))}
+            for name, part in splits.items()
+            if name == "valid" or now == config.num_steps
+        }
+
+    trained = train(
+        config, workdir, everywhere(mesh, state), step, make_batches(config, text.train, mesh),
+        evaluated,
+        lambda means: {
+            "perplexity": perplexity(means["nats"]), "gradient_norm": means["gradient_norm"],
+        },
+        facts=text.facts,
+    )  # fmt: skip
+
+    params = jax.device_put(trained.state.params)
+    costs = {
+        name: Costs(surprises(params, part), ngrams)
+        for (name, part), ngrams in zip(
+            splits.items(), kneser_ney_nats(text, *splits.values()), strict=True
+        )
+    }
+    result = finish(
+        "word_lm", config, trained,
+        metrics=beside(config, model, params, text, costs),
+        paper=published(config),
+        workdir=workdir,
+    )  # fmt: skip
+    word_lm_report.write(config, workdir, trained, result, text, costs)
+    print(f"report: {workdir.report}\nsample: ./launch.sh word_lm sample --workdir={workdir.path}")
+    return result
+
+
+def beside(config: Config, model, params, text: Text, costs: dict[str, Costs]) -> dict[str, float]:
+    """The further figures of a run: n-grams, the mixture with them, and dynamic evaluation."""
+    test = costs["test"]
+    found = {
+        "test_unigram_perplexity": unigram(text),
+        "test_kn5_perplexity": perplexity(test.ngrams),
+    }
+    if "valid" in costs:
+        weight = best_weight(costs["valid"])
+        found["test_mixture_perplexity"] = perplexity(test.mixed(weight))
+        found["mixture_weight_of_the_net"] = weight
+    if config.dynamic_rate:
+        nats = dynamic_surprises(
+            model, params, text.test, config.unroll, config.dynamic_rate, config.clip_norm
+        )
+        found["test_dynamic_perplexity"] = perplexity(nats)
+    return found
+
+
+def ngrams(config: Config) -> None:
+    """Prints the perplexities without a net: of counted words, and of the 5-grams."""
+    text = read_text(config)
+    table = rich.table.Table(title=f"{config.dataset}, {len(text.symbols):,} words")
+    table.add_column("model")
+    table.add_column("test perplexity", justify="right")
+    table.add_row("unigram", f"{unigram(text):.1f}")
+    table.add_row("Kneser-Ney 5-gram", f"{perplexity(kneser_ney_nats(text, text.test)[0]):.1f}")
+    rich.console.Console().print(table)
+
+
+if __name__ == "__main__":
+    commands = {"sample": (DEFAULT, sample), "ngrams": (Config(), ngrams)}
+    sys.exit(main(PRESETS, run, commands))

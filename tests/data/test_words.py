@@ -1,0 +1,94 @@
+"""Texts in words: what a word is, the vocabulary, published files, and mistakes."""
+
+import numpy as np
+import pytest
+
+from data import word_corpora
+from data.errors import UserError
+from data.words import coded_words, codes_of_words, text_of_words, vocabulary, words_of
+
+CUTS = {"valid_percent": 10, "test_percent": 10, "tokens": "marks", "vocabulary": 0}
+
+
+@pytest.mark.parametrize(
+    ("text", "tokens", "words"),
+    [
+        ("don't (say)!", "marks", "don't ( say ) ! <eos>"),
+        ("don't (say)!", "blanks", "don't (say)! <eos>"),
+        ("a\r\n\r\nb", "marks", "a <eos> <eos> b <eos>"),
+        ("a <unk> b\n", "marks", "a <unk> b <eos>"),
+        ("x\x0by\u2028z\n", "blanks", "x y z <eos>"),
+        ("", "marks", ""),
+    ],
+)
+def test_words_and_line_ends(text, tokens, words):
+    assert words_of(text, tokens) == words.split()
+
+
+def test_the_most_frequent_words_are_known():
+    text = words_of("b b b a a a c c d\n", "blanks")
+    assert vocabulary(text, 0) == ("a", "b", "c", "<eos>", "<unk>")
+    assert vocabulary(text, 4) == ("a", "b", "<eos>", "<unk>")
+    assert vocabulary([*text, "<unk>"], 0) == ("a", "b", "c", "<eos>", "<unk>", "d")
+
+
+def test_parts_are_coded_by_the_first_and_begin_after_an_end():
+    parts = (words_of("b a\na b\n", "blanks"), words_of("a z\n", "blanks"), [])
+    text = coded_words(parts, 0, "f")
+    assert text.symbols == ("<eos>", "a", "b", "<unk>")
+    assert text.train.tolist() == [2, 1, 0, 1, 2, 0]
+    assert text.valid.tolist() == [0, 1, 3, 0] and text.test.tolist() == [0]
+    assert text.facts["words"] == "<eos> a b <unk>"
+    other = coded_words((parts[0], parts[0], []), 0, "f")
+    assert text.facts["text"] != other.facts["text"]
+
+
+def test_codes_and_text_are_inverse():
+    words = ("<eos>", "a", "b", "<unk>")
+    codes = codes_of_words("<eos> a b <eos> <eos> a <unk>".split(), words)
+    assert text_of_words(codes, words) == "\na b\n\na <unk>"
+    with pytest.raises(UserError, match="'z' is not among the 4 words"):
+        codes_of_words(["a", "z"], words)
+
+
+@pytest.mark.parametrize("content", [b"", b"\n \n\n", b"<unk>\n" * 9])
+def test_files_without_words(tmp_path, content):
+    (tmp_path / "f.txt").write_bytes(content)
+    with pytest.raises(UserError, match="no words"):
+        word_corpora.load(str(tmp_path / "f.txt"), **CUTS)
+
+
+def test_own_file_windows_line_ends(tmp_path):
+    (tmp_path / "f.txt").write_bytes(b"a b a b.\r\n" * 10)
+    text = word_corpora.load(str(tmp_path / "f.txt"), **CUTS)
+    assert text.symbols == ("a", "b", ".", "<eos>", "<unk>")
+    assert [len(part) for part in text[:3]] == [48, 7, 7]
+
+
+def test_unknown_names_and_missing_files(tmp_path):
+    with pytest.raises(UserError, match="choose python, penn_treebank, wikitext2"):
+        word_corpora.load("latin", **CUTS)
+    with pytest.raises(UserError, match="cannot be read"):
+        word_corpora.load(str(tmp_path / "none.txt"), **CUTS)
+    with pytest.raises(UserError, match="ptb.train.txt"):
+        word_corpora.load("penn_treebank", **CUTS, raw_dir=str(tmp_path))
+
+
+@pytest.mark.parametrize(
+    ("name", "sizes", "words"),
+    [
+        ("penn_treebank", (929_589, 73_760, 82_430), 10_000),
+        ("wikitext2", (2_088_628, 217_646, 245_569), 33_278),
+    ],
+)
+def test_published_texts(raw_dir, name, sizes, words):
+    text = word_corpora.load(name, **CUTS, raw_dir=str(raw_dir))
+    assert (len(text.train), len(text.valid) - 1, len(text.test) - 1) == sizes
+    assert len(text.symbols) == words
+
+
+def test_python_s_topics_are_paragraphs_that_come_once():
+    lines = word_corpora.paragraphs().splitlines()
+    assert len(lines) > 1000 and len(set(lines)) == len(lines)
+    text = word_corpora.load("python", **CUTS | {"vocabulary": 500})
+    assert len(text.symbols) == 500 and np.bincount(text.train, minlength=500).min() > 0

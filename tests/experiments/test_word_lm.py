@@ -1,0 +1,236 @@
+"""The word language model's command: tiny runs from end to end, resumed, sampled, and misused."""
+
+import dataclasses
+import json
+import signal
+
+import jax
+import numpy as np
+import pytest
+
+from data.text import Text
+from experiments import training_run, word_lm, word_lm_report
+from experiments.command_line import main
+from experiments.dynamic_evaluation import dynamic_surprises
+from experiments.language_net import first_parameters
+from experiments.results import parameter_count
+from experiments.running_text import make_surprises
+from experiments.sequence_optimizer import make_schedule
+from experiments.word_lm_sample import DEFAULT, sample
+from experiments.word_net import make_word_model
+from experiments.word_scores import Costs, best_weight, perplexity, places
+
+pytestmark = pytest.mark.usefixtures("quick_compilation")
+SMALL = ("--hidden=6", "--embedding=6", "--unroll=5", "--batch_size=3", "--num_steps=8",
+         "--eval_every=4", "--checkpoint_every=4", "--steps_per_call=2", "--vocabulary=8")
+TEXT = "The cat (black) sat.\nThe dog sat on the cat, black as a dog.\n" * 12
+COMMANDS = {"sample": (DEFAULT, sample), "ngrams": (word_lm.Config(), word_lm.ngrams)}
+
+
+@pytest.fixture
+def own_text(tmp_path):
+    path = tmp_path / "own.txt"
+    path.write_text(TEXT)
+    return path
+
+
+@pytest.fixture
+def command(monkeypatch, capfd):
+    """Runs the command with these words; gives (status, standard output, standard error)."""
+
+    def run(*words):
+        capfd.readouterr()
+        monkeypatch.setattr("sys.argv", ["word_lm", *map(str, words)])
+        return main(word_lm.PRESETS, word_lm.run, COMMANDS), *capfd.readouterr()
+
+    return run
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("--tied", "--same_mask", "--recurrent_dropout=0.2", "--word_dropout=0.2", "--layers=2"),
+        ("--cell=rnn_sigmoid", "--embedding=0", "--dropout=0", "--dynamic_rate=0.1",
+         "--valid_percent=0"),
+    ],
+)  # fmt: skip
+def test_a_run_ends_with_figures_samples_and_a_report(words, own_text, tmp_path, command):
+    workdir = tmp_path / "run"
+    status, out, error = command(*SMALL, *words, f"--dataset={own_text}", f"--workdir={workdir}")
+    assert status == 0, error
+    found = json.loads((workdir / "result.json").read_text())["metrics"]
+    assert 1 < found["test_perplexity"] < 10 and 1 < found["test_kn5_perplexity"] < 8
+    assert ("test_dynamic_perplexity" in found) == ("--dynamic_rate=0.1" in words)
+    assert ("test_mixture_perplexity" in found) == ("--valid_percent=0" not in words)
+    rows = (workdir / "samples.jsonl").read_text().splitlines()
+    assert [json.loads(row)["step"] for row in rows] == [0, 4, 8]
+    page = (workdir / "report.html").read_text()
+    assert "Samples by stage" in page
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    """The folder of a finished run, not to be changed."""
+    folder = tmp_path_factory.mktemp("trained")
+    (folder / "own.txt").write_text(TEXT)
+    words = (*SMALL, f"--dataset={folder / 'own.txt'}", f"--workdir={folder / 'run'}")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(word_lm_report, "write", lambda *_: None)
+        patch.setattr("sys.argv", ["word_lm", *words])
+        assert main(word_lm.PRESETS, word_lm.run) == 0
+    return folder / "run"
+
+
+def test_cut_in_the_middle_it_ends_with_the_same_figures(
+    own_text, tmp_path, trained, command, monkeypatch
+):
+    monkeypatch.setattr(word_lm_report, "write", lambda *_: None)
+    workdir, fit = tmp_path / "cut", training_run.fit
+    flags = (*SMALL, f"--dataset={own_text}", f"--workdir={workdir}")
+
+    def cut(*args, on_call, **rest):
+        def once(now):
+            if now == 6:
+                signal.raise_signal(signal.SIGTERM)
+            return on_call(now)
+
+        return fit(*args, on_call=once, **rest)
+
+    monkeypatch.setattr(training_run, "fit", cut)
+    assert command(*flags)[0] == 143
+    monkeypatch.setattr(training_run, "fit", fit)
+    status, out, _ = command(*flags)
+    assert status == 0 and "resuming at step 6" in out
+    straight, resumed = (json.loads((d / "result.json").read_text()) for d in (trained, workdir))
+    assert straight["metrics"] == resumed["metrics"]
+    assert (trained / "samples.jsonl").read_text() == (workdir / "samples.jsonl").read_text()
+
+
+def test_sampling(trained, command):
+    def written(*words):
+        status, out, error = command("sample", f"--workdir={trained}", "--length=9", *words)
+        assert status == 0, error
+        return out
+
+    assert written("--prime=The cat").startswith("The cat")
+    assert written("--prime=sat .") == written("--prime=sat.")
+    assert written("--seed=1") != written("--seed=2")
+    cold = [written("--temperature=0", f"--seed={seed}") for seed in (1, 2)]
+    assert cold[0] == cold[1] == written("--top_k=1")
+    assert written("--length=0", "--prime=The cat") == "The cat\n"
+
+
+def test_models_without_a_net(own_text, command):
+    status, out, error = command("ngrams", f"--dataset={own_text}")
+    assert status == 0 and "unigram" in out and "5-gram" in out, error
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (("--tied", "--embedding=5"), "--tied needs --embedding"),
+        (("--word_dropout=0.1", "--embedding=0"), "--word_dropout needs"),
+        (("--test_percent=0.1",), "--test_percent"),
+        (("--dataset=latin",), "choose python"),
+        (("--unroll=900",), "make the batch or the unroll smaller"),
+        (("--tokens=letters",), "choose one of marks, blanks"),
+    ],
+)
+def test_mistakes_get_one_sentence(words, sentence, own_text, tmp_path, command):
+    flags = (*SMALL, f"--dataset={own_text}", f"--workdir={tmp_path / 'run'}")
+    status, out, error = command(*flags, *words)
+    assert status == 2 and sentence in error and error.count("\n") == 1, error
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (["--prime=zebra"], "'zebra' is not among the 8 words"),
+        (["--workdir=/nowhere/at/all"], "no checkpoint of a word_lm run"),
+    ],
+)
+def test_wrong_sampling(words, sentence, trained, command):
+    status, out, error = command("sample", f"--workdir={trained}", *words)
+    assert (status, out) == (2, "") and sentence in error and error.count("\n") == 1, error
+
+
+@pytest.mark.parametrize(
+    ("preset", "count"),
+    [
+        ("zaremba-small", 4_651_600),
+        ("zaremba-medium", 19_775_200),
+        ("zaremba-large", 66_022_000),
+        ("variational", 66_022_000 - 15_000_000),
+        ("mikolov", 10_000 * 300 + 300 * 300 + 300 + 300 * 10_000 + 10_000),
+    ],
+)
+def test_parameter_counts(preset, count):
+    model = make_word_model(word_lm.PRESETS[preset], 10_000)
+    assert parameter_count(jax.eval_shape(model.init, jax.random.key(0))) == count
+
+
+def test_zaremba_s_rate_is_halved_after_the_fourth_pass():
+    schedule = make_schedule(word_lm.PRESETS["zaremba-small"], 2323)
+    rates = [float(schedule(step)) for step in (0, 4 * 2323 - 1, 4 * 2323, 13 * 2323 - 1)]
+    assert rates == pytest.approx([1, 1, 0.5, 0.5**9])
+
+
+def small(**changes):
+    config = dataclasses.replace(word_lm.PRESETS["quick"], hidden=5, embedding=5, **changes)
+    model = make_word_model(config, 7)
+    return model, first_parameters(config, model, 0)
+
+
+CODES = np.random.default_rng(0).integers(0, 7, 33).astype(np.int32)
+
+
+def test_dynamic_evaluation_without_a_rate_is_the_static_one():
+    model, params = small()
+    static = make_surprises(model)(params, CODES)
+    np.testing.assert_allclose(dynamic_surprises(model, params, CODES, 6, 0.0, 5.0), static, 1e-5)
+
+
+def test_dynamic_evaluation_learns_after_it_has_predicted():
+    model, params = small()
+    codes = np.tile(np.array([1, 2, 3, 4], np.int32), 60)
+    static = make_surprises(model)(params, codes)
+    dynamic = dynamic_surprises(model, params, codes, 4, 0.5, 0.0)
+    np.testing.assert_allclose(dynamic[:4], static[:4], 1e-5)
+    assert dynamic[-40:].mean() < 0.5 * static[-40:].mean()
+
+
+def test_the_mixture_is_of_probabilities_and_its_weight_the_best():
+    p, q = np.array([0.5, 0.1, 0.3]), np.array([0.2, 0.6, 0.2])
+    costs = Costs(-np.log(p), -np.log(q))
+    np.testing.assert_allclose(costs.mixed(0.25), -np.log(0.25 * p + 0.75 * q))
+    np.testing.assert_allclose(costs.mixed(1.0), costs.net)
+    best = perplexity(costs.mixed(best_weight(costs)))
+    assert best <= min(perplexity(costs.mixed(w)) for w in np.linspace(0, 1, 101)) + 1e-6
+    assert best < min(perplexity(costs.net), perplexity(costs.ngrams))
+
+
+def test_published_figures_stand_beside_the_paper_s_own_net_and_text_alone():
+    config = word_lm.PRESETS["zaremba-small"]
+    found = word_lm.published(config)
+    assert next(iter(found)) == "test_perplexity" and found["test_kn5_perplexity"].value == 141.2
+    assert list(word_lm.published(dataclasses.replace(config, hidden=9))) == ["test_kn5_perplexity"]
+    assert not word_lm.published(word_lm.PRESETS["quick"])
+
+
+def test_places_begin_anew_after_an_end():
+    assert places(np.array([0, 3, 4, 0, 0, 5]), end=0).tolist() == [1, 2, 3, 1, 1]
+
+
+def test_the_report_s_classes_hold_every_word_once_and_neighbours_are_the_nearest():
+    words = ("<eos>", *(chr(97 + i) * 5 for i in range(20)), "<unk>")
+    codes = np.arange(22).repeat(3)
+    text = Text(codes, codes, codes, words)
+    table = word_lm_report.by_frequency(text, {"net": np.full(65, np.log(7.0))}).table
+    assert sum(int(row[1]) for row in table.rows) == 65
+    assert [row[0] for row in table.rows] == [
+        "<eos>", "<unk>", "rank 1 to 10", "rank 11 to 20",
+    ] and {row[3] for row in table.rows} == {"7.0"}  # fmt: skip
+    angles = np.linspace(0, 1, 22)[:, None] ** 2
+    vectors = np.concatenate([np.cos(angles), np.sin(angles)], 1)
+    rows = word_lm_report.nearest_words(text, vectors).table.rows
+    assert rows[0][0] == "aaaaa" and rows[0][1].startswith("bbbbb 1.00, ccccc")
