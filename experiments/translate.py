@@ -30,9 +30,9 @@ from data.buckets import Buckets
 from data.parallel_text import Corpus
 from data.vocabulary import UNITS
 from experiments import translate_report
-from experiments.char_rnn_net import first_parameters
 from experiments.command_line import main
 from experiments.config import Shared, option
+from experiments.language_net import first_parameters
 from experiments.results import Figure, finish
 from experiments.sequence_optimizer import make_optimizer
 from experiments.train import everywhere, init_state, make_step, mesh_for

@@ -9,9 +9,9 @@ from typing import Any, NamedTuple
 from data import vocabulary
 from data.errors import UserError
 from data.parallel_text import lines_of
-from experiments.char_rnn_net import first_parameters
 from experiments.checkpoints import Checkpoints
 from experiments.config import option
+from experiments.language_net import first_parameters
 from experiments.sequence_optimizer import make_optimizer
 from experiments.train import init_state
 from experiments.translate_net import make_model
