@@ -252,6 +252,7 @@ def ngrams(config: Config) -> None:
     rich.console.Console().print(table)
 
 
+COMMANDS = {"sample": (DEFAULT, sample), "ngrams": (Config(vocabulary=0), ngrams)}
+
 if __name__ == "__main__":
-    commands = {"sample": (DEFAULT, sample), "ngrams": (Config(), ngrams)}
-    sys.exit(main(PRESETS, run, commands))
+    sys.exit(main(PRESETS, run, COMMANDS))

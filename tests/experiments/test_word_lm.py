@@ -16,7 +16,6 @@ from experiments.language_net import first_parameters
 from experiments.results import parameter_count
 from experiments.running_text import make_surprises
 from experiments.sequence_optimizer import make_schedule
-from experiments.word_lm_sample import DEFAULT, sample
 from experiments.word_net import make_word_model
 from experiments.word_scores import Costs, best_weight, perplexity, places
 
@@ -24,7 +23,6 @@ pytestmark = pytest.mark.usefixtures("quick_compilation")
 SMALL = ("--hidden=6", "--embedding=6", "--unroll=5", "--batch_size=3", "--num_steps=8",
          "--eval_every=4", "--checkpoint_every=4", "--steps_per_call=2", "--vocabulary=8")
 TEXT = "The cat (black) sat.\nThe dog sat on the cat, black as a dog.\n" * 12
-COMMANDS = {"sample": (DEFAULT, sample), "ngrams": (word_lm.Config(), word_lm.ngrams)}
 
 
 @pytest.fixture
@@ -41,7 +39,7 @@ def command(monkeypatch, capfd):
     def run(*words):
         capfd.readouterr()
         monkeypatch.setattr("sys.argv", ["word_lm", *map(str, words)])
-        return main(word_lm.PRESETS, word_lm.run, COMMANDS), *capfd.readouterr()
+        return main(word_lm.PRESETS, word_lm.run, word_lm.COMMANDS), *capfd.readouterr()
 
     return run
 
