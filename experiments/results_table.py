@@ -18,8 +18,8 @@ from experiments.workdir import write_json, write_whole
 FOLDER = pathlib.Path(__file__).parent / "results"
 README = pathlib.Path(__file__).parents[1] / "README.md"
 SPEED_HEADER = (
-    "| a training step of | cores | ms | PyTorch's best, ms | ratio | heap kept too |\n"
-    "| --- | ---: | ---: | ---: | ---: | ---: |\n"
+    "| `speed` | timed | cores | ms | PyTorch's best, ms | ratio | heap kept too |\n"
+    "| --- | --- | ---: | ---: | ---: | ---: | ---: |\n"
 )
 HEADER = (
     "| command | cost | figure | reached | published | kind |\n"
@@ -87,7 +87,7 @@ def speed_rows() -> str:
         # in pairs: PyTorch as it comes, and with the heap kept as ours is
         for plain, kept in zip(record[::2], record[1::2], strict=True):
             figures = (plain["cores"], plain["ours_ms"], plain["peer_ms"], plain["ratio"])
-            cells = (plain["workload"], *figures, kept["ratio"])
+            cells = (path.stem, plain["workload"], *figures, kept["ratio"])
             shown = (f"{cell:.3g}" if isinstance(cell, float) else str(cell) for cell in cells)
             lines += f"| {' | '.join(shown)} |\n"
     return lines
