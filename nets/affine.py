@@ -1,5 +1,7 @@
 """x W + b over all rows at once, with each gradient as one matrix product."""
 
+import math
+
 import jax.numpy as jnp
 
 
@@ -10,9 +12,9 @@ def affine(xs, w, b):
     all rows, is then a product with a row of ones: XLA's CPU compiler is twenty times slower at
     the same sum written as a reduction over the leading axes.
     """
-    rows = xs.reshape(-1, xs.shape[-1])
+    rows = xs.reshape(math.prod(xs.shape[:-1]), xs.shape[-1])  # D may be 0: inputs that say nothing
     ys = rows @ w + jnp.ones((len(rows), 1), xs.dtype) @ b[None]
-    return ys.reshape(*xs.shape[:-1], -1)
+    return ys.reshape(*xs.shape[:-1], w.shape[1])
 
 
 def total(xs):
