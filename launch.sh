@@ -207,6 +207,10 @@ case $name in
   speed)
     [ -n "$dry" ] || set_up ""
     python -m experiments.speed "$@" ;;
+  multi)
+    [ $# -lt 2 ] || experiments "$2"
+    [ -n "$dry" ] || set_up ""
+    python -m experiments.launch.multi "$@" ;;
   results)
     [ -n "$dry" ] || set_up ""
     python -m experiments.results_table "$@" ;;

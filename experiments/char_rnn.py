@@ -30,10 +30,11 @@ from experiments.char_rnn_sample import DEFAULT, sample, write_characters
 from experiments.command_line import main
 from experiments.config import option
 from experiments.language_net import LanguageOptions, first_parameters, make_model
+from experiments.mesh import here, mesh_for, placed
 from experiments.results import Figure, finish
 from experiments.running_text import character_figures, make_batches, make_loss, make_surprises
 from experiments.sequence_optimizer import make_optimizer
-from experiments.train import everywhere, init_state, make_step, mesh_for
+from experiments.train import init_state, make_step
 from experiments.training_run import train
 from experiments.workdir import Workdir
 
@@ -153,19 +154,19 @@ def run(config: Config) -> dict:
 
     def evaluated(state) -> dict:
         """The validation at each pause, the test at the end; a sample is written beside."""
-        now = int(state.step)
+        now, params = int(state.step), here(state.params)
         if not workdir.samples.exists():
             write_characters(workdir, config, model, untrained, text, 0)
-        write_characters(workdir, config, model, state.params, text, now)
+        write_characters(workdir, config, model, params, text, now)
         return {
-            name: character_figures(nats(state.params, part).mean())
+            name: character_figures(nats(params, part).mean())
             for name, part in splits.items()
             if name == "valid" or now == config.num_steps
         }
 
     batches = make_batches(config, text.train, mesh)
     trained = train(
-        config, workdir, everywhere(mesh, state), step, batches, evaluated,
+        config, workdir, placed(mesh, state), step, batches, evaluated,
         lambda means: character_figures(means["nats"]) | {"gradient_norm": means["gradient_norm"]},
         facts=text.facts,
     )  # fmt: skip

@@ -7,6 +7,7 @@ the state, so that a damaged checkpoint is known for one, whatever reads it with
 
 import errno
 import hashlib
+import json
 import logging
 import os
 import pathlib
@@ -20,6 +21,8 @@ import orbax.checkpoint as ocp
 
 from data.errors import UserError
 from experiments.failures import Diverged
+from experiments.mesh import on_host, placed_like
+from experiments.processes import alone, from_first, is_first
 from experiments.train import TrainState
 
 KEPT = 3
@@ -53,15 +56,20 @@ class Checkpoints:
         # Orbax tells its every step, and tells what it raises a second time as a traceback.
         logging.getLogger("absl").setLevel(logging.CRITICAL)
         self.folder, self._read_only = folder, read_only
-        self._manager = ocp.CheckpointManager(
-            folder.absolute(),
-            options=ocp.CheckpointManagerOptions(
-                max_to_keep=KEPT,
-                enable_async_checkpointing=False,
-                create=not read_only,
-                read_only=read_only,
-            ),
-            item_names=("state", "note"),
+        options = ocp.CheckpointManagerOptions(
+            max_to_keep=KEPT,
+            enable_async_checkpointing=False,
+            create=False,
+            read_only=read_only,
+        )
+        if not alone():  # Orbax is to wait for nobody: process 0 has all that is to be written
+            options.multiprocessing_options = ocp.options.MultiprocessingOptions(
+                primary_host=0, active_processes={0}, barrier_sync_key_prefix="first"
+            )
+        if is_first() and not read_only:
+            folder.mkdir(parents=True, exist_ok=True)
+        self._manager = is_first() and ocp.CheckpointManager(
+            folder.absolute(), options=options, item_names=("state", "note")
         )
 
     def save(self, state: TrainState, note: dict[str, Any]) -> None:
@@ -71,8 +79,8 @@ class Checkpoints:
           Diverged: a parameter is not finite; the checkpoints before this one stay.
           OSError: the disk is full; the checkpoints before this one stay.
         """
-        state, step = jax.device_get(state), int(state.step)
-        if step in self._manager.all_steps():
+        state, step = on_host(state), int(state.step)
+        if not is_first() or step in self._manager.all_steps():
             return
         if not all(np.isfinite(leaf).all() for leaf in jax.tree.leaves(state.params)):
             raise Diverged(f"the run diverged at step {step}: a parameter is not finite")
@@ -90,20 +98,39 @@ class Checkpoints:
 
     def newest(self) -> int | None:
         """The number of the newest checkpoint's step."""
-        return self._manager.latest_step()
+        return self._manager.latest_step() if is_first() else None
 
     def restore(self, like: TrainState, identity: dict[str, Any]):
         """The newest sound checkpoint's (state, note), or None where there is none.
 
-        A damaged one is named on standard error, set aside, and the one before it taken.
+        A damaged one is named on standard error, set aside, and the one before it taken. Of
+        several processes the first reads, and tells the others.
 
         Args:
-          like: a state with the right shapes; its values do not matter.
+          like: a state with the right shapes, that lies where the checkpoint's is to lie.
           identity: of the run that wants to resume.
 
         Raises:
           UserError: the checkpoint belongs to a run of other options, or of other sizes.
         """
+        told = {"found": False, "refusal": "", "note": {}}
+        state = jax.tree.map(lambda leaf: np.zeros(leaf.shape, leaf.dtype), like)
+        if is_first():
+            try:
+                found = self._newest_sound(state, identity)
+                if found is not None:
+                    state, note = found
+                    told |= {"found": True, "note": note}
+            except UserError as error:
+                told["refusal"] = str(error)
+        told = json.loads(from_first(json.dumps(told).encode()))
+        if told["refusal"]:
+            raise UserError(told["refusal"])
+        if not told["found"]:
+            return None
+        return placed_like(like, _leaves_of_first(state)), told["note"]
+
+    def _newest_sound(self, like: TrainState, identity: dict[str, Any]):
         ours = layout(like)
         for step in sorted(self._manager.all_steps(), reverse=True):
             try:
@@ -148,6 +175,19 @@ class Checkpoints:
         shutil.rmtree(aside, ignore_errors=True)
         (self.folder / str(step)).rename(aside)
         self._manager.reload()
+
+
+def _leaves_of_first(state: TrainState) -> TrainState:
+    """Process 0's host arrays, bit by bit."""
+    if alone():
+        return state
+    leaves, tree = jax.tree.flatten(state)
+    told = from_first(b"".join(np.asarray(leaf).tobytes() for leaf in leaves))
+    places = np.cumsum([0] + [leaf.nbytes for leaf in leaves])
+    return jax.tree.unflatten(tree, [
+        np.frombuffer(told[start:end], leaf.dtype).reshape(leaf.shape)
+        for leaf, start, end in zip(leaves, places, places[1:], strict=False)
+    ])  # fmt: skip
 
 
 def check_identity(folder: pathlib.Path, theirs: dict[str, Any], ours: dict[str, Any]) -> None:

@@ -14,10 +14,12 @@ from types import MappingProxyType
 from typing import Any, TypeVar
 
 from absl import flags
+from jax.errors import JaxRuntimeError
 
 from data.errors import UserError
 from experiments.config import Shared, check
 from experiments.failures import Diverged, Interrupted
+from experiments.processes import alone, fail, is_first, leave, name, start
 
 C = TypeVar("C", bound=Shared)
 Options = TypeVar("Options")
@@ -130,29 +132,46 @@ def main(
         the function that is given them.
     """
     try:
+        return leave(_outcome(presets, run, commands))
+    except BaseException:
+        fail()
+        raise
+
+
+def _outcome(presets, run, commands) -> int:
+    try:
         word = sys.argv[1] if len(sys.argv) > 1 else ""
         if word in commands:
             default, command = commands[word]
             config = options_of(default, sys.argv[1:])
         else:
             config, command = configuration(presets, sys.argv), run
+            if config is not None:
+                start(config)
         if config is not None:
             command(config)
         return 0
     except UserError as error:
         return _stop(str(error), 2)
     except Diverged as error:
-        return _stop(str(error), 1)
+        return _stop(str(error), 1, everywhere=True)
     except Interrupted as error:
-        return _stop(str(error), 128 + error.signal)
+        return _stop(str(error), 128 + error.signal, everywhere=True)
     except KeyboardInterrupt:
         return _stop("Interrupted before the first step; the same command starts again.", 130)
     except OSError as error:
         if error.errno not in (errno.ENOSPC, errno.EDQUOT):
             raise
         return _stop(f"{os.strerror(error.errno)}; free some space and run it again.", 1)
+    except JaxRuntimeError as error:
+        if alone():
+            raise
+        reason = str(error).partition("\n")[0][:120]
+        return _stop(f"another process is gone ({reason}); the same command goes on.", 1)
 
 
-def _stop(sentence: str, status: int) -> int:
-    print(sentence, file=sys.stderr)
+def _stop(sentence: str, status: int, everywhere: bool = False) -> int:
+    """Says why; process 0 does for all where it happens in all of them."""
+    if is_first() or not everywhere:
+        print(name() + sentence if not everywhere else sentence, file=sys.stderr)
     return status

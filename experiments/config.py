@@ -56,6 +56,18 @@ class Shared:
     steps_per_call: int = option(
         10, "steps that one call to the device makes", least=1, most=100_000, identity=False
     )
+    num_cpu_devices: int = option(
+        1, "devices that the processor passes for, to share a batch", least=1, most=1024,
+        identity=False,
+    )
+    distributed: str = option(
+        "auto", "several processes: on, off, or auto: if SLURM, a TPU pod or Open MPI has them",
+        choices=("auto", "on", "off"), identity=False,
+    )
+    coordinator: str = option("", "HOST:PORT of process 0", identity=False)
+    num_processes: int = option(0, "how many there are; 0: found by JAX", least=0, identity=False)
+    process_id: int = option(-1, "the number of this one; -1: found by JAX", least=-1,
+                             identity=False)
 
 
 def check(config: Any) -> None:

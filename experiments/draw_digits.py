@@ -18,23 +18,21 @@ import jax.numpy as jnp
 import numpy as np
 
 from data import mnist
-from data.batches import batch_indices, padded_batches
+from data.batches import batch_indices
 from data.moving_digits import small_digits
 from experiments import drawing, report
 from experiments.cell_options import make_cell
 from experiments.command_line import main
 from experiments.config import Shared, option
+from experiments.mesh import block_of_batches, evaluation_batches, mesh_for, own_rows, placed
 from experiments.report import Picture, Section
 from experiments.results import finish
 from experiments.sequence_optimizer import make_optimizer
 from experiments.train import (
     Ratio,
-    block_of_batches,
     evaluate,
-    everywhere,
     init_state,
     make_step,
-    mesh_for,
 )
 from experiments.training_run import train
 from experiments.workdir import Workdir
@@ -139,10 +137,11 @@ def run(config: Config) -> dict:
     params = jax.jit(model.init)(jax.random.key(config.seed))
     step = make_step(make_loss(model), optimizer, jax.random.key(config.seed))
     measure = make_measure(model)
-    cuts = list(padded_batches(test, 200))
+    cuts = evaluation_batches(mesh, test, 200)
 
     def batches(first: int, count: int) -> Pictures:
         rows = batch_indices(config.seed, first, count, config.batch_size, len(training.labels))
+        rows = rows[:, own_rows(config.batch_size)]
         block = Pictures(training.pictures[rows], training.labels[rows])
         return block_of_batches(mesh, block, config.steps_per_call)
 
@@ -151,7 +150,7 @@ def run(config: Config) -> dict:
         return {"test": {"nats_per_picture": means["nats_per_picture"],
                          "wrong_percent": 100 * means["wrong"]}}  # fmt: skip
 
-    trained = train(config, workdir, everywhere(mesh, init_state(params, optimizer)), step,
+    trained = train(config, workdir, placed(mesh, init_state(params, optimizer)), step,
                     batches, evaluated,
                     lambda means: {"nats_per_picture": means["nats_per_picture"]})  # fmt: skip
     result = finish("draw_digits", config, trained, workdir=workdir, paper={},

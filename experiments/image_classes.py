@@ -7,10 +7,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from data.batches import batch_indices, padded_batches
+from data.batches import batch_indices
 from data.distortions import distort
 from data.images import Images
-from experiments.train import Ratio, block_of_batches, evaluate
+from experiments.mesh import block_of_batches, evaluation_batches, own_rows
+from experiments.train import Ratio, evaluate
 from nets import lenet
 from nets.convnet import ConvNet
 
@@ -57,12 +58,13 @@ def measured(losses: jax.Array, scores: jax.Array, labels: jax.Array, mask=1.0):
 def make_batches(config, train_set: Images, mesh):
     """Blocks of Images [steps, B, ...] as a pure function of seed and step."""
     size, batch = len(train_set.labels), config.batch_size
+    rows = own_rows(batch)
 
     def batches(first: int, count: int) -> Images:
-        drawn = batch_indices(config.seed, first, count, batch, size)
+        drawn = batch_indices(config.seed, first, count, batch, size)[:, rows]
         images = train_set.images[drawn]
         if config.distortions:
-            positions = first * batch + np.arange(count * batch).reshape(count, batch)
+            positions = first * batch + np.arange(count * batch).reshape(count, batch)[:, rows]
             images = distort(images, config.seed, positions)
         block = Images(images, train_set.labels[drawn])
         return block_of_batches(mesh, block, config.steps_per_call)
@@ -75,10 +77,10 @@ def make_predict(net: nn.Module):
     return jax.jit(lambda params, variables, xs: net.apply({"params": params, **variables}, xs))
 
 
-def make_evaluate(config, predict, splits: dict[str, Images]):
+def make_evaluate(config, predict, splits: dict[str, Images], mesh):
     """A function from a train state to figures by split."""
     batches = {
-        name: [jax.device_put(b) for b in padded_batches(images, EVALUATION_BATCH)]
+        name: evaluation_batches(mesh, images, EVALUATION_BATCH)
         for name, images in splits.items()
     }
 

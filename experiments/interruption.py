@@ -8,9 +8,9 @@ SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 
 class Pending:
-    """The signal that has come in, if one has."""
+    """The signal that has come in; 0 if none has."""
 
-    signal: int | None = None
+    signal: int = 0
 
 
 @contextlib.contextmanager

@@ -29,9 +29,10 @@ from experiments.command_line import main
 from experiments.config import Shared, option
 from experiments.image_classes import figures, make_batches, make_evaluate, make_loss, make_predict
 from experiments.lenet5_optimizer import make_optimizer
+from experiments.mesh import mesh_for, placed
 from experiments.results import Figure, finish
 from experiments.robustness import robustness
-from experiments.train import everywhere, init_state, make_step, mesh_for
+from experiments.train import init_state, make_step
 from experiments.training_run import train
 from experiments.workdir import Workdir
 from nets import lenet
@@ -171,19 +172,19 @@ def run(config: Config) -> dict:
     key = jax.random.key(config.seed)
     step = make_step(make_loss(config, net), optimizer, key, config.chunk_size)
     mesh = mesh_for(config.batch_size)
-    state = everywhere(mesh, init_state(params, optimizer, variables=variables))
+    state = placed(mesh, init_state(params, optimizer, variables=variables))
     batches = make_batches(config, train_set, mesh)
     predict = make_predict(net)
     splits = {"test": sets.test} | ({"valid": valid_set} if config.valid_size else {})
 
-    evaluated = make_evaluate(config, predict, splits)
+    evaluated = make_evaluate(config, predict, splits, mesh)
     trained = train(config, workdir, state, step, batches, evaluated, figures)
 
     read = functools.partial(predict, trained.state.params, trained.state.variables)
     result = finish(
         "lenet5", config, trained,
         metrics={
-            "train_error_percent": make_evaluate(config, predict, {"train": train_set})(
+            "train_error_percent": make_evaluate(config, predict, {"train": train_set}, mesh)(
                 trained.state)["train"]["error_percent"],
             **robustness(read, sets.test),
         },

@@ -28,24 +28,17 @@ import numpy as np
 from optax import softmax_cross_entropy_with_integer_labels
 
 from data import memory_tasks, mnist
-from data.batches import batch_indices, padded_batches
+from data.batches import batch_indices
 from data.errors import UserError
 from data.memory_tasks import Sequences
 from experiments import report
 from experiments.cell_options import make_cell
 from experiments.command_line import main
 from experiments.config import Shared, option
+from experiments.mesh import block_of_batches, evaluation_batches, mesh_for, own_rows, placed
 from experiments.results import Figure, finish
 from experiments.sequence_optimizer import make_optimizer
-from experiments.train import (
-    Ratio,
-    block_of_batches,
-    evaluate,
-    everywhere,
-    init_state,
-    make_step,
-    mesh_for,
-)
+from experiments.train import Ratio, evaluate, init_state, make_step
 from experiments.training_run import train
 from experiments.workdir import Workdir
 from nets.sequence_reader import SequenceReader
@@ -216,15 +209,16 @@ def run(config: Config) -> dict:
     draw, test = make_source(config)
     model = make_model(config)
     optimizer = make_optimizer(config, 1)
-    mesh = mesh_for(config.batch_size)
+    mesh, rows = mesh_for(config.batch_size), own_rows(config.batch_size)
     params = jax.jit(model.init)(jax.random.key(config.seed))
-    state = everywhere(mesh, init_state(params, optimizer))
+    state = placed(mesh, init_state(params, optimizer))
     step = make_step(make_loss(config, model), optimizer, jax.random.key(config.seed))
     measure = jax.jit(lambda params, cut: measured(config, model, params, *cut)[1])
-    cuts = [jax.device_put(cut) for cut in padded_batches(test, 512)]
+    cuts = evaluation_batches(mesh, test, 512)
 
     def batches(first: int, count: int):
-        return block_of_batches(mesh, draw(first, count), config.steps_per_call)
+        mine = Sequences(*(x[:, rows] for x in draw(first, count)))
+        return block_of_batches(mesh, mine, config.steps_per_call)
 
     def evaluated(state):
         means = evaluate(lambda cut: measure(state.params, cut), cuts).means()

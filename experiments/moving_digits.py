@@ -27,15 +27,13 @@ from data.moving_digits import mnist_digits, sequences, small_digits
 from experiments import moving_digits_report
 from experiments.command_line import main
 from experiments.config import Shared, option
+from experiments.mesh import block_of_batches, here, mesh_for, own_rows, placed
 from experiments.results import Figure, finish
 from experiments.train import (
     Ratio,
-    block_of_batches,
     evaluate,
-    everywhere,
     init_state,
     make_step,
-    mesh_for,
 )
 from experiments.training_run import train
 from experiments.workdir import Workdir
@@ -185,15 +183,17 @@ def run(config: Config) -> dict:
     def batches(first: int, count: int):
         block = np.stack([films(np.random.default_rng([config.seed, n]), digits.train,
                                 config.batch_size) for n in range(first, first + count)])
-        return block_of_batches(mesh, block, config.steps_per_call)  # fmt: skip
+        mine = block[:, own_rows(config.batch_size)]
+        return block_of_batches(mesh, mine, config.steps_per_call)  # fmt: skip
 
     def evaluated(state):
-        return {"test": evaluate(lambda cut: measure(state.params, cut), cuts).means()}
+        params = here(state.params)
+        return {"test": evaluate(lambda cut: measure(params, cut), cuts).means()}
 
     def figures(means):
         return {name: mean for name, mean in means.items() if name.endswith("per_frame")}
 
-    trained = train(config, workdir, everywhere(mesh, init_state(params, optimizer)), step,
+    trained = train(config, workdir, placed(mesh, init_state(params, optimizer)), step,
                     batches, evaluated, figures)  # fmt: skip
     result = finish("moving_digits", config, trained, workdir=workdir,
                     metrics=floors(test, config.frames), paper=published(config))  # fmt: skip

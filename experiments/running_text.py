@@ -9,7 +9,8 @@ import numpy as np
 from optax import softmax_cross_entropy_with_integer_labels
 
 from data.batches import windows
-from experiments.train import Ratio, block_of_batches
+from experiments.mesh import block_of_batches, own_rows
+from experiments.train import Ratio
 from nets.language_model import LanguageModel
 from nets.masks import blank
 
@@ -28,7 +29,8 @@ def make_batches(config, text: np.ndarray, mesh):
 
     def batches(first: int, count: int) -> Window:
         block = windows(text, first, count, config.batch_size, config.unroll)
-        return block_of_batches(mesh, Window(*block), config.steps_per_call)
+        mine = Window(*(x[:, own_rows(config.batch_size)] for x in block))
+        return block_of_batches(mesh, mine, config.steps_per_call)
 
     return batches
 

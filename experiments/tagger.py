@@ -39,6 +39,7 @@ from experiments import tagger_report
 from experiments.best import Best
 from experiments.command_line import main
 from experiments.config import Shared, option
+from experiments.mesh import here, mesh_for, placed
 from experiments.results import Figure, finish
 from experiments.tagger_data import Data
 from experiments.tagger_net import NET, first_parameters, make_loss, make_nets, of_fold
@@ -53,7 +54,7 @@ from experiments.tagger_scores import (
     scoring_of,
 )
 from experiments.tagger_vectors import Vectors, make_vectors
-from experiments.train import Programs, everywhere, init_state, make_step, mesh_for
+from experiments.train import Programs, init_state, make_step
 from experiments.training_run import train
 from experiments.workdir import Workdir
 
@@ -272,14 +273,15 @@ def run(config: Config) -> dict:
 
     def evaluated(state) -> dict:
         """The validation part at each pause; what does best there is kept."""
-        _, each = scored(state.params, data.valid, corpus.valid.labels)
+        now = here(state.params)
+        _, each = scored(now, data.valid, corpus.valid.labels)
         for (name, place), row in each.items():
-            params = of_fold(state.params[name], place)
+            params = of_fold(now[name], place)
             bests[name, place].offer(int(state.step), row[HEADLINE[scoring]], params)
         return {"valid": means_of(each)}
 
     trained = train(
-        config, workdir, everywhere(mesh, state), step, data.block, evaluated,
+        config, workdir, placed(mesh, state), step, data.block, evaluated,
         lambda means: {prefix(config, n.removesuffix("_nats")) + "nats": means[n]
                        for n in means if n.endswith("_nats")}
         | {"gradient_norm": means["gradient_norm"]},

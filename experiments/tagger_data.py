@@ -6,8 +6,8 @@ import numpy as np
 
 from data.buckets import Buckets, bucket_shapes, covering
 from data.sentences import Coded, Coding, Corpus, coded
+from experiments.mesh import block_of_batches, own_rows
 from experiments.tagger_net import Batch
-from experiments.train import block_of_batches
 
 
 class Data:
@@ -33,6 +33,7 @@ class Data:
     def block(self, first: int, count: int) -> Batch:
         """What the steps from `first` on read, [steps_per_call, B, ...], on the device."""
         bucket, rows = self.buckets.rows(first, count)
+        rows = rows[:, own_rows(rows.shape[1])]
         batch = self._batch(self.train, rows, self.shapes[bucket, 0], self.folds)
         return block_of_batches(self._mesh, batch, self._config.steps_per_call)
 

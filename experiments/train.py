@@ -19,9 +19,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
-from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
 
 from experiments.failures import Diverged
+from experiments.mesh import one_call_at_a_time
 
 Tree = Any
 Loss = Callable[[Tree, Tree, Tree, Tree, jax.Array], tuple[jax.Array, tuple[Tree, Tree, Tree]]]
@@ -142,13 +142,18 @@ class Programs:
 
 
 def many(
-    step: Step, programs: Programs | None = None
+    step: Step, programs: Programs | None = None, shardings: Tree = None
 ) -> Callable[[TrainState, Tree, jax.Array], tuple[TrainState, Tree]]:
     """`step` over the first `count` batches of a block, in one call; the state is donated.
 
     The block keeps its length and `count` is a traced number, so that one program serves every
     call with batches of one shape: a run cut into other blocks, or resumed, goes through the same
-    instructions. `programs` counts the shapes.
+    instructions.
+
+    Args:
+      step: from `make_step`.
+      programs: counts the shapes.
+      shardings: where the state and the figures lie afterwards; None leaves that to XLA.
     """
 
     def run(state, block, count):
@@ -162,30 +167,16 @@ def many(
         history = jax.tree.map(lambda x: jnp.zeros((length, *x.shape), x.dtype), shapes)
         return jax.lax.fori_loop(0, count, body, (state, history))
 
-    return (programs or Programs()).jit(run, donate_argnums=0)
+    return (programs or Programs()).jit(run, donate_argnums=0, out_shardings=shardings)
 
 
-def mesh_for(batch_size: int) -> Mesh:
-    """The devices that share a batch: as many of them as divide it, one at the least."""
-    devices = jax.devices()
-    share = max(n for n in range(1, len(devices) + 1) if batch_size % n == 0)
-    return jax.make_mesh((share,), ("batch",), axis_types=(AxisType.Auto,), devices=devices[:share])
-
-
-def everywhere(mesh: Mesh, tree: Tree) -> Tree:
-    """A copy of `tree` on every device of the mesh."""
-    return jax.device_put(tree, NamedSharding(mesh, PartitionSpec()))
-
-
-def block_of_batches(mesh: Mesh, tree: Tree, length: int) -> Tree:
-    """Arrays [n, B, ...] on the mesh, B shared out, with zeros after n to make `length`."""
-
-    def filled(xs):
-        return np.pad(xs, [(0, length - len(xs))] + [(0, 0)] * (np.ndim(xs) - 1))
-
-    return jax.device_put(
-        jax.tree.map(filled, tree), NamedSharding(mesh, PartitionSpec(None, "batch"))
-    )
+def many_in_place(step: Step, state: TrainState, programs: Programs | None = None) -> Callable:
+    """`many` for a state that stays on the devices where it lies; the figures go to all of them."""
+    shardings = jax.tree.map(lambda leaf: leaf.sharding, state), state.step.sharding
+    run = many(step, programs, shardings)
+    if not one_call_at_a_time(state.step.sharding.device_set):
+        return run
+    return lambda *arguments: jax.block_until_ready(run(*arguments))
 
 
 class Totals(dict):
@@ -253,7 +244,7 @@ def fit(
     Raises:
       Diverged: the loss is not finite, or the parameters exceed `limit`.
     """
-    run, sent, now = many(step, programs), None, int(state.step)
+    run, sent, now = many_in_place(step, state, programs), None, int(state.step)
 
     def read(call):
         metrics, first, count = call

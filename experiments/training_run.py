@@ -12,7 +12,9 @@ from experiments import config as options
 from experiments.checkpoints import Checkpoints
 from experiments.failures import Diverged, Interrupted
 from experiments.interruption import postponed
+from experiments.mesh import on_host
 from experiments.metrics import Metrics, Progress
+from experiments.processes import make_agreement
 from experiments.train import Programs, Step, Totals, TrainState, Tree, fit
 from experiments.workdir import Workdir
 
@@ -63,6 +65,7 @@ def train(
     limit = LARGEST_GROWTH * float(jax.jit(optax.tree.norm)(state.params))
     checkpoints, identity = Checkpoints(workdir.checkpoints), options.identity(config) | facts
     totals, earlier, programs = Totals(), 0.0, Programs()
+    asked, agreed = 0, make_agreement()
     restored = checkpoints.restore(state, identity)
     if restored is not None:
         state, note = restored
@@ -83,21 +86,25 @@ def train(
         checkpoints.save(state, note)
 
     def on_pause(state: TrainState, now: int) -> None:
+        nonlocal asked
         if now % config.eval_every == 0 or now == config.num_steps:
             splits = {"train": figures(totals.means())} | evaluate(state)
             totals.clear()
             for split, row in splits.items():
                 metrics.write(now, split, row)
             progress.say(now, {f"{s} {n}": v for s, row in splits.items() for n, v in row.items()})
-        if now % config.checkpoint_every == 0 or now == config.num_steps or pending.signal:
+        asked = agreed(pending.signal) or asked
+        if now % config.checkpoint_every == 0 or now == config.num_steps or asked:
             save(state)
-        if pending.signal and now < config.num_steps:
+        if asked and now < config.num_steps:
             message = f"Interrupted at step {now} and saved; the same command goes on from there."
-            raise Interrupted(message, pending.signal)
+            raise Interrupted(message, asked)
 
     def on_call(now: int) -> bool:
+        nonlocal asked
         progress.to(now)
-        return pending.signal is not None
+        asked = agreed(pending.signal)
+        return asked != 0
 
     def next_pause(now: int) -> int:
         return min((now // n + 1) * n for n in (config.eval_every, config.checkpoint_every))
@@ -120,4 +127,4 @@ def train(
     finally:
         progress.close()
         metrics.close()
-    return Trained(jax.device_get(state), metrics, seconds(), programs.count)
+    return Trained(on_host(state), metrics, seconds(), programs.count)

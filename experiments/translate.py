@@ -33,9 +33,10 @@ from experiments import translate_report
 from experiments.command_line import main
 from experiments.config import Shared, option
 from experiments.language_net import first_parameters
+from experiments.mesh import here, mesh_for, placed
 from experiments.results import Figure, finish
 from experiments.sequence_optimizer import make_optimizer
-from experiments.train import everywhere, init_state, make_step, mesh_for
+from experiments.train import init_state, make_step
 from experiments.training_run import train
 from experiments.translate_decode import Decode, decode
 from experiments.translate_net import FORMS, ONE_LAYER, make_model
@@ -204,17 +205,18 @@ def run(config: Config) -> dict:
 
     def evaluated(state) -> dict:
         """The validation's perplexity at each pause; the test, translated, at the end."""
-        found = {"valid": {"perplexity": perplexity(state.params, sentences.valid)}}
+        params = here(state.params)
+        found = {"valid": {"perplexity": perplexity(params, sentences.valid)}}
         if int(state.step) == config.num_steps:
-            best = translator.translate(state.params, corpus.test.sources)
+            best = translator.translate(params, corpus.test.sources)
             translations[:] = [hypotheses[0].text for hypotheses in best]
             found["test"] = scores(config, translations, corpus.test.targets) | {
-                "perplexity": perplexity(state.params, sentences.test)
+                "perplexity": perplexity(params, sentences.test)
             }
         return found
 
     trained = train(
-        config, workdir, everywhere(mesh, init_state(params, optimizer)), step,
+        config, workdir, placed(mesh, init_state(params, optimizer)), step,
         make_batches(config, sentences, buckets, mesh), evaluated,
         lambda means: {"perplexity": float(np.exp(means["nats"])),
                        "gradient_norm": means["gradient_norm"]},

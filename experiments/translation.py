@@ -11,7 +11,8 @@ from data.buckets import Buckets, Ragged, bucket_shapes, covering
 from data.errors import UserError
 from data.parallel_text import Corpus, Pairs
 from data.vocabulary import BEGIN, END, Vocabulary, made
-from experiments.train import Ratio, block_of_batches, evaluate
+from experiments.mesh import block_of_batches, own_rows
+from experiments.train import Ratio, evaluate
 from nets.seq2seq import Seq2Seq
 
 EVALUATION_BATCH = 64
@@ -104,6 +105,7 @@ def make_batches(config, sentences: Sentences, buckets: Buckets, mesh):
 
     def batches(first: int, count: int) -> Batch:
         bucket, rows = buckets.rows(first, count)
+        rows = rows[:, own_rows(rows.shape[1])]
         block = batch_of(sentences.train, rows, sentences.shapes[bucket])
         return block_of_batches(mesh, block, config.steps_per_call)
 

@@ -26,6 +26,7 @@ import jax
 
 from data.errors import UserError
 from experiments.config import Shared
+from experiments.processes import is_first
 
 
 def write_whole(path: pathlib.Path, text: str) -> None:
@@ -47,7 +48,13 @@ class Workdir:
     """A run's folder, made if need be and held against a second run until the process ends."""
 
     def __init__(self, path: str):
-        """Raises UserError if there is no writing into `path`, or another run is at it."""
+        """Raises UserError if there is no writing into `path`, or another run is at it.
+
+        Of several processes the first alone writes there; what the others write is thrown away.
+        """
+        if not is_first():
+            self._thrown_away = tempfile.TemporaryDirectory(prefix="unfold-")
+            path = self._thrown_away.name
         self.path = pathlib.Path(path)
         try:
             self.path.mkdir(parents=True, exist_ok=True)

@@ -9,7 +9,7 @@ import pytest
 from data.images import Images
 from experiments.image_classes import example_loss, figures, make_batches, make_loss, measured
 from experiments.lenet5 import Config
-from experiments.train import mesh_for
+from experiments.mesh import mesh_for
 from nets.convnet import ConvNet
 from nets.lenet import cross_entropy, map_loss, mse_loss
 

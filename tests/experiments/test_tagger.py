@@ -14,12 +14,12 @@ from data import tagged_corpora
 from data.sentences import Corpus, Sentences, coding_of
 from experiments import tagger, tagger_report, training_run
 from experiments.command_line import main
+from experiments.mesh import mesh_for
 from experiments.tagger_data import Data
 from experiments.tagger_net import first_parameters, make_loss, make_nets, of_fold
 from experiments.tagger_optimizer import clipped, make_optimizer
 from experiments.tagger_report import sentence_lines
 from experiments.tagger_vectors import Vectors, make_vectors
-from experiments.train import mesh_for
 
 SMALL = ("--hidden=4", "--layers=1", "--embedding=3", "--batch_size=4", "--num_steps=4",
          "--eval_every=2", "--checkpoint_every=2", "--steps_per_call=2")  # fmt: skip

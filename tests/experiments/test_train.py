@@ -16,18 +16,16 @@ from data.images import Images
 from experiments import image_classes
 from experiments.failures import Diverged
 from experiments.lenet5 import Config
+from experiments.mesh import block_of_batches, mesh_for, placed
 from experiments.train import (
     Programs,
     Ratio,
     Totals,
-    block_of_batches,
     evaluate,
-    everywhere,
     fit,
     gradient_of,
     init_state,
     make_step,
-    mesh_for,
     stop_if_diverged,
 )
 from nets.perceptron import Perceptron
@@ -62,7 +60,7 @@ def first_state(optimizer):
 def trained(steps_per_call, *, start=None, num_steps=STEPS, every=4, stop_at=None):
     """The last state, the pauses with the totals of each, and the noise of each step."""
     mesh, optimizer = mesh_for(BATCH), optax.adam(0.1)
-    state = everywhere(mesh, first_state(optimizer) if start is None else start)
+    state = placed(mesh, first_state(optimizer) if start is None else start)
     totals, pauses = Totals(), []
 
     def batches(first, count):
@@ -168,7 +166,7 @@ def bucketed(steps_per_call, start=None):
 
     jax.monitoring.register_event_duration_secs_listener(listen)
     fit(
-        everywhere(mesh, start or init_state({"w": jnp.zeros(8)}, optimizer)),
+        placed(mesh, start or init_state({"w": jnp.zeros(8)}, optimizer)),
         make_step(loss, optimizer, jax.random.key(0)), batches, num_steps=40,
         steps_per_call=steps_per_call, next_pause=lambda now: (now // 15 + 1) * 15,
         totals=Totals(), limit=1e3, on_call=lambda now: False, alike=buckets.alike,
@@ -226,7 +224,7 @@ def test_the_last_evaluation_batch_counts_its_examples_and_no_padding(batch_size
     net, config = Perceptron(), Config(loss="cross_entropy", loss_scale=1.0)
     predict = image_classes.make_predict(net)
     state = init_state(jax.tree.map(jnp.float32, params), optax.identity())
-    found = image_classes.make_evaluate(config, predict, {"test": test})(state)["test"]
+    found = image_classes.make_evaluate(config, predict, {"test": test}, mesh_for(1))(state)["test"]
     scores = np.asarray(predict(state.params, {}, test.images), np.float64)
     expected = np.log(np.exp(scores - scores.max(1)[:, None]).sum(1)) + scores.max(1)
     expected -= scores[range(7), test.labels]
@@ -266,12 +264,17 @@ def test_steps_that_a_call_did_not_make_cannot_diverge():
 # Devices
 
 ON_FOUR_DEVICES = """
+import types
 import experiments
 import jax, numpy as np, optax
 from data.images import Images
 from experiments import image_classes
 from experiments.lenet5 import Config
-from experiments.train import everywhere, init_state, make_step, many, mesh_for
+from experiments.mesh import mesh_for, placed
+from experiments import running_text
+from experiments.train import init_state, make_step, many_in_place
+from nets import cells
+from nets.language_model import LanguageModel
 from nets.perceptron import Perceptron
 
 assert len(jax.devices()) == 4
@@ -284,10 +287,10 @@ params = jax.jit(net.init)(jax.random.key(0), images.images[:1])["params"]
 
 def trained(config, mesh):
     step = make_step(image_classes.make_loss(config, net), optimizer, jax.random.key(0))
-    state = everywhere(mesh, init_state(jax.tree.map(np.asarray, params), optimizer))
+    state = placed(mesh, init_state(jax.tree.map(np.asarray, params), optimizer))
     block = image_classes.make_batches(config, images, mesh)(0, config.steps_per_call)
     assert len(block.images.sharding.device_set) == mesh.size
-    state, metrics = many(step)(state, block, config.steps_per_call)
+    state, metrics = many_in_place(step, state)(state, block, config.steps_per_call)
     return np.asarray(metrics["objective"].total), jax.device_get(state.params)
 
 
@@ -298,6 +301,25 @@ for ours, theirs in zip(jax.tree.leaves(shared), jax.tree.leaves(one), strict=Tr
 
 config = Config(loss="cross_entropy", loss_scale=1.0, batch_size=1, steps_per_call=5)
 assert np.isfinite(trained(config, mesh_for(1))[0]).all()
+
+model = LanguageModel((cells.LSTM(6),), 5)
+text = np.tile(np.arange(5, dtype=np.int32), 40)
+settings = types.SimpleNamespace(batch_size=4, unroll=7, steps_per_call=3)
+
+
+def written(mesh):
+    step = make_step(running_text.make_loss(model), optax.sgd(0.1), jax.random.key(0))
+    params = jax.device_get(jax.jit(model.init)(jax.random.key(0)))
+    state = placed(mesh, init_state(params, optax.sgd(0.1), carry=model.carry(4)))
+    block = running_text.make_batches(settings, text, mesh)(0, 3)
+    state, metrics = many_in_place(step, state)(state, block, 3)
+    for leaf in jax.tree.leaves(state.carry):  # each device has its rows of the carry alone
+        assert leaf.addressable_shards[0].data.shape == (4 // mesh.size, 6)
+    return np.asarray(metrics["objective"].total), jax.device_get(state.carry)
+
+
+for ours, theirs in zip(*map(jax.tree.leaves, map(written, map(mesh_for, (4, 1)))), strict=True):
+    np.testing.assert_allclose(ours, theirs, rtol=1e-5, atol=1e-6)
 """
 
 
