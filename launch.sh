@@ -211,6 +211,10 @@ case $name in
     [ $# -lt 2 ] || experiments "$2"
     [ -n "$dry" ] || set_up ""
     python -m experiments.launch.multi "$@" ;;
+  slurm|tpu)
+    if [ -n "$dry" ]; then set -- -n "$@"; dry=; fi  # printing is what -n means to them
+    set_up ""
+    python -m "experiments.launch.$name" "$@" ;;
   results)
     [ -n "$dry" ] || set_up ""
     python -m experiments.results_table "$@" ;;

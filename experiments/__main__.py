@@ -12,6 +12,8 @@ import sys
 COMMANDS = """
 ./launch.sh EXPERIMENT [--flags]     trains it; --help lists the flags, the same command resumes
 ./launch.sh multi N EXPERIMENT ...   the same in N processes on this machine
+./launch.sh slurm [-n] EXPERIMENT ...  submits it to SLURM; with -n prints the batch script
+./launch.sh tpu EXPERIMENT ...       runs it on a TPU slice; tpu -n prints the commands
 ./launch.sh test [pytest arguments]  runs the tests
 ./launch.sh speed NAME [--out=FILE]  times a training step against PyTorch's
 ./launch.sh results [add FOLDERS]    makes the README's table of results anew

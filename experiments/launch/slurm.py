@@ -1,0 +1,107 @@
+"""Submits an experiment to SLURM: one task a GPU, requeued when it is preempted or out of time.
+
+    ./launch.sh slurm [-n] [--nodes=2] [--gpus=8] [--hours=24] EXPERIMENT [--flags]
+
+With -n the batch script is printed and nothing is submitted. SLURM sends SIGTERM two minutes before
+the limit; the run saves a checkpoint and goes on after it is requeued.
+"""
+
+import dataclasses
+import pathlib
+import shlex
+import subprocess
+import sys
+from collections.abc import Sequence
+
+from data.errors import UserError
+from experiments.__main__ import experiments
+from experiments.command_line import options_of
+from experiments.config import option
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Job:
+    """What is asked of the cluster."""
+
+    nodes: int = option(1, "machines", least=1)
+    gpus: int = option(1, "GPUs of each machine, and so tasks on it", least=1)
+    cpus: int = option(8, "processor cores of each task", least=1)
+    hours: int = option(24, "after which SLURM ends the job, which then goes on in the queue",
+                        least=1)  # fmt: skip
+    partition: str = option("", "of the cluster; empty: its default")
+
+
+def split(words: Sequence[str], usage: str) -> tuple[bool, list[str], list[str]]:
+    """(whether -n is given, our flags, the experiment and its flags); raises UserError."""
+    words = list(words)
+    dry = words[:1] == ["-n"]
+    words = words[dry:]
+    ours = 0
+    while ours < len(words) and words[ours].startswith("-"):
+        ours += 1
+    if ours == len(words):
+        raise UserError(usage)
+    known = experiments(ROOT / "experiments")
+    if words[ours] not in known:
+        raise UserError(f"There is no experiment {words[ours]!r}; there are: {', '.join(known)}.")
+    return dry, words[:ours], words[ours:]
+
+
+def script(job: Job, words: Sequence[str]) -> str:
+    """The batch script."""
+    directives = [
+        f"--job-name=unfold-{words[0]}",
+        f"--nodes={job.nodes}",
+        f"--ntasks-per-node={job.gpus}",
+        f"--gpus-per-node={job.gpus}",
+        f"--cpus-per-task={job.cpus}",
+        f"--time={job.hours}:00:00",
+        "--signal=TERM@120",
+        "--requeue",
+        "--open-mode=append",
+        "--output=unfold-%j.log",
+    ] + ([f"--partition={job.partition}"] if job.partition else [])
+    lines = [
+        "#!/usr/bin/env bash",
+        *(f"#SBATCH {directive}" for directive in directives),
+        f"cd {shlex.quote(str(ROOT))}",
+        "./launch.sh setup  # once, before the tasks begin",
+        "status=0",
+        f"srun --kill-on-bad-exit=1 ./launch.sh {shlex.join(words)} || status=$?",
+        "# 143: stopped by the signal above, with a checkpoint",
+        '[ "$status" -ne 143 ] || scontrol requeue "$SLURM_JOB_ID"',
+        'exit "$status"',
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def run(words: Sequence[str]) -> int:
+    """Prints or submits the job; returns the exit status."""
+    usage = "Write ./launch.sh slurm [-n] [--nodes=N] [--gpus=N] EXPERIMENT [--flags]."
+    dry, ours, theirs = split(words, usage)
+    job = options_of(Job(), ["slurm", *ours])
+    if job is None:
+        return 0
+    text = script(job, theirs)
+    if dry:
+        print(text, end="")
+        return 0
+    try:
+        return subprocess.run(["sbatch"], input=text, text=True).returncode
+    except FileNotFoundError:
+        raise UserError("There is no sbatch here: go to a login node, or give -n.") from None
+
+
+def main(words: Sequence[str]) -> int:
+    """The command; returns the exit status."""
+    try:
+        return run(words)
+    except UserError as error:
+        print(error, file=sys.stderr)
+        return 2
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

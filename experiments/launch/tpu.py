@@ -1,0 +1,80 @@
+"""Runs an experiment on a TPU slice by gcloud: the same command on all of its machines.
+
+    ./launch.sh tpu [-n] --name=my-slice --zone=us-central2-b EXPERIMENT --workdir=/shared/run
+
+With -n the commands are printed and not run. The slice exists already, and its machines share the
+--workdir (process 0 alone writes there).
+"""
+
+import dataclasses
+import pathlib
+import shlex
+import subprocess
+import sys
+from collections.abc import Sequence
+
+from data.errors import UserError
+from experiments.command_line import options_of
+from experiments.config import option
+from experiments.launch.slurm import split
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+FOLDER = "unfold"  # in the home folder of every machine
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Slice:
+    """The TPU slice that is to do it."""
+
+    name: str = option("", "of the TPU VM")
+    zone: str = option("", "where it is")
+
+
+def commands(slice_: Slice, words: Sequence[str]) -> list[list[str]]:
+    """Copying the project to every machine, and starting the run on all at once."""
+    where = [f"--zone={slice_.zone}", "--worker=all"]
+    gcloud = ["gcloud", "compute", "tpus", "tpu-vm"]
+    remote = f"cd {FOLDER} && UNFOLD_EXTRAS=tpu ./launch.sh {shlex.join(words)} --distributed=on"
+    files = [str(ROOT / name) for name in
+             ("setup.cfg", "pyproject.toml", "README.md", "LICENSE", "launch.sh", "nets",
+              "experiments", "data")]  # fmt: skip
+    return [
+        [*gcloud, "ssh", slice_.name, *where, f"--command=mkdir -p {FOLDER}"],
+        [*gcloud, "scp", "--recurse", *files, f"{slice_.name}:{FOLDER}/", *where],
+        [*gcloud, "ssh", slice_.name, *where, f"--command={remote}"],
+    ]
+
+
+def run(words: Sequence[str]) -> int:
+    """Prints or runs the commands; returns the exit status."""
+    usage = "Write ./launch.sh tpu [-n] --name=TPU --zone=ZONE EXPERIMENT [--flags]."
+    dry, ours, theirs = split(words, usage)
+    slice_ = options_of(Slice(), ["tpu", *ours])
+    if slice_ is None:
+        return 0
+    if not (slice_.name and slice_.zone):
+        raise UserError(usage)
+    for command in commands(slice_, theirs):
+        if dry:
+            print(shlex.join(command))
+            continue
+        try:
+            status = subprocess.run(command).returncode
+        except FileNotFoundError:
+            raise UserError("There is no gcloud here: install it, or print with -n.") from None
+        if status:
+            return status
+    return 0
+
+
+def main(words: Sequence[str]) -> int:
+    """The command; returns the exit status."""
+    try:
+        return run(words)
+    except UserError as error:
+        print(error, file=sys.stderr)
+        return 2
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
