@@ -36,10 +36,11 @@ from experiments.command_line import main
 from experiments.config import option
 from experiments.dynamic_evaluation import dynamic_surprises
 from experiments.language_net import LanguageOptions, first_parameters
+from experiments.mesh import here, mesh_for, placed
 from experiments.results import Figure, finish
 from experiments.running_text import make_batches, make_loss, make_surprises
 from experiments.sequence_optimizer import make_optimizer
-from experiments.train import everywhere, init_state, make_step, mesh_for
+from experiments.train import init_state, make_step
 from experiments.training_run import train
 from experiments.word_lm_sample import DEFAULT, sample, write_words
 from experiments.word_net import make_word_model
@@ -188,15 +189,15 @@ def run(config: Config) -> dict:
         now = int(state.step)
         if not workdir.samples.exists():
             write_words(workdir, config, model, untrained, text.symbols, 0)
-        write_words(workdir, config, model, state.params, text.symbols, now)
+        write_words(workdir, config, model, here(state.params), text.symbols, now)
         return {
-            name: {"perplexity": perplexity(surprises(state.params, part))}
+            name: {"perplexity": perplexity(surprises(here(state.params), part))}
             for name, part in splits.items()
             if name == "valid" or now == config.num_steps
         }
 
     trained = train(
-        config, workdir, everywhere(mesh, state), step, make_batches(config, text.train, mesh),
+        config, workdir, placed(mesh, state), step, make_batches(config, text.train, mesh),
         evaluated,
         lambda means: {
             "perplexity": perplexity(means["nats"]), "gradient_norm": means["gradient_norm"],
