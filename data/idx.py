@@ -14,10 +14,11 @@ from typing import BinaryIO
 import numpy as np
 
 from data.errors import UserError
+from data.files import open_plain
 
 UNSIGNED_BYTE = 0x08
 KINDS = {1: "labels", 3: "images"}  # by the number of dimensions
-LARGEST = 2**30  # bytes of one file's values
+LARGEST = {1: 2**24, 3: 2**30}  # bytes of one file's values, by the number of dimensions
 BLOCK = 2**20
 GZIP_RATIO = 1032  # deflate cannot expand by more
 
@@ -40,8 +41,8 @@ def _read(path: Path, dimensions: int) -> np.ndarray:
         another type of values, or holds labels where images are wanted or the reverse.
     """
     try:
-        length = path.stat().st_size
-        with path.open("rb") as file:
+        with open_plain(path) as file:
+            length = path.stat().st_size
             zipped = file.read(2) == b"\x1f\x8b"
             file.seek(0)
             if not zipped:
@@ -60,11 +61,14 @@ def _parse(file: BinaryIO, path: Path, dimensions: int, most: int) -> np.ndarray
     """Reads header and values; `most` is the greatest number of bytes that `file` can yield."""
     shape = _header(file, path, dimensions)
     claimed = math.prod(shape)
-    if claimed > LARGEST:
+    largest = LARGEST[dimensions]
+    if claimed > largest:
         raise UserError(
             f"{path} claims to hold {claimed:,} bytes of {KINDS[dimensions]}; "
-            f"use a file of at most {LARGEST:,} bytes."
+            f"use a file of at most {largest:,} bytes."
         )
+    if not claimed and any(shape):
+        raise UserError(f"{path} claims to hold images of no pixels; get the file again.")
     short = f"{path} is cut short: its header claims {claimed:,} bytes of {KINDS[dimensions]}"
     if claimed > most:
         raise UserError(f"{short}, more than the file can hold; get the file again.")

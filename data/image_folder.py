@@ -11,12 +11,14 @@ class:
     <path>/train/<class>/*.png   <path>/test/<class>/*.png
 """
 
+import os
 from pathlib import Path
 
 import numpy as np
 
 from data import idx, pictures
 from data.errors import UserError
+from data.files import user_path
 from data.images import Images, ImageSets, checked
 
 IDX_NAMES = {"train": "train", "test": "t10k"}
@@ -34,8 +36,8 @@ def load(path: str | Path) -> ImageSets:
       UserError: the path is missing or holds neither layout, a file is damaged or missing, a
         class is empty, or a test class is not among the training classes.
     """
-    folder = Path(path).expanduser()
-    if not folder.is_dir():
+    folder = user_path(path)
+    if not os.path.isdir(folder):
         raise UserError(f"{folder} is not a folder; give the path of a folder of images.")
     if any(folder.glob("*-ubyte*")):
         return checked(_load_idx(folder), str(folder))

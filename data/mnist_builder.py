@@ -16,6 +16,7 @@ import tensorflow_datasets as tfds
 
 from data import idx
 from data.errors import UserError
+from data.files import user_path
 
 CHUNK = 1000  # images in a record; divides both splits
 
@@ -81,7 +82,7 @@ def opened(data_dir: str | Path | None, sums: dict[str, str]) -> UnfoldMnist:
     Raises:
       UserError: what lies there is damaged or was prepared from other raw files.
     """
-    root = Path(data_dir or tfds.core.constants.DATA_DIR).expanduser()
+    root = user_path(data_dir or tfds.core.constants.DATA_DIR)
     folder = root / UnfoldMnist.name
     with _reading(folder):
         builder = UnfoldMnist(root)

@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from data.errors import UserError
+from data.files import unzipped
 from data.raw import RawFile, raw_file
 from data.sentences import Corpus, Sentences
 from data.tagged_files import parsed, text_lines
@@ -31,9 +32,9 @@ LARGEST_MEMBER = 2**26  # bytes; the archive's own are 4 MB
 
 def members(content: bytes, name: str) -> dict[str, bytes]:
     """The files of a gzipped tar archive, by path; links, devices and giants are refused."""
-    found = {}
+    found, content = {}, unzipped(content, name)
     try:
-        with tarfile.open(fileobj=io.BytesIO(content), mode="r:gz") as archive:
+        with tarfile.open(fileobj=io.BytesIO(content), mode="r:") as archive:
             for member in archive:
                 if member.isdir():
                     continue
@@ -42,7 +43,9 @@ def members(content: bytes, name: str) -> dict[str, bytes]:
                 if outside or member.size > LARGEST_MEMBER:
                     raise UserError(f"{name}: {member.name!r} is not a plain file inside it.")
                 found[path] = archive.extractfile(member).read()
-    except (tarfile.TarError, EOFError, OSError) as error:
+    except UserError:
+        raise
+    except Exception as error:  # of many kinds, by tarfile's parser
         raise UserError(f"{name} is not a sound archive ({error}): fetch it anew.") from None
     return found
 
@@ -68,8 +71,8 @@ def corpus(files: dict[str, bytes], kind: str, name: str = ARCHIVE.name) -> Corp
         return {line.strip() for _, line in text_lines(text(member), member) if line.strip()}
 
     sentences = parsed(text(f"{kind}.txt"), f"{kind}.txt", "columns", 1, 3)
-    of = [line.split()[2] for _, line in text_lines(text("sentenceid.txt"), "sentenceid.txt")
-          if line]  # fmt: skip
+    of = [document_of(line, n) for n, line in text_lines(text("sentenceid.txt"), "sentenceid.txt")
+          if line.strip()]  # fmt: skip
     if len(of) != len(sentences.words):
         raise UserError(
             f"{name}: {kind}.txt has {len(sentences.words)} sentences and sentenceid.txt {len(of)}."
@@ -86,6 +89,14 @@ def corpus(files: dict[str, bytes], kind: str, name: str = ARCHIVE.name) -> Corp
     pool = those(rows)
     valid = those([row for row, document in enumerate(of) if document in chosen_by])
     return Corpus(pool, valid, pool, folds=np.array([fold_of[of[row]] for row in rows]))
+
+
+def document_of(line: str, number: int) -> str:
+    """The third column of a line of sentenceid.txt; raises UserError where there is none."""
+    cells = line.split()
+    if len(cells) < 3:
+        raise UserError(f"sentenceid.txt, line {number} names no document: fetch it anew.")
+    return cells[2]
 
 
 def load(kind: str, raw_dir: str | None, download_dir: str | Path) -> Corpus:

@@ -4,13 +4,12 @@ numbers    numbers in English words, and in digits; made, no download
 multi30k   29,000 descriptions of pictures in English (en), German (de) and French (fr)
 """
 
-import gzip
 import hashlib
-from pathlib import Path
 from typing import NamedTuple
 
 from data import number_words
 from data.errors import UserError
+from data.files import read_plain, unzipped
 from data.raw import RawFile, download_folder, raw_file
 
 NAMES = ("numbers", "multi30k")
@@ -148,19 +147,15 @@ def _multi30k(part: str, language: str, data_dir: str, raw_dir: str) -> list[str
     name = f"{part}.{language}"
     file = RawFile("multi30k", f"{name}.gz", (f"{_MULTI30K}{name}.gz",), *_SUMS[name])
     path = raw_file(file, raw_dir or None, download_folder(data_dir))
-    return [line.strip() for line in lines_of(gzip.decompress(path.read_bytes()), path.name)]
+    return [line.strip() for line in lines_of(unzipped(path.read_bytes(), str(path)), path.name)]
 
 
 def _of_files(source: str, target: str) -> Pairs:
     sides = []
-    for path in map(Path, (source.strip(), target.strip())):
-        try:
-            content = path.expanduser().read_bytes()
-            content = gzip.decompress(content) if path.suffix == ".gz" else content
-        except (OSError, EOFError) as error:
-            reason = getattr(error, "strerror", None) or error
-            raise UserError(f"{path} cannot be read ({reason}): name a text file.") from None
-        sides.append([line.strip() for line in lines_of(content, str(path))])
+    for path in (source.strip(), target.strip()):
+        content = read_plain(path, "name a text file")
+        content = unzipped(content, path) if path.endswith(".gz") else content
+        sides.append([line.strip() for line in lines_of(content, path)])
     if len(sides[0]) != len(sides[1]):
         raise UserError(
             f"{source} has {len(sides[0]):,} lines and {target} has {len(sides[1]):,}: line n of "

@@ -17,6 +17,7 @@ from data.images import SIDE
 
 ENDINGS = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp", ".pgm", ".ppm")
 MOST_PIXELS = 50_000_000  # of one picture: what a large camera takes, far below what fills memory
+FORMATS = ("PNG", "JPEG", "BMP", "GIF", "TIFF", "WEBP", "PPM")  # whatever the name says
 DEEP_MODES = ("I", "F")  # more than 8 bits a pixel, which Pillow would cut off at 255
 
 
@@ -44,7 +45,7 @@ def _grey(path: Path) -> np.ndarray:
     try:
         with (
             warnings.catch_warnings(action="error", category=Image.DecompressionBombWarning),
-            Image.open(path) as picture,
+            Image.open(path, formats=FORMATS) as picture,
         ):
             if picture.width * picture.height > MOST_PIXELS:
                 raise _too_large(path)

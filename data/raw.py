@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from data.errors import UserError
+from data.files import user_path
 
 TIMEOUT = 60.0  # seconds without a byte before an address is given up
 BLOCK = 2**20
@@ -33,13 +34,13 @@ class RawFile(NamedTuple):
 def chosen_raw_dir(raw_dir: str | Path | None) -> Path | None:
     """The folder of raw files: the one given, else environment variable UNFOLD_RAW_DIR's."""
     chosen = raw_dir or os.environ.get("UNFOLD_RAW_DIR")
-    return Path(chosen).expanduser() if chosen else None
+    return user_path(chosen) if chosen else None
 
 
 def download_folder(data_dir: str) -> Path:
     """Where downloads are kept: below `data_dir`, or where TFDS keeps its data."""
     root = data_dir or os.environ.get("TFDS_DATA_DIR") or "~/tensorflow_datasets"
-    return Path(root).expanduser() / "downloads"
+    return user_path(root) / "downloads"
 
 
 def raw_file(file: RawFile, raw_dir: str | Path | None, download_dir: str | Path) -> Path:
@@ -57,7 +58,7 @@ def raw_file(file: RawFile, raw_dir: str | Path | None, download_dir: str | Path
     """
     chosen = chosen_raw_dir(raw_dir)
     if chosen is None:
-        return _downloaded(file, Path(download_dir).expanduser() / file.dataset / file.name)
+        return _downloaded(file, user_path(download_dir) / file.dataset / file.name)
     path = chosen / file.dataset / file.name
     if not path.exists():
         raise UserError(f"{path} is missing: put {file.description} there.")

@@ -42,7 +42,7 @@ def phrases(line: str, where: str) -> list[tuple[int, list[str]]]:
             found.append((label, words))
             if stack:
                 stack[-1][1].extend(words)
-        elif stack and stack[-1][0] is None and token in "01234":
+        elif stack and stack[-1][0] is None and token in tuple("01234"):
             stack[-1][0] = int(token)
         elif stack and stack[-1][0] is not None and token not in "()":
             stack[-1][1].append(token.replace("\\/", "/").replace("\\*", "*"))

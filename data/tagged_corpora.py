@@ -7,10 +7,12 @@ ud_english_ewt   parts of speech in weblogs, mails and reviews
 sst2, sst5       the sentiment of a sentence (data/sst.py)
 """
 
+import os
 from pathlib import Path
 
 from data import grammar, mpqa, sst
 from data.errors import UserError
+from data.files import user_path
 from data.raw import RawFile, download_folder, raw_file
 from data.sentences import Corpus, Sentences
 from data.tagged_files import parsed, read_tagged
@@ -88,11 +90,11 @@ def load(
         raise UserError(
             f"--dataset={name}: choose {', '.join(NAMES)}, or a path such as ./{name}.txt."
         )
-    return _own(Path(name).expanduser(), form, token, label, feature)
+    return _own(user_path(name), form, token, label, feature)
 
 
 def _own(path: Path, *columns) -> Corpus:
-    if not path.is_dir():
+    if not os.path.isdir(path):  # says no of a name too long, too
         train, test = _apart(read_tagged(path, *columns))
         return Corpus(*_apart(train, len(test.words)), test)
     parts = {}

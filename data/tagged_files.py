@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from data.errors import UserError
+from data.files import read_plain
 from data.sentences import Sentences
 
 FORMATS = ("auto", "columns", "conllu", "slashes")
@@ -34,11 +35,7 @@ def read_tagged(
       UserError: the file cannot be read, is empty or not UTF-8, or a line is not in the format;
         names file and line.
     """
-    path = Path(path).expanduser()
-    try:
-        content = path.read_bytes()
-    except OSError as error:
-        raise UserError(f"{path} cannot be read ({error.strerror}): name a text file.") from None
+    content = read_plain(path, "name a text file")
     return parsed(content, str(path), form, token, label, feature)
 
 

@@ -7,6 +7,7 @@ from typing import NamedTuple, TypeVar
 import numpy as np
 
 from data.errors import UserError
+from data.files import read_plain
 
 Symbols = TypeVar("Symbols", str, list)
 
@@ -60,12 +61,7 @@ def encoded(text: str, unit: str) -> bytes:
 
 def read_file(path: str | Path, unit: str) -> str:
     """A user's own file as text; raises UserError where there is none to read."""
-    path = Path(path).expanduser()
-    try:
-        content = path.read_bytes()
-    except OSError as error:
-        raise UserError(f"{path} cannot be read ({error.strerror}): name a text file.") from None
-    return decoded(content, unit, str(path))
+    return decoded(read_plain(path, "name a text file"), unit, str(path))
 
 
 def in_three(text: Symbols, valid_percent: float, test_percent: float) -> tuple[Symbols, ...]:

@@ -1,9 +1,10 @@
 """Vectors of words: files of them in the text format of word2vec and GloVe, and making some.
 
 A line is a word and its numbers, with blanks between; word2vec's first line, with two counts, may
-be there or not.
+be there or not. It is held against what follows: no memory is taken for what it claims.
 """
 
+import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
@@ -13,35 +14,35 @@ from scipy import sparse
 from scipy.sparse.linalg import svds
 
 from data.errors import UserError
+from data.files import read_plain
 from data.tagged_files import text_lines
+
+HEADER = re.compile(r"([0-9]{1,18})\s+([0-9]{1,18})")  # how many vectors, and their length
 
 
 def read_vectors(path: str | Path) -> tuple[list[str], np.ndarray]:
     """Words, and float32 [V, D]; of a word that comes twice, the first vector.
 
     Raises:
-      UserError: the file cannot be read or is empty, a line has too many or too few numbers or
-        something else in their place; names file and line.
+      UserError: the file cannot be read, is empty or not as long as its first line says, a line
+        has too many or too few numbers or something else in their place; names file and line.
     """
-    path = Path(path).expanduser()
-    try:
-        content = path.read_bytes()
-    except OSError as error:
-        raise UserError(
-            f"{path} cannot be read ({error.strerror}): name a file of vectors by --vectors, or "
-            "make one with ./launch.sh tagger vectors."
-        ) from None
-    return parse_vectors(content, str(path))
+    advice = "name a file of vectors by --vectors, or make one with ./launch.sh tagger vectors"
+    return parse_vectors(read_plain(path, advice), str(path))
 
 
 def parse_vectors(content: bytes, name: str) -> tuple[list[str], np.ndarray]:
     """`read_vectors` of a file's bytes; `name` is for errors."""
     found: dict[str, np.ndarray] = {}
-    width = None
+    width, rows, claimed = None, 0, None
     for number, line in text_lines(content, name):
         cells = line.rstrip().split(" ") if " " in line.rstrip() else line.split()
-        if not line.strip() or (number == 1 and _is_header(cells)):
+        if not line.strip():
             continue
+        if number == 1 and (header := HEADER.fullmatch(line.strip())):
+            claimed = tuple(map(int, header.groups()))
+            continue
+        rows += 1
         try:
             vector = np.array(cells[1:], np.float32)
         except ValueError:
@@ -59,11 +60,12 @@ def parse_vectors(content: bytes, name: str) -> tuple[list[str], np.ndarray]:
         found.setdefault(cells[0], vector)
     if not found:
         raise UserError(f"{name} holds no vectors: name a file with a word and numbers a line.")
+    if claimed not in (None, (rows, width)):
+        raise UserError(
+            f"{name} claims {claimed[0]:,} vectors of {claimed[1]:,} numbers in its first line, and "
+            f"{rows:,} of {width:,} follow: get the file again, or leave that line out."
+        )
     return list(found), np.stack(list(found.values()))
-
-
-def _is_header(cells: Sequence[str]) -> bool:
-    return len(cells) == 2 and all(cell.isdigit() for cell in cells)
 
 
 def written_vectors(words: Sequence[str], vectors: np.ndarray) -> Iterator[str]:
