@@ -144,7 +144,8 @@ def run(config: Config) -> dict:
     params = first_parameters(config, model, config.seed)
 
     optimizer = make_optimizer(config, pass_steps)
-    step = make_step(make_loss(model), optimizer, jax.random.key(config.seed))
+    key = jax.random.key(config.seed)
+    step = make_step(make_loss(model), optimizer, key, dtype=config.dtype)
     mesh = mesh_for(config.batch_size)
     state = init_state(params, optimizer, carry=model.carry(config.batch_size))
     nats = make_surprises(model)

@@ -48,6 +48,13 @@ class Shared:
         identity=False,
     )
     seed: int = option(0, "of parameters, order and noise", least=0, most=2**31 - 1)
+    dtype: str = option(
+        "float32", "of the operands of a training step's products; sums and parameters are float32",
+        choices=("float32", "bfloat16"),
+    )
+    deterministic: bool = option(
+        False, "the same bytes from every run on a GPU, as on a CPU anyway", identity=False
+    )
     num_steps: int = option(1000, "updates of the parameters", least=1, most=2**31 - 1)
     batch_size: int = option(1, "examples in a step, over all devices", least=1, most=65_536)
     learning_rate: float = option(0.1, "first step size of the optimiser", least=0.0)

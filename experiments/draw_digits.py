@@ -135,7 +135,8 @@ def run(config: Config) -> dict:
     model = RowWriter(make_cell(config), CLASSES, side)
     mesh, optimizer = mesh_for(config.batch_size), make_optimizer(config, 1)
     params = jax.jit(model.init)(jax.random.key(config.seed))
-    step = make_step(make_loss(model), optimizer, jax.random.key(config.seed))
+    key = jax.random.key(config.seed)
+    step = make_step(make_loss(model), optimizer, key, dtype=config.dtype)
     measure = make_measure(model)
     cuts = evaluation_batches(mesh, test, 200)
 

@@ -170,7 +170,7 @@ def run(config: Config) -> dict:
 
     optimizer = make_optimizer(config, net, train_set)
     key = jax.random.key(config.seed)
-    step = make_step(make_loss(config, net), optimizer, key, config.chunk_size)
+    step = make_step(make_loss(config, net), optimizer, key, config.chunk_size, config.dtype)
     mesh = mesh_for(config.batch_size)
     state = placed(mesh, init_state(params, optimizer, variables=variables))
     batches = make_batches(config, train_set, mesh)

@@ -212,7 +212,8 @@ def run(config: Config) -> dict:
     mesh, rows = mesh_for(config.batch_size), own_rows(config.batch_size)
     params = jax.jit(model.init)(jax.random.key(config.seed))
     state = placed(mesh, init_state(params, optimizer))
-    step = make_step(make_loss(config, model), optimizer, jax.random.key(config.seed))
+    key = jax.random.key(config.seed)
+    step = make_step(make_loss(config, model), optimizer, key, dtype=config.dtype)
     measure = jax.jit(lambda params, cut: measured(config, model, params, *cut)[1])
     cuts = evaluation_batches(mesh, test, 512)
 

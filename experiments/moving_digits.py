@@ -176,7 +176,8 @@ def run(config: Config) -> dict:
     test = films(np.random.default_rng(TEST_SEED), digits.test, config.test_films)
     mesh, optimizer = mesh_for(config.batch_size), make_optimizer(config)
     params = jax.jit(model.init)(jax.random.key(config.seed))
-    step = make_step(make_loss(model), optimizer, jax.random.key(config.seed))
+    key = jax.random.key(config.seed)
+    step = make_step(make_loss(model), optimizer, key, dtype=config.dtype)
     measure = jax.jit(lambda params, cut: measured(model, params, cut))
     cuts = [test[at : at + TEST_BATCH] for at in range(0, len(test), TEST_BATCH)]
 

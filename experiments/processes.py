@@ -17,6 +17,7 @@ from jax.experimental import multihost_utils
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 from data.errors import UserError
+from experiments import xla
 from experiments.config import Shared
 from experiments.mesh import one_call_at_a_time
 
@@ -30,6 +31,8 @@ def start(config: Shared) -> None:
     Raises:
       UserError: the flags do not fit together, or no cluster is found.
     """
+    if config.deterministic:
+        xla.make_deterministic()
     if config.num_cpu_devices > 1:
         jax.config.update("jax_num_cpu_devices", config.num_cpu_devices)
     if not wanted(config, os.environ):

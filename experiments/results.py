@@ -59,6 +59,7 @@ def finish(
         "seconds": round(trained.seconds, 1),
         "examples_per_second": round(config.num_steps * config.batch_size / trained.seconds, 1),
         "seed": config.seed,
+        "dtype": config.dtype,
     }
     write_json(workdir.result, result)
     print_table(result)

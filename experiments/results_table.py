@@ -3,7 +3,8 @@
     ./launch.sh results add runs/lenet5/paper ...    takes finished runs over
     ./launch.sh results                              writes the tables into README.md anew
 
-`experiments/results/<experiment>-<preset>.json` is a run's result.json, or several by seed;
+`experiments/results/<experiment>-<preset>.json` is a run's result.json, or several by seed, and
+`<experiment>-<preset>-bfloat16.json` that of a run with such products;
 `experiments/results/speed/<name>.json` is what `./launch.sh speed <name> --out=` wrote.
 """
 
@@ -31,12 +32,19 @@ def add(workdirs: Sequence[str]) -> None:
     """Takes the result.json of each folder over; runs that differ in their seed go side by side."""
     for folder in workdirs:
         result = json.loads((pathlib.Path(folder) / "result.json").read_text(encoding="utf-8"))
-        path = FOLDER / f"{result['experiment']}-{result['preset']}.json"
+        path = FOLDER / f"{name_of(result)}.json"
         runs = by_seed(path) if path.exists() else {}
         runs[str(result["seed"])] = result
         FOLDER.mkdir(exist_ok=True)
         runs = dict(sorted(runs.items()))
         write_json(path, runs if len(runs) > 1 else result)
+
+
+def name_of(result: Mapping[str, Any]) -> str:
+    """What the file of a result is called, without its ending."""
+    dtype = result.get("dtype", "float32")
+    parts = [result["experiment"], result["preset"], *([dtype] if dtype != "float32" else [])]
+    return "-".join(parts)
 
 
 def by_seed(path: pathlib.Path) -> dict[str, dict[str, Any]]:
@@ -59,10 +67,12 @@ def _row(runs: list[Mapping[str, Any]]) -> str:
     if len(values) > 1:
         reached += f" (mean of {len(values)} seeds: {', '.join(f'{v:{form}}' for v in values)})"
     paper = first["paper"].get(name, {"value": "", "kind": "", "source": ""})
-    preset = "" if first["preset"] == "quick" else f" --preset={first['preset']}"
+    flags = "" if first["preset"] == "quick" else f" --preset={first['preset']}"
+    if first.get("dtype", "float32") != "float32":
+        flags += f" --dtype={first['dtype']}"
     minutes = sum(run["seconds"] for run in runs) / len(runs) / 60
     cells = (
-        f"`./launch.sh {first['experiment']}{preset}`",
+        f"`./launch.sh {first['experiment']}{flags}`",
         f"{minutes:.1f} min",
         name.replace("_", " "),
         reached,

@@ -204,5 +204,5 @@ def over_copies(function):
 
 
 def squares(tree) -> jax.Array:
-    """The sum of all squares."""
-    return sum(jnp.vdot(leaf, leaf) for leaf in jax.tree.leaves(tree))
+    """The sum of all squares, which are float32 in whatever precision a step is computed."""
+    return sum(jnp.vdot(leaf, leaf, precision="float32") for leaf in jax.tree.leaves(tree))

@@ -22,6 +22,7 @@ import optax
 
 from experiments.failures import Diverged
 from experiments.mesh import one_call_at_a_time
+from experiments.precision import in_precision
 
 Tree = Any
 Loss = Callable[[Tree, Tree, Tree, Tree, jax.Array], tuple[jax.Array, tuple[Tree, Tree, Tree]]]
@@ -103,9 +104,13 @@ def make_step(
     optimizer: optax.GradientTransformation,
     key: jax.Array,
     chunk_size: int | None = None,
+    dtype: str = "float32",
 ) -> Step:
-    """One update by the gradient of `loss`; randomness is `fold_in(key, step)`."""
-    gradient = gradient_of(loss, chunk_size)
+    """One update by the gradient of `loss`; randomness is `fold_in(key, step)`.
+
+    `dtype` is that of the products on the way to the loss and back (`experiments.precision`).
+    """
+    gradient = in_precision(dtype, gradient_of(loss, chunk_size))
 
     def step(state: TrainState, batch: Tree) -> tuple[TrainState, dict[str, Ratio]]:
         (value, (variables, carry, metrics)), grads = gradient(

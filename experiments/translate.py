@@ -196,20 +196,25 @@ def run(config: Config) -> dict:
                       stretch=config.steps_per_call, multiple=mesh.size)  # fmt: skip
     words = config.batch_size * float(sentences.train.lengths[:, 1].mean())
     optimizer = make_optimizer(config, int(buckets.steps_in_a_pass))
-    step = make_step(make_loss(config, model, words), optimizer, jax.random.key(config.seed))
+    key = jax.random.key(config.seed)
+    step = make_step(make_loss(config, model, words), optimizer, key, dtype=config.dtype)
     params = first_parameters(config, model, config.seed)
     translator = Translator(model, vocabularies, config.reverse, sentences.growth, config.beam,
                             config.length_power)  # fmt: skip
     perplexity = make_perplexity(model, sentences.shapes)
     translations = []
 
+    def translate(params) -> None:
+        """The test set, best first."""
+        best = translator.translate(params, corpus.test.sources)
+        translations[:] = [hypotheses[0].text for hypotheses in best]
+
     def evaluated(state) -> dict:
         """The validation's perplexity at each pause; the test, translated, at the end."""
         params = here(state.params)
         found = {"valid": {"perplexity": perplexity(params, sentences.valid)}}
         if int(state.step) == config.num_steps:
-            best = translator.translate(params, corpus.test.sources)
-            translations[:] = [hypotheses[0].text for hypotheses in best]
+            translate(params)
             found["test"] = scores(config, translations, corpus.test.targets) | {
                 "perplexity": perplexity(params, sentences.test)
             }
@@ -222,6 +227,8 @@ def run(config: Config) -> dict:
                        "gradient_norm": means["gradient_norm"]},
         facts=facts(corpus, vocabularies, sentences), alike=buckets.alike,
     )  # fmt: skip
+    if not translations:  # the run had ended before
+        translate(trained.state.params)
     result = finish("translate", config, trained, workdir=workdir, metrics=other,
                     paper=published(config))  # fmt: skip
     for signature in signatures(config):

@@ -177,7 +177,8 @@ def run(config: Config) -> dict:
 
     optimizer = make_optimizer(config, pass_steps)
     loss = make_loss(model, config.sum_over_time)
-    step = make_step(loss, optimizer, jax.random.key(config.seed))
+    key = jax.random.key(config.seed)
+    step = make_step(loss, optimizer, key, dtype=config.dtype)
     mesh = mesh_for(config.batch_size)
     state = init_state(params, optimizer, carry=model.carry(config.batch_size))
     surprises = make_surprises(model)

@@ -1,9 +1,9 @@
-"""The one XLA fault that these experiments must stay clear of.
+"""XLA's flags: around the one fault that these experiments must stay clear of, and determinism.
 
 jaxlib 0.10.2 and 0.11.0 compile some reductions wrongly on a CPU: the squared length of `matrix @
 row`, taken for 32,769 or more float32 rows by `jit(vmap(...))`, is wrong in the last rows, with no
 word of warning (https://github.com/jax-ml/jax/issues/39103); others crash. An empty list of fusion
-types avoids both. XLA reads its flags once, when the first backend starts, so this has to come
+types avoids both. XLA reads its flags once, when the first backend starts, so they have to be set
 before the first computation.
 """
 
@@ -14,6 +14,9 @@ import warnings
 
 FAULTY = ("0.10.2", "0.11.0")
 FLAG = "--xla_cpu_experimental_ynn_fusion_type"
+# XLA: "guarantees run-to-run determinism on GPU"; it rules out kernels chosen by a race of their
+# times, and sums by atomic additions. Other backends know the flag and have no use for it.
+DETERMINISTIC = "--xla_gpu_deterministic_ops"
 
 
 def jaxlib_version() -> str | None:
@@ -40,7 +43,18 @@ def started() -> bool:
 def avoid_miscompiled_reductions() -> None:
     """Sets `XLA_FLAGS`, or warns where that comes too late or cannot be done."""
     flags = os.environ.get("XLA_FLAGS", "")
-    wanted = cured(flags, jaxlib_version())
+    fault = f"jaxlib {jaxlib_version()} compiles some CPU reductions wrongly"
+    _set(flags, cured(flags, jaxlib_version()), fault, f"{FLAG}=")
+
+
+def make_deterministic() -> None:
+    """The same bytes from the same run on a GPU too; a flag of the user's own stands."""
+    flags = os.environ.get("XLA_FLAGS", "")
+    wanted = flags if DETERMINISTIC in flags else f"{flags} {DETERMINISTIC}=true".lstrip()
+    _set(flags, wanted, "--deterministic is asked for", f"{DETERMINISTIC}=true")
+
+
+def _set(flags: str, wanted: str, reason: str, missing: str) -> None:
     if wanted == flags:
         return
     if flags and not flags.lstrip().startswith("-"):
@@ -51,8 +65,7 @@ def avoid_miscompiled_reductions() -> None:
         os.environ["XLA_FLAGS"] = wanted
         return
     warnings.warn(
-        f"jaxlib {jaxlib_version()} compiles some CPU reductions wrongly, and {problem}: "
-        f"put {FLAG}= among XLA's flags before JAX starts",
+        f"{reason}, and {problem}: put {missing} among XLA's flags before JAX starts",
         RuntimeWarning,
-        stacklevel=2,
+        stacklevel=3,
     )

@@ -59,6 +59,16 @@ def test_environment_is_set_once(faulty):
     assert os.environ["XLA_FLAGS"] == EMPTY
 
 
+def test_determinism_is_asked_for_beside_other_flags(faulty):
+    faulty.setenv("XLA_FLAGS", EMPTY)
+    xla.make_deterministic()
+    xla.make_deterministic()
+    assert os.environ["XLA_FLAGS"] == f"{EMPTY} --xla_gpu_deterministic_ops=true"
+    faulty.setenv("XLA_FLAGS", "--xla_gpu_deterministic_ops=false")
+    xla.make_deterministic()
+    assert os.environ["XLA_FLAGS"] == "--xla_gpu_deterministic_ops=false"
+
+
 def test_too_late_is_said(faulty):
     faulty.setattr(xla, "started", lambda: True)
     with pytest.warns(RuntimeWarning, match="JAX has started already"):
