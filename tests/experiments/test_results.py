@@ -18,12 +18,25 @@ def test_readme_tables_are_the_result_files():
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
 def test_a_result_file_is_a_run_of_what_it_is_named_after(path):
     for seed, run in results_table.by_seed(path).items():
-        assert path.stem == f"{run['experiment']}-{run['preset']}"
+        assert path.stem == results_table.name_of(run)
         assert run["seed"] == int(seed)
         presets = importlib.import_module(f"experiments.{run['experiment']}").PRESETS
         assert run["steps"] == presets[run["preset"]].num_steps
         for name, figure in run["paper"].items():
             assert name in run["metrics"] and figure["kind"] in ("paper", "quoted", "unverified")
+
+
+def test_a_run_in_bfloat16_is_another_row(tmp_path, monkeypatch):
+    monkeypatch.setattr(results_table, "FOLDER", tmp_path / "results")
+    run = {"experiment": "e", "preset": "quick", "metrics": {"test_error_percent": 1.0},
+           "paper": {}, "seconds": 60.0, "seed": 0}  # fmt: skip
+    for dtype in ("float32", "bfloat16"):
+        folder = tmp_path / dtype
+        folder.mkdir()
+        (folder / "result.json").write_text(json.dumps(run | {"dtype": dtype}))
+        results_table.add([str(folder)])
+    found = [line.split("|")[1] for line in results_table.rows().splitlines()]
+    assert sorted(found) == [" `./launch.sh e --dtype=bfloat16` ", " `./launch.sh e` "]
 
 
 def test_runs_of_several_seeds_stand_side_by_side(tmp_path, monkeypatch):
