@@ -53,7 +53,7 @@ class Shared:
         choices=("float32", "bfloat16"),
     )
     deterministic: bool = option(
-        False, "the same bytes from every run on a GPU, as on a CPU anyway", identity=False
+        False, "the same bytes from every run on a GPU, as on a CPU anyway"
     )
     num_steps: int = option(1000, "updates of the parameters", least=1, most=2**31 - 1)
     batch_size: int = option(1, "examples in a step, over all devices", least=1, most=65_536)
