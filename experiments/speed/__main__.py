@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from absl import flags
 
 from data.errors import UserError
-from experiments.speed import interleaved, lenet5, recurrent, recurrent_memory, translate
+from experiments.speed import interleaved, lenet5, recurrent, recurrent_memory, tagger, translate
 from experiments.workdir import write_json, write_whole
 
 Rows = list[dict[str, Any]]
@@ -27,6 +27,7 @@ class Benchmark(NamedTuple):
 BENCHMARKS = {
     "lenet5": Benchmark(lambda rounds, only: lenet5.benchmark(rounds)),
     "recurrent": Benchmark(recurrent.benchmark),
+    "tagger": Benchmark(tagger.benchmark, columns=tagger.COLUMNS),
     "translate": Benchmark(translate.benchmark),
     "word_lm": Benchmark(
         lambda rounds, only: recurrent.benchmark(rounds, only, recurrent.WORD_MODELS)

@@ -193,8 +193,9 @@ def print_rows(all_rows: list[dict[str, Any]], columns: Iterable[str] = COLUMNS)
     """The table on standard output; a ratio above 1 is ours faster."""
     table = rich.table.Table()
     for column in columns:
-        numbers = isinstance(all_rows[0][column], int | float)
+        numbers = any(isinstance(row.get(column), int | float) for row in all_rows)
         table.add_column(column, justify="right" if numbers else "left")
     for row in all_rows:
-        table.add_row(*("" if row[c.header] is None else str(row[c.header]) for c in table.columns))
+        cells = (row.get(column.header) for column in table.columns)
+        table.add_row(*("" if cell is None else str(cell) for cell in cells))
     rich.console.Console(width=120).print(table)

@@ -23,7 +23,7 @@ CLIP = 5.0  # of each entry of the gradient; the tanh nets alone
 class Workload:
     """A net that names one of `outputs` classes at every step of its sequences."""
 
-    cell: str  # tanh, gru (reset after) or lstm
+    cell: str  # tanh, relu (with `lengths`), gru (reset after) or lstm
     hidden: int
     steps: int  # T
     batch: int
@@ -67,7 +67,15 @@ WORD_MODELS = {  # the steps of experiments.word_lm
         "lstm", 650, 35, 20, 10_000, 10_000, layers=2, embedding=650, clip_norm=5.0, dropout=0.5
     ),
 }
-ALL = WORKLOADS | WORD_MODELS
+TAGGERS = {  # of experiments.tagger, above the words' vectors
+    "opinion: ReLU 3 x 25 both ways, 300 inputs, lengths to T 40, batch 80": Workload(
+        "relu", 25, 40, 80, 300, 3, layers=3, lengths=True
+    ),
+    "chunking: LSTM 100 both ways, 110 inputs, lengths to T 40, batch 32": Workload(
+        "lstm", 100, 40, 32, 110, 23, lengths=True
+    ),
+}
+ALL = WORKLOADS | WORD_MODELS | TAGGERS
 
 
 def example_batch(workload: Workload) -> dict[str, np.ndarray]:

@@ -15,17 +15,23 @@ from nets.cells import GRU, LSTM, RNN, fold
 from nets.language_model import Dropout, LanguageModel
 from nets.unroll import both_directions, checkpointed, unroll_layers
 
+CELLS = {
+    "tanh": RNN,
+    "relu": lambda hidden: RNN(hidden, jax.nn.relu),
+    "gru": lambda hidden: GRU(hidden, reset_after=True),
+    "lstm": LSTM,
+}
+
 
 def model_of(workload: Workload) -> LanguageModel:
     """The net of a workload of symbols: the character RNN's own."""
-    make = {"tanh": RNN, "gru": lambda hidden: GRU(hidden, reset_after=True), "lstm": LSTM}
-    cells = (make[workload.cell](workload.hidden),) * workload.layers
+    cells = (CELLS[workload.cell](workload.hidden),) * workload.layers
     return LanguageModel(cells, workload.inputs, workload.embedding, Dropout(workload.dropout))
 
 
 def pairs_of(workload: Workload) -> list:
     """A forward and a backward cell for each layer of a workload of vectors."""
-    return [(RNN(workload.hidden),) * 2] * workload.layers
+    return [(CELLS[workload.cell](workload.hidden),) * 2] * workload.layers
 
 
 def init(workload: Workload, key: jax.Array) -> dict:

@@ -10,8 +10,8 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from experiments.speed.interleaved import serve
 from experiments.speed.lenet5 import RATE, example_images
+from experiments.speed.torch_steps import serve_step, training_step
 from nets.bitmaps import digit_bitmaps
 from nets.lenet import TABLE_I
 
@@ -67,15 +67,7 @@ def stepper(form: str, batch: int):
         return whole_step(net, xs, labels)
     loss_of = torch.compile(net) if "compiled" in form else net
     optimizer = torch.optim.SGD(net.parameters(), lr=RATE, fused=True)
-
-    def step():
-        loss = loss_of(xs, labels)
-        loss.backward()
-        optimizer.step()
-        optimizer.zero_grad(set_to_none=True)
-        return loss
-
-    return step
+    return training_step(lambda: loss_of(xs, labels), optimizer)
 
 
 def whole_step(net: LeNet5, xs: torch.Tensor, labels: torch.Tensor):
@@ -101,5 +93,4 @@ def whole_step(net: LeNet5, xs: torch.Tensor, labels: torch.Tensor):
 
 
 if __name__ == "__main__":
-    torch.manual_seed(0)
-    serve(stepper(sys.argv[1], int(sys.argv[2])), lambda loss: loss.detach().item())
+    serve_step(lambda: stepper(sys.argv[1], int(sys.argv[2])))

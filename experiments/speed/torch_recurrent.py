@@ -5,6 +5,7 @@ The same net, loss and update as ours. `eager` and `compiled` go through PyTorch
 over all steps at once, or a look-up of rows where the vocabulary is small.
 """
 
+import functools
 import sys
 
 import torch
@@ -12,11 +13,12 @@ import torch.nn.functional as F
 from torch import nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
-from experiments.speed.interleaved import serve
 from experiments.speed.recurrent import ALL, CLIP, RATE, Workload, example_batch
+from experiments.speed.torch_steps import serve_step, training_step
 
 PADDING = -100  # the target that cross_entropy leaves out
-LAYERS = {"tanh": nn.RNN, "gru": nn.GRU, "lstm": nn.LSTM}
+RELU = functools.partial(nn.RNN, nonlinearity="relu")
+LAYERS = {"tanh": nn.RNN, "relu": RELU, "gru": nn.GRU, "lstm": nn.LSTM}
 
 
 class Net(nn.Module):
@@ -92,6 +94,11 @@ def tanh_step(carry, drive, w, b):
     return h, h
 
 
+def relu_step(carry, drive, w, b):
+    h = torch.relu(torch.addmm(drive, carry[0], w))
+    return h, h
+
+
 def gru_step(carry, drive, w, b):
     h, _ = carry
     sums, width = torch.addmm(b, h, w), h.shape[1]
@@ -108,7 +115,7 @@ def lstm_step(carry, drive, w, b):
     return torch.sigmoid(o) * torch.tanh(c), c
 
 
-STEPS = {"tanh": tanh_step, "gru": gru_step, "lstm": lstm_step}
+STEPS = {"tanh": tanh_step, "relu": relu_step, "gru": gru_step, "lstm": lstm_step}
 
 
 def tensors(workload: Workload) -> dict[str, torch.Tensor]:
@@ -129,20 +136,14 @@ def stepper(form: str, workload: Workload):
         net.parameters(), lr=RATE, fused=True
     )
 
-    def step():
-        loss = loss_of(**batch)
-        loss.backward()
+    def clip():
         if workload.clipped:
             nn.utils.clip_grad_value_(net.parameters(), CLIP)
         if workload.clip_norm:
             nn.utils.clip_grad_norm_(net.parameters(), workload.clip_norm)
-        optimizer.step()
-        optimizer.zero_grad(set_to_none=True)
-        return loss
 
-    return step
+    return training_step(lambda: loss_of(**batch), optimizer, clip)
 
 
 if __name__ == "__main__":
-    torch.manual_seed(0)
-    serve(stepper(sys.argv[1], ALL[sys.argv[2]]), lambda loss: loss.detach().item())
+    serve_step(lambda: stepper(sys.argv[1], ALL[sys.argv[2]]))

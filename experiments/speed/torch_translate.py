@@ -11,7 +11,7 @@ from torch import nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 from data.vocabulary import BEGIN, END
-from experiments.speed.interleaved import serve
+from experiments.speed.torch_steps import serve_step, training_step
 from experiments.speed.translate import BEAM, STEPS, TRAINING, example_batch, preset
 
 PADDING = -100  # the target that cross_entropy leaves out
@@ -118,17 +118,11 @@ def stepper(form: str, name: str):
     loss_of = torch.compile(net) if form == "compiled" else net
     optimizer = torch.optim.Adam(net.parameters(), lr=config.learning_rate, fused=True)
 
-    def step():
-        loss = loss_of(**batch)
-        loss.backward()
+    def clip():
         nn.utils.clip_grad_norm_(net.parameters(), config.clip_norm)
-        optimizer.step()
-        optimizer.zero_grad(set_to_none=True)
-        return loss
 
-    return step
+    return training_step(lambda: loss_of(**batch), optimizer, clip)
 
 
 if __name__ == "__main__":
-    torch.manual_seed(0)
-    serve(stepper(sys.argv[1], sys.argv[2]), lambda result: result.sum().item())
+    serve_step(lambda: stepper(sys.argv[1], sys.argv[2]))

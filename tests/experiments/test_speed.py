@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from experiments.speed import __main__ as command
-from experiments.speed import recurrent, recurrent_memory
+from experiments.speed import recurrent, recurrent_memory, tagger
 from experiments.speed.interleaved import Worker, core_counts, rows
 from experiments.speed.recurrent import Workload
 from experiments.speed.recurrent_step import init, make_chunked_loss, make_loss
@@ -16,12 +16,15 @@ from experiments.speed.recurrent_step import init, make_chunked_loss, make_loss
 SMALL = {
     "tanh": Workload("tanh", 5, steps=6, batch=3, inputs=4, outputs=4),
     "both directions": Workload("tanh", 5, 8, 3, inputs=4, outputs=3, layers=2, lengths=True),
+    "relu both ways": Workload("relu", 5, 8, 3, inputs=4, outputs=3, layers=2, lengths=True),
+    "lstm both ways": Workload("lstm", 5, 8, 3, inputs=4, outputs=3, lengths=True),
     "gru": Workload("gru", 5, steps=6, batch=3, inputs=4, outputs=4, embedding=7),
     "lstm": Workload("lstm", 5, 6, 3, inputs=4, outputs=4, layers=2, embedding=7),
     "lstm, many symbols": Workload("lstm", 5, 6, 3, inputs=40, outputs=40, embedding=7),
 }
 ORDER = {  # PyTorch's of the gates
     "tanh": ["hidden"],
+    "relu": ["hidden"],
     "gru": ["reset", "update", "candidate"],
     "lstm": ["input", "forget", "cell", "output"],
 }
@@ -96,7 +99,7 @@ def test_pytorch_has_the_second_biases_alone_beside(workload):
     params = jax.eval_shape(lambda: init(workload, jax.random.key(0)))
     ours = sum(x.size for x in jax.tree.leaves(params))
     theirs = sum(p.numel() for p in Net(workload).parameters())
-    second = {"tanh": 1, "gru": 2, "lstm": 4}[workload.cell]  # d_g is one of PyTorch's three
+    second = {"tanh": 1, "relu": 1, "gru": 2, "lstm": 4}[workload.cell]  # d_g is among
     ways = 2 if workload.lengths else 1
     assert theirs - ours == second * workload.hidden * workload.layers * ways
 
@@ -119,6 +122,19 @@ def test_chunks_have_the_same_loss_and_gradient(chunk):
         for loss in (make_loss(workload), make_chunked_loss(workload, chunk))
     )
     jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, atol=1e-6), whole, chunked)
+
+
+def test_buckets_cost_what_their_words_cost():
+    """Of times that are in proportion to the padded places, what is left is the padding."""
+    cuts = tagger.batches(tagger.example_lengths())
+    places = [cut["steps"] * len(cut["lengths"]) for cut in cuts]
+    *rows, whole = tagger.judged(cuts, [0.01 * n for n in places], cores=1, rounds=1)
+    assert sum(cut["count"] for cut in cuts) >= tagger.SENTENCES // 80
+    for cut, row in zip(cuts, rows, strict=True):
+        assert row["us_per_word"] == pytest.approx(10 * (1 + row["padding_percent"] / 100), 1e-2)
+        assert max(cut["lengths"]) <= cut["steps"] and row["padding_percent"] < 30
+    assert whole["us_per_word"] == pytest.approx(10 * whole["share"], rel=1e-2)
+    assert 1 < whole["share"] < 1.25
 
 
 WORKER = """

@@ -1,0 +1,31 @@
+"""PyTorch's side of every workload: a training step in its usual three lines, and its worker."""
+
+from collections.abc import Callable
+
+import torch
+
+from experiments.speed.interleaved import serve
+
+
+def training_step(
+    loss_of: Callable[[], torch.Tensor],
+    optimizer: torch.optim.Optimizer,
+    clip: Callable[[], object] = lambda: None,
+) -> Callable[[], torch.Tensor]:
+    """A function that makes one step and returns its loss; `clip` changes the gradients."""
+
+    def step():
+        loss = loss_of()
+        loss.backward()
+        clip()
+        optimizer.step()
+        optimizer.zero_grad(set_to_none=True)
+        return loss
+
+    return step
+
+
+def serve_step(make_step: Callable[[], Callable[[], torch.Tensor]]) -> None:
+    """Times a step for `interleaved.Worker`; its net is drawn from seed 0."""
+    torch.manual_seed(0)
+    serve(make_step(), lambda result: result.sum().item())
