@@ -99,7 +99,7 @@ def test_pytorch_has_the_second_biases_alone_beside(workload):
     params = jax.eval_shape(lambda: init(workload, jax.random.key(0)))
     ours = sum(x.size for x in jax.tree.leaves(params))
     theirs = sum(p.numel() for p in Net(workload).parameters())
-    second = {"tanh": 1, "relu": 1, "gru": 2, "lstm": 4}[workload.cell]  # d_g is among
+    second = {"tanh": 1, "relu": 1, "gru": 2, "lstm": 4}[workload.cell]  # d_g is one of PyTorch's
     ways = 2 if workload.lengths else 1
     assert theirs - ours == second * workload.hidden * workload.layers * ways
 
@@ -132,7 +132,7 @@ def test_buckets_cost_what_their_words_cost():
     assert sum(cut["count"] for cut in cuts) >= tagger.SENTENCES // 80
     for cut, row in zip(cuts, rows, strict=True):
         assert row["us_per_word"] == pytest.approx(10 * (1 + row["padding_percent"] / 100), 1e-2)
-        assert max(cut["lengths"]) <= cut["steps"] and row["padding_percent"] < 30
+        assert max(cut["lengths"]) <= cut["steps"] and 0.75 < row["share"] < 1.25
     assert whole["us_per_word"] == pytest.approx(10 * whole["share"], rel=1e-2)
     assert 1 < whole["share"] < 1.25
 
