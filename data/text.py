@@ -108,4 +108,4 @@ def codes_of(text: str, symbols: str) -> np.ndarray:
 
 def text_of(codes: np.ndarray, symbols: str) -> str:
     """The text of codes [T]."""
-    return "".join(symbols[code] for code in codes)
+    return "".join(symbols[code] for code in np.asarray(codes))

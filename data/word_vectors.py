@@ -62,7 +62,7 @@ def parse_vectors(content: bytes, name: str) -> tuple[list[str], np.ndarray]:
         raise UserError(f"{name} holds no vectors: name a file with a word and numbers a line.")
     if claimed not in (None, (rows, width)):
         raise UserError(
-            f"{name} claims {claimed[0]:,} vectors of {claimed[1]:,} numbers in its first line, and "
+            f"{name} claims {claimed[0]:,} vectors of {claimed[1]:,} numbers in its first line and "
             f"{rows:,} of {width:,} follow: get the file again, or leave that line out."
         )
     return list(found), np.stack(list(found.values()))

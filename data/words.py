@@ -80,5 +80,5 @@ def codes_of_words(words: Sequence[str], symbols: Sequence[str]) -> np.ndarray:
 
 def text_of_words(codes: Iterable[int], symbols: Sequence[str]) -> str:
     """Words with blanks between them, and a new line for END."""
-    lines = " ".join(symbols[code] for code in codes).split(END)
+    lines = " ".join(symbols[code] for code in np.asarray(codes)).split(END)
     return "\n".join(line.strip() for line in lines)

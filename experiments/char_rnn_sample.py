@@ -4,7 +4,7 @@ import sys
 
 from data.text import codes_of, decoded, encoded, text_of
 from experiments.language_net import make_model
-from experiments.text_sample import Sample, trained, write_sample, writer, written
+from experiments.text_sample import Sample, trained_writer, write_sample, writer, written
 from experiments.workdir import Workdir
 from nets.language_model import Choice
 
@@ -14,7 +14,9 @@ DEFAULT = Sample(workdir="runs/char_rnn/quick")
 
 def sample(options: Sample) -> None:
     """Writes to standard output; raises UserError where there is no net or an unknown symbol."""
-    config, symbols, model, params = trained(options.workdir, "char_rnn", "symbols", make_model)
+    config, symbols, model, params = trained_writer(
+        options.workdir, "char_rnn", "symbols", make_model
+    )
     prime = decoded(options.prime.encode("utf-8", "surrogateescape"), config.unit, "--prime")
     codes = codes_of(prime or opening(symbols), symbols)
     text = prime + text_of(written(options, model, params, codes), symbols)

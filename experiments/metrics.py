@@ -41,15 +41,17 @@ class Metrics:
 
 
 def read(path: pathlib.Path) -> list[dict]:
-    """The rows of a metrics.jsonl; a last line that was cut off does not count."""
-    rows = []
-    if path.exists():
-        for line in path.read_text(encoding="utf-8").splitlines():
-            try:
-                rows.append(json.loads(line))
-            except json.JSONDecodeError:
-                break
-    return rows
+    """The rows of a metrics.jsonl or samples.jsonl; a damaged line, or half of one, is left out."""
+    rows = [_row(line) for line in path.read_bytes().split(b"\n")] if path.exists() else []
+    return [row for row in rows if row is not None]
+
+
+def _row(line: bytes) -> dict | None:
+    try:
+        row = json.loads(line)
+    except (ValueError, RecursionError):  # not JSON, or not UTF-8
+        return None
+    return row if isinstance(row, dict) and isinstance(row.get("step"), int) else None
 
 
 class Progress:

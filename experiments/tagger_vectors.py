@@ -13,6 +13,8 @@ import time
 import numpy as np
 
 from data.errors import UserError
+from data.files import read_plain
+from data.parallel_text import lines_of
 from data.raw import RawFile, chosen_raw_dir, download_folder, raw_file
 from data.sentences import normal
 from data.word_vectors import factorised, neighbours, vocabulary, written_vectors
@@ -63,14 +65,17 @@ def make_vectors(options: Vectors) -> None:
     coded = [[number.get(word, -1) for word in line] for line in tokens]
     vectors = factorised(neighbours(coded, len(words), options.window), options.width)
     vectors *= NORM / np.linalg.norm(vectors, axis=1).mean()
-    write_whole(pathlib.Path(options.out), "".join(written_vectors(words, vectors)))
+    try:
+        write_whole(pathlib.Path(options.out), "".join(written_vectors(words, vectors)))
+    except OSError as error:
+        raise UserError(f"--out={options.out} cannot be written ({error.strerror}).") from None
     print(f"{options.out}: {len(words):,} words, {options.width} numbers each, out of "
           f"{sum(map(len, tokens)):,} words of text, {time.monotonic() - begin:.0f} seconds")
 
 
 def _texts(options: Vectors) -> list[pathlib.Path]:
     if options.text:
-        return [pathlib.Path(name).expanduser() for name in options.text.split(",")]
+        return [pathlib.Path(name) for name in options.text.split(",")]
     downloads = download_folder(options.data_dir)
     paths = [raw_file(WIKITEXT2, options.raw_dir or None, downloads)]
     raw = chosen_raw_dir(options.raw_dir or None)
@@ -79,8 +84,5 @@ def _texts(options: Vectors) -> list[pathlib.Path]:
 
 def _lines(path: pathlib.Path) -> list[str]:
     """The lines of a text, WikiText's marks taken back: ` @-@ ` is a hyphen within a word."""
-    try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise UserError(f"{path} cannot be read ({error}): name a UTF-8 text file.") from None
-    return re.sub(r" @([-.,])@ ", r"\1", text).split("\n")
+    lines = lines_of(read_plain(path, "name a UTF-8 text file"), str(path))
+    return [re.sub(r" @([-.,])@ ", r"\1", line) for line in lines]

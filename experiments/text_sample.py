@@ -3,20 +3,17 @@
 import dataclasses
 import functools
 import json
-import pathlib
-import types
 from collections.abc import Callable
 
 import jax
 import numpy as np
 
-from data.errors import UserError
 from experiments import metrics
-from experiments.checkpoints import Checkpoints
 from experiments.config import option
 from experiments.language_net import first_parameters
 from experiments.sequence_optimizer import make_optimizer
 from experiments.train import init_state
+from experiments.trained_net import trained
 from experiments.workdir import Workdir, write_whole
 from nets.language_model import Choice, LanguageModel, generate
 
@@ -41,10 +38,10 @@ def written(options: Sample, model: LanguageModel, params, prime: np.ndarray) ->
     return writer(model, options.length, choice)(params, prime, jax.random.key(options.seed))
 
 
-def trained(
+def trained_writer(
     workdir: str, experiment: str, symbols: str, make_model: Callable[..., LanguageModel]
 ) -> tuple:
-    """The newest sound checkpoint of a run.
+    """(options, symbols, model, parameters) of a run's newest sound checkpoint.
 
     Args:
       workdir: the run's folder.
@@ -52,29 +49,21 @@ def trained(
       symbols: the fact by which such a run is known, its symbols.
       make_model: (options, number of symbols) -> the net.
 
-    Returns:
-      (options, symbols, model, parameters).
-
     Raises:
       UserError: there is none.
     """
-    folder = pathlib.Path(workdir) / "checkpoints"
-    checkpoints = Checkpoints(folder, read_only=True) if folder.is_dir() else None
-    identity = checkpoints and checkpoints.identity()
-    if not identity or symbols not in identity or "cell" not in identity:
-        raise UserError(
-            f"--workdir={workdir}: there is no checkpoint of a {experiment} run; train one there "
-            "first, or name the folder of one."
-        )
-    config = types.SimpleNamespace(**identity)  # all that decided the run
-    found = identity[symbols] if symbols == "symbols" else tuple(identity[symbols].split(" "))
-    model = make_model(config, len(found))
-    params = first_parameters(config, model, seed=0)
-    like = init_state(params, make_optimizer(config, 1), carry=model.carry(config.batch_size))
-    restored = checkpoints.restore(like, identity)
-    if restored is None:
-        raise UserError(f"{folder} holds no sound checkpoint: run the training again.")
-    return config, found, model, restored[0].params
+
+    def make(config) -> tuple:
+        written = getattr(config, symbols)
+        found = written if symbols == "symbols" else tuple(written.split(" "))
+        return found, make_model(config, len(found))
+
+    def first_state(config, model: LanguageModel):
+        params = first_parameters(config, model, seed=0)
+        carry = model.carry(config.batch_size)
+        return init_state(params, make_optimizer(config, 1), carry=carry)
+
+    return trained(workdir, experiment, ("cell", symbols), make, first_state)
 
 
 @functools.lru_cache(maxsize=4)

@@ -1,19 +1,17 @@
 """A trained net translates: `./launch.sh translate decode --workdir=... < source.txt`."""
 
 import dataclasses
-import pathlib
 import sys
-import types
 from typing import Any, NamedTuple
 
 from data import vocabulary
 from data.errors import UserError
 from data.parallel_text import lines_of
-from experiments.checkpoints import Checkpoints
 from experiments.config import option
 from experiments.language_net import first_parameters
 from experiments.sequence_optimizer import make_optimizer
 from experiments.train import init_state
+from experiments.trained_net import trained
 from experiments.translate_net import make_model
 from experiments.translation import Vocabularies
 from experiments.translator import Hypothesis, Translator
@@ -53,12 +51,12 @@ def decode(options: Decode) -> None:
             f"--nbest={options.nbest}: a beam of {options.beam} has no more than {options.beam}; "
             "give a larger --beam."
         )
-    restored = trained(options.workdir)
-    translator = restored.translator._replace(beam=options.beam, power=options.length_power)
+    net = restored(options.workdir)
+    translator = net.translator._replace(beam=options.beam, power=options.length_power)
     lines = lines_of(sys.stdin.buffer.read(), "the input")
-    if restored.config.lowercase:
+    if net.config.lowercase:
         lines = [line.lower() for line in lines]
-    found = translator.translate(restored.params, lines)
+    found = translator.translate(net.params, lines)
     text = "".join(_written(n, hypotheses, options.nbest) for n, hypotheses in enumerate(found))
     sys.stdout.flush()
     sys.stdout.buffer.write(text.encode("utf-8", "surrogatepass"))
@@ -78,24 +76,19 @@ def one_line(text: str) -> str:
     return " ".join(text.split("\n"))
 
 
-def trained(workdir: str) -> Restored:
+def restored(workdir: str) -> Restored:
     """A run's newest sound checkpoint; raises UserError where there is none."""
-    folder = pathlib.Path(workdir) / "checkpoints"
-    checkpoints = Checkpoints(folder, read_only=True) if folder.is_dir() else None
-    identity = checkpoints and checkpoints.identity()
-    if not identity or "source_vocabulary" not in identity or "form" not in identity:
-        raise UserError(
-            f"--workdir={workdir}: there is no checkpoint of a translate run; train one there "
-            "first, or name the folder of one."
-        )
-    config = types.SimpleNamespace(**identity)  # all that decided the run
-    vocabularies = Vocabularies(
-        vocabulary.read(config.source_vocabulary), vocabulary.read(config.target_vocabulary)
+
+    def make(config) -> tuple:
+        sides = config.source_vocabulary, config.target_vocabulary
+        vocabularies = Vocabularies(*map(vocabulary.read, sides))
+        return vocabularies, float(config.growth), make_model(config, *map(len, vocabularies))
+
+    def first_state(config, model):
+        return init_state(first_parameters(config, model, seed=0), make_optimizer(config, 1))
+
+    facts = ("form", "source_vocabulary", "target_vocabulary")
+    config, vocabularies, growth, model, params = trained(
+        workdir, "translate", facts, make, first_state
     )
-    model = make_model(config, *map(len, vocabularies))
-    like = init_state(first_parameters(config, model, seed=0), make_optimizer(config, 1))
-    found = checkpoints.restore(like, identity)
-    if found is None:
-        raise UserError(f"{folder} holds no sound checkpoint: run the training again.")
-    translator = Translator(model, vocabularies, config.reverse, float(config.growth))
-    return Restored(config, found[0].params, translator)
+    return Restored(config, params, Translator(model, vocabularies, config.reverse, growth))

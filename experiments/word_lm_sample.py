@@ -4,7 +4,7 @@ import numpy as np
 
 from data.word_corpora import tokens_of
 from data.words import END, codes_of_words, text_of_words, words_of
-from experiments.text_sample import Sample, trained, write_sample, writer, written
+from experiments.text_sample import Sample, trained_writer, write_sample, writer, written
 from experiments.word_net import make_word_model
 from experiments.workdir import Workdir
 from nets.language_model import Choice
@@ -15,7 +15,9 @@ DEFAULT = Sample(workdir="runs/word_lm/quick", length=100)
 
 def sample(options: Sample) -> None:
     """Writes to standard output; raises UserError where there is no net or an unknown word."""
-    config, words, model, params = trained(options.workdir, "word_lm", "words", make_word_model)
+    config, words, model, params = trained_writer(
+        options.workdir, "word_lm", "words", make_word_model
+    )
     prime = words_of(options.prime, tokens_of(config.dataset, config.tokens))
     codes = codes_of_words([END, *prime[:-1]], words)  # the line goes on
     text = np.append(codes[1:], written(options, model, params, codes))

@@ -32,7 +32,8 @@ from experiments.processes import is_first
 def write_whole(path: pathlib.Path, text: str) -> None:
     """Writes a file that is there completely or not at all."""
     unfinished = path.with_name(path.name + ".unfinished")
-    with open(unfinished, "w", encoding="utf-8") as file:
+    # A folder's name need not be text: what is not is written as the escapes of its bytes.
+    with open(unfinished, "w", encoding="utf-8", errors="backslashreplace") as file:
         file.write(text)
         file.flush()
         os.fsync(file.fileno())
@@ -57,12 +58,15 @@ class Workdir:
             path = self._thrown_away.name
         self.path = pathlib.Path(path)
         try:
+            os.fsencode(path).decode("utf-8")  # Orbax needs it
             self.path.mkdir(parents=True, exist_ok=True)
             with tempfile.TemporaryFile(dir=self.path):
                 pass
             self._lock = open(self.path / ".lock", "a")  # held open: closing would let go
         except (FileExistsError, NotADirectoryError):
             raise UserError(f"--workdir={path}: a file stands there; name a folder.") from None
+        except UnicodeDecodeError:
+            raise UserError(f"--workdir={path}: a name in UTF-8 is needed; name another.") from None
         except OSError as error:
             raise UserError(
                 f"--workdir={path}: cannot be written to ({error.strerror}); name another folder."

@@ -15,6 +15,18 @@ jax.config.update("jax_debug_key_reuse", True)
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 
 
+def pytest_collection_modifyitems(items):
+    """The files that take longest come first: the short ones then fill what time is left."""
+    items.sort(key=lambda item: not item.nodeid.startswith("tests/experiments/"))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def compiled_once(tmp_path_factory):
+    """A program that a test has compiled is read by those after it in the same process."""
+    jax.config.update("jax_compilation_cache_dir", str(tmp_path_factory.mktemp("compiled")))
+    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.1)
+
+
 @pytest.fixture
 def raw_dir() -> pathlib.Path:
     """The folder of raw data files, `<folder>/<dataset>/<file>`; skips the test without one."""

@@ -25,8 +25,12 @@ MAY_IMPORT = {
 }
 NOBODY_IMPORTS = {
     *("tensorflow", "clu", "chex", "ml_collections", "haiku", "flax.nnx"),
-    *("flax.metrics.tensorboard", "pickle", "cloudpickle", "dill"),
+    "flax.metrics.tensorboard",
+    # What is read is data and never code.
+    *("pickle", "_pickle", "cloudpickle", "dill", "joblib", "shelve", "marshal", "yaml"),
 }
+RUNS_WHAT_IT_READS = {"eval", "exec", "compile", "__import__"}
+UNPACKS_OR_RUNS = {"unpack_archive", "extractall", "system", "popen", "read_pickle"}
 SOURCES = [path for folder in FOLDERS for path in sorted((ROOT / folder).rglob("*.py"))]
 
 
@@ -117,6 +121,42 @@ def plain(distribution: str) -> str:
 @every_file()
 def test_files_say_what_they_hold(path):
     assert path.stem not in ("utils", "util", "helpers", "misc", "common")
+
+
+@every_file()
+def test_what_is_read_is_never_run_nor_unpacked_into_a_folder(path):
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Call):
+            assert not dangerous(node), f"{name_of(path)}, line {node.lineno}"
+
+
+def dangerous(call: ast.Call) -> bool:
+    """Whether a call may run what it reads, or write where an archive's member says."""
+    values = {keyword.arg: keyword.value for keyword in call.keywords}
+    pickle = values.get("allow_pickle", ast.Constant(False))
+    if not (isinstance(pickle, ast.Constant) and pickle.value is False) or "shell" in values:
+        return True
+    if isinstance(call.func, ast.Name):
+        return call.func.id in RUNS_WHAT_IT_READS
+    if not isinstance(call.func, ast.Attribute):
+        return False
+    return call.func.attr in UNPACKS_OR_RUNS or (
+        ast.unparse(call.func) in ("torch.load", "np.load") and "allow_pickle" not in values
+    )
+
+
+@pytest.mark.parametrize(
+    ("line", "found"),
+    [
+        ("eval(text)", True), ("exec(text)", True), ("re.compile(text)", False),
+        ("np.load(path)", True), ("np.load(path, allow_pickle=False)", False),
+        ("np.load(path, allow_pickle=True)", True), ("f(x, allow_pickle=yes)", True),
+        ("archive.extractall(folder)", True), ("subprocess.run(words, shell=True)", True),
+        ("torch.load(path)", True), ("json.load(file)", False),
+    ],
+)  # fmt: skip
+def test_dangerous_calls_are_found(line, found):
+    assert dangerous(ast.parse(line).body[0].value) == found
 
 
 def test_top_level_is_fixed():

@@ -1,13 +1,16 @@
 """What the tests of experiments share: a tiny data set, and runs of it without a report."""
 
+import contextlib
 import shutil
+import signal
 import struct
 import subprocess
+from html.parser import HTMLParser
 
 import numpy as np
 import pytest
 
-from experiments import lenet5, lenet5_report
+from experiments import lenet5, lenet5_report, training_run
 from experiments.command_line import main
 
 
@@ -52,6 +55,92 @@ def lenet5_command(monkeypatch, capfd):
         return status, *capfd.readouterr()
 
     return command
+
+
+@pytest.fixture
+def run_main(monkeypatch, capfd):
+    """Runs `main(*experiment)` with these words; gives (status, standard output, and error)."""
+
+    def run(words, *experiment):
+        capfd.readouterr()
+        monkeypatch.setattr("sys.argv", ["experiment", *map(str, words)])
+        return main(*experiment), *capfd.readouterr()
+
+    return run
+
+
+@pytest.fixture
+def cut_at(monkeypatch):
+    """Within `cut_at(step)`, SIGTERM comes to a run when it has made so many steps."""
+
+    @contextlib.contextmanager
+    def cut(step, **changes):
+        fit = training_run.fit
+
+        def interrupted(*args, on_call, **rest):
+            def once(now):
+                if now >= step:
+                    signal.raise_signal(signal.SIGTERM)
+                return on_call(now)
+
+            return fit(*args, on_call=once, **rest | changes)
+
+        with monkeypatch.context() as patch:
+            patch.setattr(training_run, "fit", interrupted)
+            yield
+
+    return cut
+
+
+@pytest.fixture
+def write_text(tmp_path):
+    """Writes a user's own text into a file; gives its path."""
+
+    def write(text):
+        path = tmp_path / "own.txt"
+        path.write_text(text)
+        return path
+
+    return write
+
+
+class Page(HTMLParser):
+    """A page's elements with their attributes, and all its text together."""
+
+    def __init__(self, page: str):
+        super().__init__()
+        self.found, self.text = [], ""
+        self.feed(page)
+
+    def handle_starttag(self, tag, attributes):
+        self.found.append((tag, dict(attributes)))
+
+    def handle_data(self, data):
+        self.text += data
+
+
+HOSTILE = "<img src=x onerror=alert(1)>"  # a name that a folder may have
+
+
+@pytest.fixture
+def hostile_folder(tmp_path):
+    return tmp_path / HOSTILE
+
+
+@pytest.fixture
+def assert_shown_as_text():
+    """(path of a report, texts): nothing in the page does anything, and these are read in it."""
+
+    def check(path, *texts):
+        page = Page(path.read_text(encoding="utf-8"))
+        for tag, attributes in page.found:
+            assert tag not in ("script", "iframe", "object", "link", "six", "b", "i")
+            assert not [name for name in attributes if name.startswith("on")]
+            assert tag != "img" or attributes["src"].startswith("data:image/")
+        for text in (HOSTILE, *texts):
+            assert text in page.text
+
+    return check
 
 
 @pytest.fixture

@@ -1,49 +1,41 @@
 """The character RNN's command: tiny runs from end to end, resumed, sampled, and misused."""
 
 import json
-import signal
 
 import numpy as np
 import optax
 import pytest
 
-from experiments import char_rnn, char_rnn_report, training_run
+from experiments import char_rnn, char_rnn_report
 from experiments.char_rnn_sample import DEFAULT, sample
 from experiments.command_line import main
 from experiments.sequence_optimizer import make_optimizer, make_schedule
 
+pytestmark = pytest.mark.usefixtures("quick_compilation")
 SMALL = ("--hidden=6", "--unroll=5", "--batch_size=3", "--num_steps=8", "--eval_every=4",
          "--checkpoint_every=4", "--steps_per_call=2")  # fmt: skip
-TEXT = 'He said "to be" (or not).\nTwo lines, OK.\n' * 12
+TEXT = 'He said "to be" (or not).\nTwo lines, <script>OK.\n' * 12
 
 
 @pytest.fixture
-def own_text(tmp_path):
-    path = tmp_path / "own.txt"
-    path.write_text(TEXT)
-    return path
+def own_text(write_text):
+    return write_text(TEXT)
 
 
 @pytest.fixture
-def command(monkeypatch, capfdbinary):
-    """Runs the command with these words; gives (status, standard output, standard error)."""
-
-    def run(*words):
-        capfdbinary.readouterr()
-        monkeypatch.setattr("sys.argv", ["char_rnn", *map(str, words)])
-        status = main(char_rnn.PRESETS, char_rnn.run, {"sample": (DEFAULT, sample)})
-        out, error = capfdbinary.readouterr()
-        return status, out.decode(), error.decode()
-
-    return run
+def command(run_main):
+    commands = {"sample": (DEFAULT, sample)}
+    return lambda *words: run_main(words, char_rnn.PRESETS, char_rnn.run, commands)
 
 
 @pytest.mark.parametrize(
     "words",
     [(), ("--cell=gru", "--layers=2", "--embedding=4", "--dropout=0.2"), ("--cell=rnn",)],
 )
-def test_a_run_ends_with_figures_samples_and_a_report(words, own_text, tmp_path, command):
-    workdir = tmp_path / "run"
+def test_a_run_ends_with_figures_samples_and_a_report(
+    words, own_text, hostile_folder, command, assert_shown_as_text
+):
+    workdir = hostile_folder
     flags = (*SMALL, *words, f"--dataset={own_text}", f"--workdir={workdir}")
     status, out, error = command(*flags)
     assert status == 0, error
@@ -55,6 +47,7 @@ def test_a_run_ends_with_figures_samples_and_a_report(words, own_text, tmp_path,
     assert [json.loads(row)["step"] for row in rows] == [0, 4, 8]
     page = (workdir / "report.html").read_text()
     assert "Samples by stage" in page and "Units over the text" in page and "correlation" in page
+    assert_shown_as_text(workdir / "report.html", "<script>OK")
 
 
 @pytest.fixture(scope="module")
@@ -144,26 +137,13 @@ def test_bytes_are_read_and_written_as_they_are(tmp_path, command, monkeypatch):
 
 
 def test_cut_in_the_middle_of_a_pass_it_ends_with_the_same_bytes(
-    own_text, tmp_path, trained, command, monkeypatch
+    own_text, tmp_path, trained, command, cut_at
 ):
     """The carried state is part of what a checkpoint holds."""
     workdir = tmp_path / "cut"
     flags = (*SMALL, f"--dataset={own_text}", f"--workdir={workdir}")
-    step, calls = training_run.fit, []
-
-    def cut(*args, on_call, **rest):
-        def once(now):
-            calls.append(now)
-            if now == 6:
-                signal.raise_signal(signal.SIGTERM)
-            return on_call(now)
-
-        return step(*args, on_call=once, **rest)
-
-    monkeypatch.setattr(training_run, "fit", cut)
-    assert command(*flags)[0] == 143
-    assert calls[-1] == 6
-    monkeypatch.setattr(training_run, "fit", step)
+    with cut_at(6):
+        assert command(*flags)[0] == 143
     status, out, _ = command(*flags)
     assert status == 0 and "resuming at step 6" in out
     straight, resumed = (json.loads((d / "result.json").read_text()) for d in (trained, workdir))

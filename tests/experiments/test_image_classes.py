@@ -13,6 +13,7 @@ from experiments.mesh import mesh_for
 from nets.convnet import ConvNet
 from nets.lenet import cross_entropy, map_loss, mse_loss
 
+pytestmark = pytest.mark.usefixtures("quick_compilation")
 random = np.random.default_rng(0)
 IMAGES = Images(random.integers(0, 256, (11, 28, 28), np.uint8), np.arange(11, dtype=np.int32) % 10)
 CONFIG = Config(batch_size=3, steps_per_call=4, seed=7)

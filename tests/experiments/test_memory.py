@@ -11,19 +11,15 @@ import pytest
 from data import memory_tasks
 from data.memory_tasks import Sequences
 from experiments import memory
-from experiments.command_line import main
 
+pytestmark = pytest.mark.usefixtures("quick_compilation")
 SMALL = ("--hidden=4", "--num_steps=2", "--eval_every=2", "--checkpoint_every=2",
          "--batch_size=4", "--steps_per_call=2")  # fmt: skip
 
 
 @pytest.fixture
-def command(monkeypatch, capfd):
-    def run(*words):
-        monkeypatch.setattr("sys.argv", ["memory", *map(str, words)])
-        return main(memory.PRESETS, memory.run), *capfd.readouterr()
-
-    return run
+def command(run_main):
+    return lambda *words: run_main(words, memory.PRESETS, memory.run)
 
 
 @pytest.mark.parametrize("task", ["adding", "order", "copy"])

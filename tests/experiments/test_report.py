@@ -19,6 +19,7 @@ from experiments.train import TrainState
 from experiments.training_run import Trained
 from experiments.workdir import Workdir
 
+pytestmark = pytest.mark.usefixtures("quick_compilation")
 HOSTILE = "<script>alert(1)</script>"
 CLASSES = (HOSTILE, "a&b", "$\\broken$", *"3456789")
 DIGIT = (np.indices((28, 28)).sum(0) % 28 * 9).astype(np.uint8)

@@ -2,22 +2,22 @@
 
 import io
 import json
-import signal
 import types
 
 import numpy as np
 import pytest
 
-from experiments import training_run, translate, translate_report
+from experiments import translate, translate_report
 from experiments.command_line import main
-from experiments.translate_decode import Decode, decode, trained
+from experiments.translate_decode import Decode, decode, restored
 from experiments.translation_scores import scores, signatures
 from experiments.translator import width_for
 
 SMALL = ("--hidden=4", "--embedding=3", "--batch_size=8", "--num_steps=6", "--eval_every=3",
          "--checkpoint_every=3", "--steps_per_call=2", "--beam=2", "--valid_percent=10",
          "--test_percent=10", "--learning_rate=0.03", "--target_unit=words")  # fmt: skip
-DIGITS = "one two three four five six".split()
+DIGITS = "one two three four five <six>".split()
+HOSTILE = "<img src=x onerror=alert(1)>"
 pytestmark = pytest.mark.usefixtures("quick_compilation")
 
 
@@ -55,11 +55,12 @@ def run_dir(tmp_path_factory):
     """The folder of a finished run, not to be changed."""
     folder = tmp_path_factory.mktemp("translate")
     with pytest.MonkeyPatch.context() as patch:
-        assert run_main(patch, *SMALL, write_pairs(folder), f"--workdir={folder / 'run'}") == 0
-    return folder / "run"
+        patch.setattr(translate_report, "LOOKED_AT", 1)  # each is compiled anew
+        assert run_main(patch, *SMALL, write_pairs(folder), f"--workdir={folder / HOSTILE}") == 0
+    return folder / HOSTILE
 
 
-def test_a_run_ends_with_scores_and_a_report(run_dir):
+def test_a_run_ends_with_scores_and_a_report(run_dir, assert_shown_as_text):
     result = json.loads((run_dir / "result.json").read_text())
     assert {"test_bleu", "test_bleu_lowercased", "test_perplexity", "test_exact_match_percent",
             "valid_perplexity"} <= {*result["metrics"]}  # fmt: skip
@@ -69,6 +70,7 @@ def test_a_run_ends_with_scores_and_a_report(run_dir):
     page = (run_dir / "report.html").read_text()
     for words in ("BLEU by length", "Attention", "Sentence vectors", "reference", "nrefs:1"):
         assert words in page
+    assert_shown_as_text(run_dir / "report.html", "<six>")
 
 
 def test_other_forms_run_too(run_dir, tmp_path, command, monkeypatch):
@@ -146,26 +148,17 @@ def test_wrong_flags(words, sentence, run_dir, command):
     assert sentence in error or "two files" in error
 
 
-def test_cut_it_ends_with_the_same_bytes(run_dir, tmp_path, command, monkeypatch):
+def test_cut_it_ends_with_the_same_bytes(run_dir, tmp_path, command, monkeypatch, cut_at):
     monkeypatch.setattr(translate_report, "write", lambda *_: None)
-    fit, folder = training_run.fit, run_dir.parent
+    folder = run_dir.parent
     flags = (*SMALL, f"--dataset={folder / 's.txt'},{folder / 't.txt'}",
              f"--workdir={tmp_path / 'cut'}")  # fmt: skip
 
-    def cut(*args, on_call, **rest):
-        def once(now):
-            if now >= 4:
-                signal.raise_signal(signal.SIGTERM)
-            return on_call(now)
-
-        return fit(*args, on_call=once, **rest)
-
-    monkeypatch.setattr(training_run, "fit", cut)
-    assert command(*flags)[0] == 143
-    monkeypatch.setattr(training_run, "fit", fit)
+    with cut_at(4):
+        assert command(*flags)[0] == 143
     status, out, _ = command(*flags)
     assert status == 0 and b"resuming at step" in out
-    a, b = (trained(str(path)).params for path in (run_dir, tmp_path / "cut"))
+    a, b = (restored(str(path)).params for path in (run_dir, tmp_path / "cut"))
     for x, y in zip(translate.jax.tree.leaves(a), translate.jax.tree.leaves(b), strict=True):
         np.testing.assert_array_equal(x, y)
 

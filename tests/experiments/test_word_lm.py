@@ -2,14 +2,13 @@
 
 import dataclasses
 import json
-import signal
 
 import jax
 import numpy as np
 import pytest
 
 from data.text import Text
-from experiments import training_run, word_lm, word_lm_report
+from experiments import word_lm, word_lm_report
 from experiments.command_line import main
 from experiments.dynamic_evaluation import dynamic_surprises
 from experiments.language_net import first_parameters
@@ -26,22 +25,13 @@ TEXT = "The cat (black) sat.\nThe dog sat on the cat, black as a dog.\n" * 12
 
 
 @pytest.fixture
-def own_text(tmp_path):
-    path = tmp_path / "own.txt"
-    path.write_text(TEXT)
-    return path
+def own_text(write_text):
+    return write_text(TEXT)
 
 
 @pytest.fixture
-def command(monkeypatch, capfd):
-    """Runs the command with these words; gives (status, standard output, standard error)."""
-
-    def run(*words):
-        capfd.readouterr()
-        monkeypatch.setattr("sys.argv", ["word_lm", *map(str, words)])
-        return main(word_lm.PRESETS, word_lm.run, word_lm.COMMANDS), *capfd.readouterr()
-
-    return run
+def command(run_main):
+    return lambda *words: run_main(words, word_lm.PRESETS, word_lm.run, word_lm.COMMANDS)
 
 
 @pytest.mark.parametrize(
@@ -80,23 +70,14 @@ def trained(tmp_path_factory):
 
 
 def test_cut_in_the_middle_it_ends_with_the_same_figures(
-    own_text, tmp_path, trained, command, monkeypatch
+    own_text, tmp_path, trained, command, monkeypatch, cut_at
 ):
     monkeypatch.setattr(word_lm_report, "write", lambda *_: None)
-    workdir, fit = tmp_path / "cut", training_run.fit
+    workdir = tmp_path / "cut"
     flags = (*SMALL, f"--dataset={own_text}", f"--workdir={workdir}")
 
-    def cut(*args, on_call, **rest):
-        def once(now):
-            if now == 6:
-                signal.raise_signal(signal.SIGTERM)
-            return on_call(now)
-
-        return fit(*args, on_call=once, **rest)
-
-    monkeypatch.setattr(training_run, "fit", cut)
-    assert command(*flags)[0] == 143
-    monkeypatch.setattr(training_run, "fit", fit)
+    with cut_at(6):
+        assert command(*flags)[0] == 143
     status, out, _ = command(*flags)
     assert status == 0 and "resuming at step 6" in out
     straight, resumed = (json.loads((d / "result.json").read_text()) for d in (trained, workdir))

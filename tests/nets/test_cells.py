@@ -9,6 +9,7 @@ import pytest
 from nets.cells import GRU, LSTM, RNN, Memory, Stack, identity_rnn
 from nets.unroll import unroll
 
+pytestmark = pytest.mark.usefixtures("quick_compilation")
 T, B, D, H = 7, 3, 4, 5
 LENGTHS = np.array([7, 1, 4])
 MASK = np.arange(T)[:, None] < LENGTHS

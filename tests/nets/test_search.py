@@ -10,6 +10,7 @@ import pytest
 from nets.language_model import Choice
 from nets.search import beam_search, draw
 
+pytestmark = pytest.mark.usefixtures("quick_compilation")
 V, T, END, BEGIN = 3, 4, 0, 1
 WEIGHTS = 2 * np.random.default_rng(3).normal(size=(2, V, 5)).astype(np.float32)
 OUT = 2 * np.random.default_rng(4).normal(size=(5, V)).astype(np.float32)
