@@ -9,7 +9,15 @@ from typing import Any, NamedTuple
 from absl import flags
 
 from data.errors import UserError
-from experiments.speed import interleaved, lenet5, recurrent, recurrent_memory, tagger, translate
+from experiments.speed import (
+    interleaved,
+    lenet5,
+    recurrent,
+    recurrent_memory,
+    scale,
+    tagger,
+    translate,
+)
 from experiments.workdir import write_json, write_whole
 
 Rows = list[dict[str, Any]]
@@ -27,6 +35,7 @@ class Benchmark(NamedTuple):
 BENCHMARKS = {
     "lenet5": Benchmark(lambda rounds, only: lenet5.benchmark(rounds)),
     "recurrent": Benchmark(recurrent.benchmark),
+    "scale": Benchmark(scale.benchmark, False, scale.COLUMNS),
     "tagger": Benchmark(tagger.benchmark, columns=tagger.COLUMNS),
     "translate": Benchmark(translate.benchmark),
     "word_lm": Benchmark(

@@ -1,0 +1,127 @@
+"""What the largest presets need of eight devices, on paper: memory, arithmetic, all-reduce.
+
+Nothing is run. Parameters, products and the steps of the recurrences are counted in the program of
+one training step with one device's rows; its memory is what XLA's CPU compiler sets aside. The
+times that the README makes of them are these over the vendors' peaks: bounds, and no measurements.
+"""
+
+import dataclasses
+import math
+import sys
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from jax.extend.core import ClosedJaxpr, Jaxpr
+
+from experiments.char_rnn import PRESETS as CHAR_RNN
+from experiments.language_net import make_model
+from experiments.running_text import Window
+from experiments.running_text import make_loss as text_loss
+from experiments.sequence_optimizer import make_optimizer
+from experiments.speed.interleaved import chosen
+from experiments.train import init_state, make_step
+from experiments.translate import PRESETS as TRANSLATE
+from experiments.translate_net import make_model as make_translator
+from experiments.translation import Batch
+from experiments.translation import make_loss as translation_loss
+from experiments.word_lm import PRESETS as WORD_LM
+from experiments.word_net import make_word_model
+
+DEVICES = 8
+MB = 1e6
+COLUMNS = ("preset", "parameters", "devices", "rows", "state_mb", "temporary_mb", "gflop",
+           "recurrent_steps")  # fmt: skip
+
+
+@dataclasses.dataclass(frozen=True)
+class Scaled:
+    """A preset, with what its data would tell."""
+
+    config: Any
+    symbols: tuple[int, ...]  # of the data set as it is read
+    steps: tuple[int, ...]  # of the longest batch: T, or S and T
+
+
+WORKLOADS = {
+    "word_lm --preset=zaremba-large": Scaled(WORD_LM["zaremba-large"], (10_000,), (35,)),
+    "char_rnn --preset=ptb-char": Scaled(CHAR_RNN["ptb-char"], (50,), (100,)),
+    "char_rnn --preset=karpathy-lstm-512": Scaled(CHAR_RNN["karpathy-lstm-512"], (87,), (100,)),
+} | {
+    f"translate --preset={name}": Scaled(TRANSLATE[name], (8039, 5992), (46, 42))
+    for name in ("paper-lstm", "paper-gru", "paper-attention")
+}
+
+
+def share(batch: int) -> tuple[int, int]:
+    """(how many of the devices, rows of each), as `experiments.mesh.mesh_for` shares a batch."""
+    devices = max(n for n in range(1, DEVICES + 1) if batch % n == 0)
+    return devices, batch // devices
+
+
+def step_of(name: str, rows: int) -> tuple[Callable, Any, Any]:
+    """A training step of so many rows, and the shapes of its state and batch."""
+    work = WORKLOADS[name]
+    config, key, ints = work.config, jax.random.key(0), jnp.int32
+    carry = None
+    if name.startswith("translate"):
+        model, (source, target) = make_translator(config, *work.symbols), work.steps
+        shapes = ((rows, source), (rows, source), (rows, target), (rows, target - 1))
+        kinds = (ints, bool, ints, bool)
+        batch = Batch(*map(jax.ShapeDtypeStruct, shapes, kinds))
+        loss = translation_loss(config, model, float(rows * target))
+    else:
+        make = make_word_model if name.startswith("word_lm") else make_model
+        model, (steps,) = make(config, *work.symbols), work.steps
+        batch = Window(jax.ShapeDtypeStruct((rows, steps + 1), ints),
+                       jax.ShapeDtypeStruct((rows,), bool))  # fmt: skip
+        loss, carry = text_loss(model), model.carry(rows)
+    optimizer = make_optimizer(config, 1)
+    state = jax.eval_shape(lambda: init_state(model.init(key), optimizer, carry=carry))
+    return make_step(loss, optimizer, key, dtype=config.dtype), state, batch
+
+
+def counted(program: Jaxpr) -> tuple[float, int]:
+    """(floating point operations of all products, steps of all loops that follow one another)."""
+    flops, steps = 0.0, 0
+    for equation in program.eqns:
+        if equation.primitive.name == "dot_general":
+            (contracted, _), _ = equation.params["dimension_numbers"]
+            inner = math.prod(equation.invars[0].aval.shape[axis] for axis in contracted)
+            flops += 2.0 * equation.outvars[0].aval.size * inner
+        times = equation.params["length"] if equation.primitive.name == "scan" else 1
+        for value in equation.params.values():
+            if isinstance(value, ClosedJaxpr | Jaxpr):
+                more, below = counted(getattr(value, "jaxpr", value))
+                flops, steps = flops + times * more, steps + times * below
+        steps += times if equation.primitive.name == "scan" else 0
+    return flops, steps
+
+
+def row(name: str) -> dict[str, Any]:
+    """What a preset needs of each device."""
+    devices, rows = share(WORKLOADS[name].config.batch_size)
+    step, state, batch = step_of(name, rows)
+    flops, steps = counted(jax.make_jaxpr(step)(state, batch).jaxpr)
+    compiled = jax.jit(step, donate_argnums=0).lower(state, batch).compile()
+    size = sum(leaf.size * leaf.dtype.itemsize for leaf in jax.tree.leaves(state))
+    return {
+        "preset": name,
+        "parameters": sum(leaf.size for leaf in jax.tree.leaves(state.params)),
+        "devices": devices,
+        "rows": rows,
+        "state_mb": round(size / MB, 1),
+        "temporary_mb": round(compiled.memory_analysis().temp_size_in_bytes / MB, 1),
+        "gflop": round(flops / 1e9, 2),
+        "recurrent_steps": steps,
+    }
+
+
+def benchmark(rounds: int, only: str = "") -> list[dict[str, Any]]:
+    """A row for each preset; `rounds` says nothing here."""
+    found = []
+    for name in chosen(WORKLOADS, only):
+        print(f"{name} ...", file=sys.stderr, flush=True)
+        found.append(row(name))
+    return found
