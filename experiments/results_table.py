@@ -104,9 +104,34 @@ def speed_rows() -> str:
     return lines
 
 
+SCALE_HEADER = (
+    "| preset | parameters | devices x rows | state + step, MB | all-reduce, MB | NVLink | PCIe "
+    "| ICI | GFLOP | H100 | v5e | steps in a row |\n"
+    "| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |\n"
+)
+# Vendors' peaks, one direction of a link in MB/ms; TF32 without sparsity, bfloat16, in GFLOP/ms.
+NVLINK, PCIE, ICI, H100, V5E = 450, 64, 200, 495, 197
+
+
+def scale_rows() -> str:
+    """The rows of `./launch.sh speed scale`, with what each takes at the vendors' peaks, in ms."""
+    path, lines = FOLDER / "scale" / "presets.json", ""
+    for row in json.loads(path.read_text(encoding="utf-8")):
+        n = row["devices"]
+        sent = 2 * (n - 1) / n * 4e-6 * row["parameters"]  # by each device of a ring
+        times = [sent / NVLINK, sent / PCIE, sent / ICI, row["gflop"] / H100, row["gflop"] / V5E]
+        nvlink, pcie, ici, h100, v5e = (f"{ms:.2g}" for ms in times)
+        cells = (row["preset"], f"{row['parameters']:,}", f"{n} x {row['rows']}",
+                 f"{row['state_mb']:.0f} + {row['temporary_mb']:.0f}", f"{sent:.0f}", nvlink, pcie,
+                 ici, f"{row['gflop']:.0f}", h100, v5e, row["recurrent_steps"])  # fmt: skip
+        lines += f"| {' | '.join(map(str, cells))} |\n"
+    return lines
+
+
 def with_tables(text: str) -> str:
     """The README with each table made anew between its two marks."""
-    tables = {"results": HEADER + rows(), "speed": SPEED_HEADER + speed_rows()}
+    tables = {"results": HEADER + rows(), "speed": SPEED_HEADER + speed_rows(),
+              "scale": SCALE_HEADER + scale_rows()}
     for name, table in tables.items():
         begin, end = f"<!-- {name}: begin -->", f"<!-- {name}: end -->"
         before, rest = text.split(begin)
