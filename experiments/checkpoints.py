@@ -5,7 +5,6 @@ of the figures since the last evaluation, the seconds spent. The note also carri
 the state, so that a damaged checkpoint is known for one, whatever reads it without complaint.
 """
 
-import errno
 import hashlib
 import json
 import logging
@@ -20,7 +19,7 @@ import numpy as np
 import orbax.checkpoint as ocp
 
 from data.errors import UserError
-from experiments.failures import Diverged
+from experiments.failures import UNWRITABLE, Diverged
 from experiments.mesh import on_host, placed_like
 from experiments.processes import alone, from_first, is_first
 from experiments.train import TrainState
@@ -77,7 +76,7 @@ class Checkpoints:
 
         Raises:
           Diverged: a parameter is not finite; the checkpoints before this one stay.
-          OSError: the disk is full; the checkpoints before this one stay.
+          OSError: the disk is full or read-only; the checkpoints before this one stay.
         """
         state, step = on_host(state), int(state.step)
         if not is_first() or step in self._manager.all_steps():
@@ -91,7 +90,7 @@ class Checkpoints:
         try:
             self._manager.save(step, args=items)
         except ValueError as error:  # whatever the system says, TensorStore raises ValueError
-            for number in (errno.ENOSPC, errno.EDQUOT):
+            for number in UNWRITABLE:
                 if os.strerror(number) in str(error):
                     raise OSError(number, os.strerror(number), str(self.folder)) from None
             raise

@@ -5,7 +5,6 @@ and the same command resumes it.
 """
 
 import dataclasses
-import errno
 import os
 import re
 import sys
@@ -18,7 +17,7 @@ from jax.errors import JaxRuntimeError
 
 from data.errors import UserError
 from experiments.config import Shared, check
-from experiments.failures import Diverged, Interrupted
+from experiments.failures import UNWRITABLE, Diverged, Interrupted
 from experiments.processes import alone, fail, is_first, leave, name, start
 
 C = TypeVar("C", bound=Shared)
@@ -158,11 +157,12 @@ def _outcome(presets, run, commands) -> int:
     except Interrupted as error:
         return _stop(str(error), 128 + error.signal, everywhere=True)
     except KeyboardInterrupt:
-        return _stop("Interrupted before the first step; the same command starts again.", 130)
+        return _stop("Interrupted outside of training; the same command goes on.", 130)
     except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+        if error.errno not in UNWRITABLE:
             raise
-        return _stop(f"{os.strerror(error.errno)}; free some space and run it again.", 1)
+        cure = f"{UNWRITABLE[error.errno]} and give the same command again"
+        return _stop(f"{error.filename}: {os.strerror(error.errno)}; {cure}.", 1)
     except JaxRuntimeError as error:
         if alone():
             raise

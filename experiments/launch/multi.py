@@ -75,12 +75,15 @@ def passed_on(processes: Sequence[subprocess.Popen]) -> Iterator[None]:
 
 
 def first_failure(processes: Sequence[subprocess.Popen]) -> tuple[int, int] | None:
-    """(number, status) of the first process that ends badly; None when all have ended well."""
+    """(number, status) of the process that first ends badly; None when all have ended well.
+
+    Of several seen at once it is one that was killed: the others will have lost it.
+    """
     while True:
         statuses = [process.poll() for process in processes]
-        for i, status in enumerate(statuses):
-            if status:
-                return i, status
+        bad = [(i, status) for i, status in enumerate(statuses) if status]
+        if bad:
+            return min(bad, key=lambda failure: (failure[1] > 0, failure[0]))
         if all(status == 0 for status in statuses):
             return None
         time.sleep(0.05)

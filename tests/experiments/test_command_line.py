@@ -120,7 +120,7 @@ ENDS = [
     (Diverged("The run diverged at step 3."), 1, "The run diverged at step 3.\n"),
     (Interrupted("Saved.", signal.SIGTERM), 143, "Saved.\n"),
     (Interrupted("Saved.", signal.SIGINT), 130, "Saved.\n"),
-    (KeyboardInterrupt(), 130, "Interrupted before the first step"),
+    (KeyboardInterrupt(), 130, "Interrupted outside of training"),
     (OSError(errno.ENOSPC, "full"), 1, "No space left on device; free some space"),
 ]
 
