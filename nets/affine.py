@@ -13,7 +13,7 @@ def affine(xs, w, b):
     the same sum written as a reduction over the leading axes.
     """
     rows = xs.reshape(math.prod(xs.shape[:-1]), xs.shape[-1])  # D may be 0: inputs that say nothing
-    ys = rows @ w + jnp.ones((len(rows), 1), xs.dtype) @ b[None]
+    ys = rows @ w + jnp.ones((rows.shape[0], 1), xs.dtype) @ b[None]
     return ys.reshape(*xs.shape[:-1], w.shape[1])
 
 

@@ -39,7 +39,7 @@ class ConvNet(nn.Module):
                 conv_general_dilated=_convolve_as_linen_asks,
             )  # fmt: skip
             xs = normalised(max_pool(conv(xs)))
-        xs = normalised(nn.Dense(self.units, use_bias=False)(xs.reshape(len(xs), -1)))
+        xs = normalised(nn.Dense(self.units, use_bias=False)(xs.reshape(xs.shape[0], -1)))
         xs = nn.Dropout(self.dropout, deterministic=not train)(xs)
         return nn.Dense(self.classes)(xs)
 

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
-from jax import lax
+from jax import export, lax
 from jax.nn import initializers
 
 from nets.affine import affine
@@ -83,7 +83,9 @@ class LanguageModel:
         if key is not None:
             params, between = self._thinned(params, key)
         layers = params["layers"]
-        if self.embedding and self.symbols < xs.size and between is _nothing:
+        # a size that an export leaves open compares with no number
+        many = not export.is_symbolic_dim(xs.size) and self.symbols < xs.size
+        if self.embedding and many and between is _nothing:
             layers = (fold(layers[0], params["embedding"]), *layers[1:])
         elif self.embedding:
             xs = between(len(self.cells), params["embedding"][xs])

@@ -18,7 +18,7 @@ class Perceptron(nn.Module):
 
     @nn.compact
     def __call__(self, images: jax.Array) -> jax.Array:
-        xs = images.reshape(len(images), -1) * jnp.float32(1.275 / 255) - 0.1
+        xs = images.reshape(images.shape[0], -1) * jnp.float32(1.275 / 255) - 0.1
         for units in self.hidden:
             xs = squash(FullConnection(units)(xs))
         return FullConnection(self.classes)(xs)

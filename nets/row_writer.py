@@ -44,7 +44,7 @@ class RowWriter:
 
     def begin(self, params, classes):
         """The first carry of each of the classes [B]."""
-        return begun(self.cell.carry(len(classes)), params["class"][classes])
+        return begun(self.cell.carry(classes.shape[0]), params["class"][classes])
 
     def rows(self, params, carry, above):
         """What comes below rows [T, B, W]: the carry, and the logits [T, B, W]."""

@@ -141,13 +141,13 @@ class ContextDecoder:
 
     def begin(self, params, source):
         v = source.summary
-        first = self.cell.carry(len(v))
+        first = self.cell.carry(v.shape[0])
         if self.first != "zero":
             first = begun(first, _tanh_of(params["first"], v) if self.first == "tanh" else v)
         return v, first
 
     def unroll(self, params, v, carry, es, between):
-        vs = jnp.broadcast_to(v, (len(es), *v.shape))
+        vs = jnp.broadcast_to(v, (es.shape[0], *v.shape))
         carry, hs = unroll(self.cell, params["cell"], jnp.concatenate([es, vs], -1), carry)
         return carry, jnp.concatenate([hs, es, vs], -1) if self.deep else hs, None
 
@@ -204,7 +204,7 @@ class SearchDecoder:
         }
 
     def begin(self, params, source):
-        first = self.cell.carry(len(source.summary))
+        first = self.cell.carry(source.summary.shape[0])
         keys = _affine(params["attention"]["key"], source.states)
         memory = source.states, keys, source.mask
         return memory, begun(first, _tanh_of(params["first"], source.summary))
@@ -242,7 +242,7 @@ class GlobalDecoder:
     def begin(self, params, source):
         keys = source.states @ params["score"]  # [S, B, H]
         first = tuple(
-            begun(cell.carry(len(source.summary)), _tanh_of(linear, source.summary))
+            begun(cell.carry(source.summary.shape[0]), _tanh_of(linear, source.summary))
             for cell, linear in zip(self.cells, params["first"], strict=True)
         )
         return (source.states, keys, source.mask), first

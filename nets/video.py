@@ -54,7 +54,7 @@ class Composite:
 
     def told(self, params, name, carry, steps):
         """Logits [T, B, P] of so many frames that a decoder tells."""
-        cell, batch = params[name]["cell"], len(carry.h)
+        cell, batch = params[name]["cell"], carry.h.shape[0]
         if name not in self.conditional:
             cell = {gate: {"x": jnp.zeros((0, self.cell.hidden)), **w} for gate, w in cell.items()}
             _, hs = unroll(self.cell, cell, jnp.zeros((steps, batch, 0)), carry)
@@ -67,7 +67,7 @@ class Composite:
             return (carry, jax.nn.sigmoid(logits)), logits
 
         first = carry, jnp.zeros((batch, self.pixels))
-        return lax.scan(step, first, None, length=steps)[1]
+        return lax.scan(step, first, jnp.arange(steps))[1]
 
 
 def _frame(decoder, hs):
