@@ -17,6 +17,7 @@ from data.errors import UserError
 from experiments.__main__ import experiments
 from experiments.command_line import options_of
 from experiments.config import option
+from experiments.launch import main_of
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 
@@ -94,14 +95,7 @@ def run(words: Sequence[str]) -> int:
         raise UserError("There is no sbatch here: go to a login node, or give -n.") from None
 
 
-def main(words: Sequence[str]) -> int:
-    """The command; returns the exit status."""
-    try:
-        return run(words)
-    except UserError as error:
-        print(error, file=sys.stderr)
-        return 2
-
+main = main_of(run)
 
 if __name__ == "__main__":
     sys.exit(main(sys.argv[1:]))

@@ -16,6 +16,7 @@ from collections.abc import Sequence
 from data.errors import UserError
 from experiments.command_line import options_of
 from experiments.config import option
+from experiments.launch import main_of
 from experiments.launch.slurm import split
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
@@ -67,14 +68,7 @@ def run(words: Sequence[str]) -> int:
     return 0
 
 
-def main(words: Sequence[str]) -> int:
-    """The command; returns the exit status."""
-    try:
-        return run(words)
-    except UserError as error:
-        print(error, file=sys.stderr)
-        return 2
-
+main = main_of(run)
 
 if __name__ == "__main__":
     sys.exit(main(sys.argv[1:]))
