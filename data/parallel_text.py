@@ -32,6 +32,10 @@ _SUMS = {
     "val.en": (21_650, "14f7d25ddd868909a9213e361768460edcacdd6ab9d1e77b92560dc10c10dc28"),
     "val.fr": (23_001, "ca3106f1a72390591d25f6c45cb4cd39dec4cd3f123e099748a3ce5256c160e9"),
 }  # fmt: skip
+FILES = {
+    name: RawFile("multi30k", f"{name}.gz", (f"{_MULTI30K}{name}.gz",), *sums)
+    for name, sums in _SUMS.items()
+}
 NUMBERS = {"train": 20_000, "valid": 500, "test": 1_000}
 
 
@@ -144,9 +148,7 @@ def _numbers() -> Corpus:
 
 
 def _multi30k(part: str, language: str, data_dir: str, raw_dir: str) -> list[str]:
-    name = f"{part}.{language}"
-    file = RawFile("multi30k", f"{name}.gz", (f"{_MULTI30K}{name}.gz",), *_SUMS[name])
-    path = raw_file(file, raw_dir or None, download_folder(data_dir))
+    path = raw_file(FILES[f"{part}.{language}"], raw_dir or None, download_folder(data_dir))
     return [line.strip() for line in lines_of(unzipped(path.read_bytes(), str(path)), path.name)]
 
 

@@ -62,13 +62,13 @@ def raw_file(file: RawFile, raw_dir: str | Path | None, download_dir: str | Path
     path = chosen / file.dataset / file.name
     if not path.exists():
         raise UserError(f"{path} is missing: put {file.description} there.")
-    if fault := _fault(file, path):
-        raise UserError(f"{path} {fault}: replace it by {file.description}.")
+    if found := fault(file, path):
+        raise UserError(f"{path} {found}: replace it by {file.description}.")
     return path
 
 
-def _fault(file: RawFile, path: Path) -> str | None:
-    """What is wrong with the file at `path`, or None."""
+def fault(file: RawFile, path: Path) -> str | None:
+    """What is wrong with the file at `path`, in the words after its name; None if nothing is."""
     try:
         size = path.stat().st_size
         if size < file.size:
@@ -82,7 +82,7 @@ def _fault(file: RawFile, path: Path) -> str | None:
 
 def _downloaded(file: RawFile, path: Path) -> Path:
     """Downloads to a temporary name and renames, so that `path` is only ever a whole file."""
-    if path.exists() and not _fault(file, path):
+    if path.exists() and not fault(file, path):
         return path
     reasons = []
     for url in file.urls:
@@ -92,10 +92,10 @@ def _downloaded(file: RawFile, path: Path) -> Path:
                 partial = Path(folder) / file.name
                 logging.getLogger(__name__).info("Downloading %s", url)
                 _fetch(url, partial, file.size)
-                fault = _fault(file, partial)
-                if not fault:
+                found = fault(file, partial)
+                if not found:
                     return partial.replace(path)
-                reasons.append(f"the file at {url} {fault}")
+                reasons.append(f"the file at {url} {found}")
         except (OSError, http.client.HTTPException, ValueError) as error:
             reasons.append(f"{url}: {getattr(error, 'reason', None) or error}")
     raise UserError(

@@ -69,3 +69,17 @@ def _set(flags: str, wanted: str, reason: str, missing: str) -> None:
         RuntimeWarning,
         stacklevel=3,
     )
+
+
+def reductions_are_right() -> bool:
+    """Whether this process's JAX gets right, on the CPU, what a faulty one gets wrong."""
+    import jax
+    import jax.numpy as jnp
+    import numpy as np
+
+    i = np.arange(40_000, dtype=np.float32)
+    rows = np.stack([i, 0 * i, 0 * i], axis=1)
+    with jax.default_device(jax.local_devices(backend="cpu")[0]):
+        matrix = jnp.eye(3)
+        lengths = jax.jit(jax.vmap(lambda row: jnp.sum((matrix @ row) ** 2)))(rows)
+    return np.allclose(lengths, i**2, rtol=1e-6)

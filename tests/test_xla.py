@@ -11,20 +11,23 @@ from experiments import xla
 
 EMPTY = xla.FLAG + "="
 
-LENGTHS_OF_ROWS = """
-import experiments
-import jax, jax.numpy as jnp, numpy as np
-i = np.arange(40_000, dtype=np.float32)
-rows = np.stack([i, 0 * i, 0 * i], axis=1)
-matrix = jnp.eye(3)
-lengths = jax.jit(jax.vmap(lambda row: jnp.sum((matrix @ row) ** 2)))(rows)
-np.testing.assert_allclose(lengths, i ** 2, rtol=1e-6)
-"""
+CHECK = "from experiments import xla; raise SystemExit(not xla.reductions_are_right())"
 
 
 def test_sums_over_many_rows_are_right():
     without_flags = {name: value for name, value in os.environ.items() if name != "XLA_FLAGS"}
-    subprocess.run([sys.executable, "-c", LENGTHS_OF_ROWS], env=without_flags, check=True)
+    subprocess.run([sys.executable, "-c", CHECK], env=without_flags, check=True)
+
+
+def test_the_check_finds_the_fault_where_it_is(tmp_path):
+    if xla.jaxlib_version() not in xla.FAULTY:
+        pytest.skip("needs a jaxlib that has the fault")
+    flags = tmp_path / "flags"  # a file is left alone, and so no cure is added
+    flags.touch()
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", CHECK], env=os.environ | {"XLA_FLAGS": str(flags)}
+    )
+    assert done.returncode == 1
 
 
 @pytest.mark.parametrize(
