@@ -183,11 +183,13 @@ python() {  # become the environment's Python, or say how with -n
   printf '\n'
 }
 
-experiments() {  # the standard library alone: works before there is a .venv
+at_hand() {  # the standard library alone: works before there is a .venv
   local python=$venv/bin/python
   suits "$python" || python=$(find_python)
-  PYTHONPATH=$root "$python" -P -m experiments "$@"
+  PYTHONPATH=$root "$python" -P -m "$@"
 }
+
+experiments() { at_hand experiments "$@"; }
 
 dry=
 if [ "${1-}" = -n ]; then
@@ -211,7 +213,8 @@ case $name in
     [ $# -lt 2 ] || experiments "$2"
     [ -n "$dry" ] || set_up ""
     python -m experiments.launch.multi "$@" ;;
-  slurm|tpu)
+  doctor) at_hand experiments.launch.doctor "$@" ;;  # as things are: it installs nothing
+  slurm|tpu|sweep)
     if [ -n "$dry" ]; then set -- -n "$@"; dry=; fi  # printing is what -n means to them
     set_up ""
     python -m "experiments.launch.$name" "$@" ;;

@@ -10,15 +10,17 @@ import pathlib
 import sys
 
 COMMANDS = """
-./launch.sh EXPERIMENT [--flags]     trains it; --help lists the flags, the same command resumes
-./launch.sh multi N EXPERIMENT ...   the same in N processes on this machine
-./launch.sh slurm [-n] EXPERIMENT ...  submits it to SLURM; with -n prints the batch script
-./launch.sh tpu EXPERIMENT ...       runs it on a TPU slice; tpu -n prints the commands
-./launch.sh test [pytest arguments]  runs the tests
-./launch.sh speed NAME [--out=FILE]  times a training step against PyTorch's
-./launch.sh results [add FOLDERS]    makes the README's table of results anew
-./launch.sh setup                    installs and does nothing else
-./launch.sh -n ...                   prints the command instead of running it
+./launch.sh EXPERIMENT [--flags]               trains it, or resumes; --help lists the flags
+./launch.sh multi N EXPERIMENT ...             the same in N processes on this machine
+./launch.sh slurm [-n] EXPERIMENT ...          submits it to SLURM; with -n prints the batch script
+./launch.sh tpu [-n] EXPERIMENT ...            runs it on a TPU slice; with -n prints the commands
+./launch.sh sweep [-n] EXPERIMENT --flag=a,b   runs every combination, ends in a table
+./launch.sh doctor                             looks at installation, devices and data
+./launch.sh test [pytest arguments]            runs the tests
+./launch.sh speed NAME [--out=FILE]            times a training step against PyTorch's
+./launch.sh results [add FOLDERS]              makes the README's table of results anew
+./launch.sh setup                              installs and does nothing else
+./launch.sh -n ...                             prints the command instead of running it
 """
 VARIABLES = """
 UNFOLD_RAW_DIR  folder of raw data files, <folder>/<dataset>/<file>, used instead of downloading

@@ -149,12 +149,25 @@ def test_dry_run_prints_what_a_shell_can_run(launch):
 
 
 @pytest.mark.parametrize(
-    ("command", "module"), [("test", "pytest"), ("speed", "experiments.speed")]
+    ("command", "module"),
+    [("test", "pytest"), ("speed", "experiments.speed")],
 )
 def test_dry_run_of_the_other_commands(launch, command, module):
     status, out, _ = launch("-n", command, "one two")
     assert status == 0 and shlex.split(out)[-3:] == ["-m", module, "one two"]
     assert (shlex.split(out)[:2] == ["cd", str(launch.root)]) == (command == "test")
+
+
+def test_the_doctor_installs_nothing(launch):
+    status, out, _ = launch("doctor", "--raw_dir=a b", STATUS="1")
+    assert status == 1 and "--raw_dir=a b" in out.splitlines()
+    assert not (launch.root / ".venv").exists()
+
+
+def test_a_sweep_prints_what_it_would_run_with_n_on_either_side(launch):
+    first, second = launch("-n", "sweep", "lenet5"), launch("sweep", "-n", "lenet5")
+    assert first[0] == 0 and first[1].splitlines()[-2:] == ["-n", "lenet5"]
+    assert second[1] == first[1]
 
 
 def test_the_users_own_heap_setting_stands(launch):

@@ -1,0 +1,124 @@
+"""The runs of a sweep: which are done, and running the others, some at a time."""
+
+import json
+import pathlib
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+from experiments.interruption import postponed
+
+DONE, FAILED, INTERRUPTED, WAITING = "done", "failed", "interrupted", "not begun"
+LOG = "output.log"
+GRACE = 60.0  # seconds in which an interrupted run saves itself
+
+
+class Trial(NamedTuple):
+    """A run of a sweep."""
+
+    words: list[str]  # the experiment and its flags
+    flags: dict[str, Any]  # those that differ from run to run
+    identity: dict[str, Any]  # all that decide its figures
+    folder: pathlib.Path
+
+
+class Outcome(NamedTuple):
+    """What became of it."""
+
+    status: str
+    reason: str = ""
+    result: dict[str, Any] | None = None  # of result.json
+
+
+def finished(trial: Trial) -> Outcome | None:
+    """The outcome of a run that needs none anymore: its report, the last file, is there."""
+    if not (trial.folder / "report.html").exists():
+        return None
+    try:
+        config = json.loads((trial.folder / "config.json").read_text(encoding="utf-8"))
+        result = json.loads((trial.folder / "result.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    same = all(config.get(name) == value for name, value in trial.identity.items())
+    return Outcome(DONE, result=result) if same else None
+
+
+def started(trial: Trial) -> subprocess.Popen:
+    """The run in a process of its own; what it says goes into its folder's log.
+
+    It is a session of its own: a Ctrl-C at the terminal reaches the sweep, which passes it on.
+    """
+    trial.folder.mkdir(parents=True, exist_ok=True)
+    experiment, *flags = trial.words
+    command = [sys.executable, "-P", "-m", f"experiments.{experiment}", *flags]
+    with open(trial.folder / LOG, "w", encoding="utf-8") as log:
+        return subprocess.Popen(
+            [*command, f"--workdir={trial.folder}"],
+            stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT, start_new_session=True,
+        )  # fmt: skip
+
+
+def outcome_of(trial: Trial, status: int) -> Outcome:
+    """What became of a run that ended with this status."""
+    if status == 0:
+        return finished(trial) or Outcome(FAILED, "it left no result")
+    if status in (128 + signal.SIGINT, 128 + signal.SIGTERM):
+        return Outcome(INTERRUPTED)
+    lines = (trial.folder / LOG).read_text(encoding="utf-8", errors="replace").split("\n")
+    said = next((line.strip() for line in reversed(lines) if line.strip()), "")
+    if status < 0:
+        return Outcome(FAILED, f"ended by {signal.Signals(-status).name}")
+    return Outcome(FAILED, f"status {status}: {said[:300]}")
+
+
+def run_all(planned: Sequence[Trial], jobs: int) -> tuple[list[Outcome], int]:
+    """Runs what is not done, `jobs` at once; a failure stops no other.
+
+    Returns:
+      An outcome for each, and the signal that interrupted all of them, or 0.
+    """
+    outcomes = [finished(trial) or Outcome(WAITING) for trial in planned]
+    waiting = [n for n, outcome in enumerate(outcomes) if outcome.status == WAITING]
+    print(f"{len(planned)} runs, {len(planned) - len(waiting)} of them done before", flush=True)
+    running: dict[int, subprocess.Popen] = {}
+    told = False
+    with postponed() as pending:
+        try:
+            while running or (waiting and not pending.signal):
+                while waiting and len(running) < jobs and not pending.signal:
+                    n = waiting.pop(0)
+                    running[n] = started(planned[n])
+                    print(f"begun: {named(planned[n])}", flush=True)
+                if pending.signal and not told:
+                    told = True
+                    for process in running.values():
+                        process.send_signal(pending.signal)
+                for n in [n for n, process in running.items() if process.poll() is not None]:
+                    outcomes[n] = outcome_of(planned[n], running.pop(n).returncode)
+                    reason = outcomes[n].reason and f": {outcomes[n].reason}"
+                    print(f"{outcomes[n].status}: {named(planned[n])}{reason}", flush=True)
+                time.sleep(0.05)
+        finally:  # by a second Ctrl-C, running is what is left
+            _end(running.values(), outcomes, list(running))
+    return outcomes, pending.signal
+
+
+def _end(processes, outcomes, numbers) -> None:
+    stop = time.monotonic() + GRACE
+    for process in processes:
+        process.terminate()
+    for process, n in zip(processes, numbers, strict=True):
+        outcomes[n] = Outcome(INTERRUPTED)
+        try:
+            process.wait(max(0.0, stop - time.monotonic()))
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+def named(trial: Trial) -> str:
+    """A run by its flags."""
+    return " ".join(f"--{name}={value}" for name, value in trial.flags.items())
