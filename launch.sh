@@ -218,6 +218,9 @@ case $name in
     if [ -n "$dry" ]; then set -- -n "$@"; dry=; fi  # printing is what -n means to them
     set_up ""
     python -m "experiments.launch.$name" "$@" ;;
+  export)
+    [ -n "$dry" ] || set_up ""
+    python -m experiments.export "$@" ;;
   results)
     [ -n "$dry" ] || set_up ""
     python -m experiments.results_table "$@" ;;

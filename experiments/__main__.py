@@ -15,6 +15,7 @@ COMMANDS = """
 ./launch.sh slurm [-n] EXPERIMENT ...          submits it to SLURM; with -n prints the batch script
 ./launch.sh tpu [-n] EXPERIMENT ...            runs it on a TPU slice; with -n prints the commands
 ./launch.sh sweep [-n] EXPERIMENT --flag=a,b   runs every combination, ends in a table
+./launch.sh export --workdir=RUN --out=FOLDER  parameters and forward function, for elsewhere
 ./launch.sh doctor                             looks at installation, devices and data
 ./launch.sh test [pytest arguments]            runs the tests
 ./launch.sh speed NAME [--out=FILE]            times a training step against PyTorch's

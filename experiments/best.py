@@ -40,6 +40,10 @@ class Best:
             os.fsync(file.fileno())
         os.replace(unfinished, self._path)
 
+    def __bool__(self) -> bool:
+        """Whether this run has offered any."""
+        return self._note() is not None
+
     def load(self, like: Any) -> tuple[int, Any]:
         """The step, and the parameters in the structure of `like`."""
         wanted, tree = jax.tree.flatten(like)

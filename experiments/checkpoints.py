@@ -10,6 +10,7 @@ import json
 import logging
 import os
 import pathlib
+import re
 import shutil
 import sys
 from typing import Any
@@ -29,10 +30,15 @@ KEPT = 3
 
 def digest(state: TrainState) -> str:
     """SHA-256 of the leaves of a state, with their names, types and shapes."""
+    named = jax.tree.leaves_with_path(state)
+    return digest_of({jax.tree_util.keystr(path): np.asarray(leaf) for path, leaf in named})
+
+
+def digest_of(arrays: dict[str, np.ndarray]) -> str:
+    """The same of arrays by name, in the order of a state's leaves."""
     sha = hashlib.sha256()
-    for path, leaf in jax.tree.leaves_with_path(state):
-        array = np.asarray(leaf)
-        sha.update(f"{jax.tree_util.keystr(path)} {array.dtype} {array.shape}".encode())
+    for name, array in arrays.items():
+        sha.update(f"{name} {array.dtype} {array.shape}".encode())
         sha.update(array.tobytes())
     return sha.hexdigest()
 
@@ -145,15 +151,26 @@ class Checkpoints:
             except UserError:
                 raise
             except Exception as error:  # Orbax, TensorStore and JSON each fail in their own ways
-                reason = str(error).split("\n")[0][:80]
-                aside = "" if self._read_only else f" it is set aside as damaged.{step} and"
-                print(
-                    f"The checkpoint of step {step} in {self.folder} is damaged ({reason});"
-                    f"{aside} the one before it is taken.",
-                    file=sys.stderr,
-                )
+                self._tell_damaged(step, error)
                 if not self._read_only:
                     self._set_aside(step)
+        return None
+
+    def leaves(self) -> tuple[int, dict[str, np.ndarray]] | None:
+        """The newest sound checkpoint without a state to fit it to: its step, and arrays by name.
+
+        The names are those of `layout`. None where there is no sound one.
+        """
+        for step in sorted(self._manager.all_steps(), reverse=True):
+            try:
+                note, args = self._note(step), ocp.args.StandardRestore()
+                state = self._manager.restore(step, args=ocp.args.Composite(state=args))["state"]
+                arrays = {name: np.asarray(_at(state, name)) for name in note["layout"]}
+                if digest_of(arrays) == note["sha256"]:
+                    return step, arrays
+                raise ValueError("its digest differs")
+            except Exception as error:  # as below
+                self._tell_damaged(step, error)
         return None
 
     def identity(self) -> dict[str, Any] | None:
@@ -169,11 +186,28 @@ class Checkpoints:
         args = ocp.args.Composite(note=ocp.args.JsonRestore())
         return self._manager.restore(step, args=args)["note"]
 
+    def _tell_damaged(self, step: int, error: Exception) -> None:
+        reason = str(error).split("\n")[0][:80]
+        aside = "" if self._read_only else f" it is set aside as damaged.{step} and"
+        print(
+            f"The checkpoint of step {step} in {self.folder} is damaged ({reason});"
+            f"{aside} the one before it is taken.",
+            file=sys.stderr,
+        )
+
     def _set_aside(self, step: int) -> None:
         aside = self.folder / f"damaged.{step}"
         shutil.rmtree(aside, ignore_errors=True)
         (self.folder / str(step)).rename(aside)
         self._manager.reload()
+
+
+def _at(tree: Any, name: str) -> Any:
+    """What lies in a tree of dictionaries and lists at a place such as `.params['output'][0].h`."""
+    for attribute, key, index in re.findall(r"\.(\w+)|\['([^']*)'\]|\[(\d+)\]", name):
+        step = attribute or key or index
+        tree = tree[int(step)] if isinstance(tree, list | tuple) else tree[step]
+    return tree
 
 
 def _leaves_of_first(state: TrainState) -> TrainState:

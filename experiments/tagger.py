@@ -24,6 +24,7 @@ that it is tested on; a batch of 89 has 80 of a fold's own on the average.
 import dataclasses
 import hashlib
 import json
+import pathlib
 import sys
 
 import jax
@@ -216,9 +217,8 @@ def table_of(coding: sentences.Coding, words: list[str], vectors: np.ndarray) ->
     return table
 
 
-def run(config: Config) -> dict:
-    """Trains, evaluates and reports; returns what result.json holds."""
-    workdir = Workdir(config.workdir or f"runs/tagger/{config.preset}")
+def coded_corpus(config: Config) -> tuple[sentences.Corpus, sentences.Coding, np.ndarray | None]:
+    """The sentences, the numbers of their words, and the given vector of each; raises UserError."""
     corpus = tagged_corpora.load(
         config.dataset, form=config.file_format, token=config.token_column,
         label=config.label_column, feature=config.feature_column, seed=config.seed,
@@ -234,12 +234,24 @@ def run(config: Config) -> dict:
         corpus, lowercase=config.lowercase, least=config.least_count, longest=config.longest_word,
         known=known,
     )  # fmt: skip
-    if vectors is not None:
-        count = len(set(known) & set(coding.words))
-        print(f"{count:,} of {len(coding.words):,} words have given vectors", flush=True)
+    if vectors is None:
+        return corpus, coding, None
+    count = len(set(known) & set(coding.words))
+    print(f"{count:,} of {len(coding.words):,} words have given vectors", flush=True)
+    return corpus, coding, table_of(coding, known, vectors)
+
+
+def facts_of(coding: sentences.Coding, table: np.ndarray | None) -> dict[str, str]:
+    """What else than the options decides a run's figures."""
+    return coding.facts() | ({} if table is None else {"vectors": sha(table)})
+
+
+def run(config: Config) -> dict:
+    """Trains, evaluates and reports; returns what result.json holds."""
+    workdir = Workdir(config.workdir or f"runs/tagger/{config.preset}")
+    corpus, coding, table = coded_corpus(config)
     mesh = mesh_for(config.batch_size)
     data = Data(config, corpus, coding, mesh)
-    table = None if vectors is None else table_of(coding, known, vectors)
     nets = make_nets(config, coding, 0 if table is None else table.shape[1], corpus.whole)
 
     params = first_parameters(config, nets, table)
@@ -251,8 +263,8 @@ def run(config: Config) -> dict:
     step = make_step(loss, optimizer, key, dtype=config.dtype)
     scoring, programs = scoring_of(config, corpus), Programs()
     predict = make_predict(nets, programs)
-    facts = coding.facts() | ({} if table is None else {"vectors": sha(table)})
-    bests = kept_best(config, workdir, nets, facts)
+    facts = facts_of(coding, table)
+    bests = kept_best(config, workdir.path, nets, facts)
 
     def scored(params, part, gold, rows_of=lambda place: None) -> tuple[dict, dict]:
         """What every copy says, and the figures of it: {(net, place): ...} each."""
@@ -314,11 +326,11 @@ def run(config: Config) -> dict:
     return result
 
 
-def kept_best(config, workdir: Workdir, nets, facts) -> dict[tuple[str, int], Best]:
+def kept_best(config, folder: pathlib.Path, nets, facts) -> dict[tuple[str, int], Best]:
     """Where the best parameters of each copy of each net are kept."""
     run_id = sha(json.dumps(options.identity(config) | facts, sort_keys=True).encode())
     return {
-        (name, place): Best(workdir.path / "best" / f"{name}-{config.fold + place}.npz", run_id)
+        (name, place): Best(folder / "best" / f"{name}-{config.fold + place}.npz", run_id)
         for name in nets
         for place in range(config.folds)
     }

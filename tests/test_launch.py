@@ -150,7 +150,7 @@ def test_dry_run_prints_what_a_shell_can_run(launch):
 
 @pytest.mark.parametrize(
     ("command", "module"),
-    [("test", "pytest"), ("speed", "experiments.speed")],
+    [("test", "pytest"), ("speed", "experiments.speed"), ("export", "experiments.export")],
 )
 def test_dry_run_of_the_other_commands(launch, command, module):
     status, out, _ = launch("-n", command, "one two")

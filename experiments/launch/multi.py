@@ -16,6 +16,7 @@ import time
 from collections.abc import Iterator, Sequence
 
 from data.errors import UserError
+from experiments.launch import main_of
 
 USAGE = "Write ./launch.sh multi N EXPERIMENT [--flags], with N processes from 1 to 256."
 RESUMABLE = (2, 128 + signal.SIGINT, 128 + signal.SIGTERM)  # these say themselves what to do
@@ -138,14 +139,7 @@ def run(words: Sequence[str]) -> int:
         return status if status in RESUMABLE else 1
 
 
-def main(words: Sequence[str]) -> int:
-    """The command; returns the exit status."""
-    try:
-        return run(words)
-    except UserError as error:
-        print(error, file=sys.stderr)
-        return 2
-
+main = main_of(run)
 
 if __name__ == "__main__":
     sys.exit(main(sys.argv[1:]))

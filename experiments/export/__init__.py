@@ -1,0 +1,1 @@
+"""A trained net for use elsewhere: parameters as safetensors, the forward function in a file."""

@@ -1,0 +1,129 @@
+"""An exported net as files: whole or absent."""
+
+import json
+import os
+import pathlib
+import shutil
+import tempfile
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
+
+import jax
+import numpy as np
+import safetensors.numpy
+from jax import export
+
+from data.errors import UserError
+from experiments import xla
+from experiments.export.run import Run
+
+Tree = Any
+PLATFORMS = ("cpu", "cuda", "tpu")
+HOW = (
+    "forward = jax.export.deserialize(bytearray(content of forward.jax)); "
+    "parameters = safetensors.numpy.load_file('parameters.safetensors'); "
+    "forward.call(parameters, inputs) gives the outputs, all three by name"
+)
+
+
+class Size(NamedTuple):
+    """The type and axes of an input: `batch, 28, 28`, where a word is any size from 1."""
+
+    dtype: str
+    axes: str
+
+
+class Form(NamedTuple):
+    """A forward function and what there is to say of it. The trees have names for their leaves."""
+
+    forward: Callable[[Tree, Tree], Tree]  # (parameters, inputs) -> outputs
+    parameters: Tree
+    inputs: Tree  # of Sizes
+    notes: Mapping[str, Any]  # for export.json: what the numbers stand for
+
+
+def named(tree: Tree, is_leaf=None) -> dict[str, Any]:
+    """A tree's leaves by names such as `layers.0.input.x`."""
+    leaves = jax.tree.leaves_with_path(tree, is_leaf=is_leaf)
+    return {jax.tree_util.keystr(path, simple=True, separator="."): leaf for path, leaf in leaves}
+
+
+def exported(form: Form) -> export.Exported:
+    """The forward function of dictionaries by name, for any size of the axes that have names."""
+    sizes = named(form.inputs, lambda x: isinstance(x, Size))
+    structures = [jax.tree.structure(form.parameters),
+                  jax.tree.structure(form.inputs, lambda x: isinstance(x, Size))]  # fmt: skip
+    orders = (list(named(form.parameters)), list(sizes))
+
+    def forward(parameters, inputs):
+        triples = zip(structures, orders, (parameters, inputs), strict=True)
+        trees = (jax.tree.unflatten(structure, [given[name] for name in order])
+                 for structure, order, given in triples)  # fmt: skip
+        return named(form.forward(*trees))
+
+    scope = export.SymbolicScope()
+    inputs = {
+        name: jax.ShapeDtypeStruct(export.symbolic_shape(size.axes, scope=scope), size.dtype)
+        for name, size in sizes.items()
+    }
+    parameters = jax.eval_shape(lambda: named(form.parameters))
+    return export.export(jax.jit(forward), platforms=PLATFORMS)(parameters, inputs)
+
+
+def description(run: Run, form: Form, forward: export.Exported) -> dict[str, Any]:
+    """The content of export.json."""
+    (parameters, inputs), _ = jax.tree.unflatten(forward.in_tree, forward.in_avals)
+    outputs = jax.tree.unflatten(forward.out_tree, forward.out_avals)
+    shapes = {
+        part: {name: {"dtype": str(aval.dtype), "shape": [_axis(n) for n in aval.shape]}
+               for name, aval in avals.items()}
+        for part, avals in (("inputs", inputs), ("outputs", outputs), ("parameters", parameters))
+    }  # fmt: skip
+    faulty = f"jaxlib {' and '.join(xla.FAULTY)}: set XLA_FLAGS={xla.FLAG}= on a processor"
+    return {
+        "experiment": run.experiment,
+        "preset": run.identity["preset"],
+        "step": run.step,
+        "how": HOW,
+        "platforms": list(forward.platforms),
+        "jax": jax.__version__,
+        "calling_convention_version": forward.calling_convention_version,
+        "beware": faulty,
+        "parameter_count": sum(int(np.prod(aval.shape)) for aval in parameters.values()),
+        **shapes,
+        **form.notes,
+    }
+
+
+def _axis(size) -> int | str:
+    return int(size) if isinstance(size, int) else str(size)
+
+
+def check_place(out: str) -> None:
+    """Raises UserError if the folder to be made is there already or cannot be made."""
+    path = pathlib.Path(out).absolute()
+    if path.exists() or path.is_symlink():
+        raise UserError(f"--out={out} is there already: name a folder that is not, or delete it.")
+    if not path.parent.is_dir():
+        raise UserError(f"--out={out}: there is no folder {path.parent}; make it first.")
+    if not os.access(path.parent, os.W_OK):
+        raise UserError(f"--out={out}: {path.parent} cannot be written to; name another place.")
+
+
+def write(out: str, run: Run, form: Form) -> dict[str, Any]:
+    """Makes the folder `out`, whole or not at all; returns what export.json holds."""
+    forward = exported(form)
+    content = description(run, form, forward)
+    path = pathlib.Path(out).absolute()
+    unfinished = pathlib.Path(tempfile.mkdtemp(prefix=f".{path.name}.unfinished-", dir=path.parent))
+    try:
+        arrays = {n: np.ascontiguousarray(leaf) for n, leaf in named(form.parameters).items()}
+        (unfinished / "parameters.safetensors").write_bytes(safetensors.numpy.save(arrays))
+        (unfinished / "forward.jax").write_bytes(forward.serialize())
+        text = json.dumps(content, indent=2, ensure_ascii=False) + "\n"
+        (unfinished / "export.json").write_text(text, encoding="utf-8")
+        unfinished.chmod(0o755)
+        unfinished.rename(path)
+    finally:
+        shutil.rmtree(unfinished, ignore_errors=True)
+    return content
