@@ -221,6 +221,9 @@ case $name in
   export)
     [ -n "$dry" ] || set_up ""
     python -m experiments.export "$@" ;;
+  faults)
+    [ -n "$dry" ] || set_up ""
+    python -m experiments.survival "$@" ;;
   results)
     [ -n "$dry" ] || set_up ""
     python -m experiments.results_table "$@" ;;

@@ -19,6 +19,7 @@ COMMANDS = """
 ./launch.sh doctor                             looks at installation, devices and data
 ./launch.sh test [pytest arguments]            runs the tests
 ./launch.sh speed NAME [--out=FILE]            times a training step against PyTorch's
+./launch.sh faults [--count=120]               hurts real runs at random, shows what they lose
 ./launch.sh results [add FOLDERS]              makes the README's table of results anew
 ./launch.sh setup                              installs and does nothing else
 ./launch.sh -n ...                             prints the command instead of running it

@@ -162,7 +162,8 @@ def _outcome(presets, run, commands) -> int:
         if error.errno not in UNWRITABLE:
             raise
         cure = f"{UNWRITABLE[error.errno]} and give the same command again"
-        return _stop(f"{error.filename}: {os.strerror(error.errno)}; {cure}.", 1)
+        where = f"{error.filename}: " if error.filename else ""
+        return _stop(f"{where}{os.strerror(error.errno)}; {cure}.", 1)
     except JaxRuntimeError as error:
         if alone():
             raise

@@ -8,7 +8,7 @@ import base64
 import io
 import math
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 import matplotlib
 import numpy as np
@@ -61,6 +61,7 @@ def plot(label: str, draw: Callable[..., None], width=3.8, height=2.6, ratios=(1
             len(ratios), sharex=True, squeeze=False, gridspec_kw={"height_ratios": ratios}
         )
         draw(*grid[:, 0])
+        _number_log_scales(grid[:, 0])
         file = io.StringIO()
         figure.savefig(file, format="svg", transparent=True, metadata={"Date": None})
     svg = file.getvalue().replace(_TEXT, "currentColor")
@@ -69,6 +70,14 @@ def plot(label: str, draw: Callable[..., None], width=3.8, height=2.6, ratios=(1
     return Markup('<div class="plot" role="img" aria-label="{}">{}</div>').format(
         label, Markup(svg)
     )
+
+
+def _number_log_scales(grid: Iterable[Axes]) -> None:
+    """Plain numbers at the powers of ten; matplotlib's own are mathematics."""
+    for axis in (axis for axes in grid for axis in (axes.xaxis, axes.yaxis)):
+        if isinstance(axis.get_major_formatter(), matplotlib.ticker.LogFormatter):
+            axis.set_major_formatter("{x:g}")
+            axis.set_minor_formatter(matplotlib.ticker.NullFormatter())
 
 
 def log_scale_if_wide(axes: Axes, values: list[float]) -> None:

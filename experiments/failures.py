@@ -9,7 +9,6 @@ UNWRITABLE = {
     errno.EROFS: "make it writable",
     errno.EACCES: "make it writable",
     errno.EPERM: "make it writable",
-    errno.EIO: "look after the disk",
 }
 
 

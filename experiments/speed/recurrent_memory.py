@@ -100,7 +100,7 @@ def picture(rows: list[dict[str, Any]]) -> str:
         memory.legend()
         time.set_xlabel("length of the sequence, T")
 
-    inline = drawing.plot("memory and time of a step", draw, width=5, height=5, ratios=(1, 1))
+    inline = str(drawing.plot("memory and time of a step", draw, width=5, height=5, ratios=(1, 1)))
     return inline[inline.index("<svg") : inline.index("</svg>")] + "</svg>\n"
 
 

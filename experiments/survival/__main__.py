@@ -2,6 +2,9 @@
 
     ./launch.sh faults [--count=120] [--seed=0] [--only=char_rnn] [--out=FILE]
 
+Half an hour on two cores. A full disk needs leave to mount one, and a folder that turns read-only
+needs chattr: where these are missing the table says 0 times.
+
 Of each experiment one run is left alone, and others are hurt again and again, begun anew by the
 same command each time, until they end. A fault is survived if the process takes it as it should
 (`faults.py`), the next one goes on from the newest checkpoint that the fault left whole, and the

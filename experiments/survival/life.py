@@ -54,6 +54,10 @@ class Life:
         step = newest(self.run)
         return step is not None and step > (self.newest_before or 0)
 
+    def trained(self) -> bool:
+        """Whether all steps are made, and the figures and the report alone are left to do."""
+        return f"--num_steps={newest(self.run)}" in self.words
+
     def writes(self) -> bool:
         """Whether a checkpoint is being written at this moment."""
         return bool(unfinished(self.run) - self._left_over)
