@@ -69,6 +69,23 @@ def run_main(monkeypatch, capfd):
     return run
 
 
+@pytest.fixture(scope="module")
+def trained_on(tmp_path_factory):
+    """Trains an experiment on a text, without its report; gives the run's folder."""
+
+    def train(text, words, experiment, report):
+        folder = tmp_path_factory.mktemp("trained")
+        (folder / "own.txt").write_text(text)
+        files = (f"--dataset={folder / 'own.txt'}", f"--workdir={folder / 'run'}")
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(report, "write", lambda *_: None)
+            patch.setattr("sys.argv", ["experiment", *words, *files])
+            assert main(experiment.PRESETS, experiment.run) == 0
+        return folder / "run"
+
+    return train
+
+
 @pytest.fixture
 def cut_at(monkeypatch):
     """Within `cut_at(step)`, SIGTERM comes to a run when it has made so many steps."""

@@ -8,7 +8,6 @@ import pytest
 
 from experiments import char_rnn, char_rnn_report
 from experiments.char_rnn_sample import DEFAULT, sample
-from experiments.command_line import main
 from experiments.sequence_optimizer import make_optimizer, make_schedule
 
 pytestmark = pytest.mark.usefixtures("quick_compilation")
@@ -51,16 +50,9 @@ def test_a_run_ends_with_figures_samples_and_a_report(
 
 
 @pytest.fixture(scope="module")
-def trained(tmp_path_factory):
+def trained(trained_on):
     """The folder of a finished run, not to be changed."""
-    folder = tmp_path_factory.mktemp("trained")
-    (folder / "own.txt").write_text(TEXT)
-    words = (*SMALL, f"--dataset={folder / 'own.txt'}", f"--workdir={folder / 'run'}")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(char_rnn_report, "write", lambda *_: None)
-        patch.setattr("sys.argv", ["char_rnn", *words])
-        assert main(char_rnn.PRESETS, char_rnn.run) == 0
-    return folder / "run"
+    return trained_on(TEXT, SMALL, char_rnn, char_rnn_report)
 
 
 def test_sampling(trained, command):

@@ -26,6 +26,13 @@ def test_a_result_file_is_a_run_of_what_it_is_named_after(path):
             assert name in run["metrics"] and figure["kind"] in ("paper", "quoted", "unverified")
 
 
+def test_mixed_lengths_cost_what_their_words_cost():
+    """As the README says of the committed file: each bucket's word, and a pass's beside padding."""
+    rows = json.loads((results_table.FOLDER / "speed" / "tagger.json").read_text())
+    shares = [row["share"] for row in rows if "share" in row]
+    assert shares and all(0.75 <= share <= 1.25 for share in shares)
+
+
 def test_a_run_in_bfloat16_is_another_row(tmp_path, monkeypatch):
     monkeypatch.setattr(results_table, "FOLDER", tmp_path / "results")
     run = {"experiment": "e", "preset": "quick", "metrics": {"test_error_percent": 1.0},

@@ -9,7 +9,6 @@ import pytest
 
 from data.text import Text
 from experiments import word_lm, word_lm_report
-from experiments.command_line import main
 from experiments.dynamic_evaluation import dynamic_surprises
 from experiments.language_net import first_parameters
 from experiments.results import parameter_count
@@ -57,16 +56,9 @@ def test_a_run_ends_with_figures_samples_and_a_report(words, own_text, tmp_path,
 
 
 @pytest.fixture(scope="module")
-def trained(tmp_path_factory):
+def trained(trained_on):
     """The folder of a finished run, not to be changed."""
-    folder = tmp_path_factory.mktemp("trained")
-    (folder / "own.txt").write_text(TEXT)
-    words = (*SMALL, f"--dataset={folder / 'own.txt'}", f"--workdir={folder / 'run'}")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(word_lm_report, "write", lambda *_: None)
-        patch.setattr("sys.argv", ["word_lm", *words])
-        assert main(word_lm.PRESETS, word_lm.run) == 0
-    return folder / "run"
+    return trained_on(TEXT, SMALL, word_lm, word_lm_report)
 
 
 def test_cut_in_the_middle_it_ends_with_the_same_figures(
