@@ -2,6 +2,7 @@
 
 import json
 import sys
+from xml.etree import ElementTree
 
 import jax
 import numpy as np
@@ -221,3 +222,11 @@ def test_chunks_need_less_memory(monkeypatch):
     monkeypatch.setattr(recurrent_memory, "LSTM", small)
     whole, chunked = (recurrent_memory.bytes_of(form, 1024) for form in recurrent_memory.FORMS)
     assert 10 * chunked < whole
+
+
+def test_the_memory_picture_is_a_whole_file_with_plain_numbers():
+    rows = [{"steps": steps, "form": form, "memory_mib": 0.5 * steps, "ms": 2.0 * steps}
+            for steps in (100, 1000, 10_000) for form in recurrent_memory.FORMS]  # fmt: skip
+    picture = recurrent_memory.picture(rows)
+    assert ElementTree.fromstring(picture).tag.endswith("svg")
+    assert ">1000<" in picture and "$" not in picture
