@@ -1,11 +1,12 @@
-"""The README's tables of results and of speed, made from the committed files.
+"""The README's tables of results, of speed, of scale and of faults, made from the committed files.
 
     ./launch.sh results add runs/lenet5/paper ...    takes finished runs over
     ./launch.sh results                              writes the tables into README.md anew
 
 `experiments/results/<experiment>-<preset>.json` is a run's result.json, or several by seed, and
 `<experiment>-<preset>-bfloat16.json` that of a run with such products;
-`experiments/results/speed/<name>.json` is what `./launch.sh speed <name> --out=` wrote.
+`experiments/results/speed/<name>.json` is what `./launch.sh speed <name> --out=` wrote, and
+`experiments/results/faults/faults.json` what `./launch.sh faults --out=` did.
 """
 
 import json
@@ -128,10 +129,22 @@ def scale_rows() -> str:
     return lines
 
 
+def fault_rows() -> str:
+    """What `./launch.sh faults` wrote: a line for each fault, a column for each experiment."""
+    found = json.loads((FOLDER / "faults" / "faults.json").read_text(encoding="utf-8"))
+    experiments = list(dict.fromkeys(row["experiment"] for row in found))
+    survived = {(row["fault"], row["experiment"]): f"{row['survived']} of {row['times']}"
+                for row in found}  # fmt: skip
+    lines = [("fault", *experiments), ("---", *["---:"] * len(experiments))]
+    for fault in dict.fromkeys(row["fault"] for row in found):
+        lines.append((fault, *(survived[fault, experiment] for experiment in experiments)))
+    return "".join(f"| {' | '.join(cells)} |\n" for cells in lines)
+
+
 def with_tables(text: str) -> str:
     """The README with each table made anew between its two marks."""
     tables = {"results": HEADER + rows(), "speed": SPEED_HEADER + speed_rows(),
-              "scale": SCALE_HEADER + scale_rows()}
+              "scale": SCALE_HEADER + scale_rows(), "faults": fault_rows()}
     for name, table in tables.items():
         begin, end = f"<!-- {name}: begin -->", f"<!-- {name}: end -->"
         before, rest = text.split(begin)
