@@ -77,18 +77,20 @@ def unroll_checkpointed(cell, params, xs, carry=None, *, mask=None, reverse=Fals
     return checkpointed(part, carry, (xs, mask), chunk=chunk, reverse=reverse)
 
 
-def checkpointed(body, carry, xs, *, chunk=None, reverse=False):
+def checkpointed(body, carry, xs, *, chunk=None, reverse=False, keep=()):
     """Scans `body(carry, xs_of_a_chunk) -> (carry, ys_of_the_chunk)` over chunks of time.
 
     Only the carries between chunks are stored; a chunk's inside is computed again when the
     gradient comes back to it (Chen et al. 2016). `body` may hold the whole network, embedding,
     softmax and a loss summed in the carry included. `chunk` is its length in steps, about
-    sqrt(T) if not given; the last chunk may be shorter.
+    sqrt(T) if not given; the last chunk may be shorter. `keep` are the names of what is stored
+    for all T nevertheless (`jax.ad_checkpoint.checkpoint_name`): narrow things, dear to compute.
     """
     steps = jax.tree.leaves(xs)[0].shape[0]
     chunk = chunk or max(1, round(math.sqrt(steps)))
     count = steps // chunk
-    body = jax.checkpoint(body, prevent_cse=False)
+    policy = jax.checkpoint_policies.save_only_these_names(*keep)
+    body = jax.checkpoint(body, prevent_cse=False, policy=policy)
 
     def chunks(carry):
         split = jax.tree.map(lambda x: x[: count * chunk].reshape(count, chunk, *x.shape[1:]), xs)

@@ -1,6 +1,7 @@
 """Memory and time of one training step against the length of the sequence.
 
-An LSTM between an embedding and a softmax, whole and by chunks (`nets.unroll.checkpointed`).
+An LSTM between an embedding and a softmax, whole and by chunks (`nets.unroll.checkpointed`, which
+keeps the logits).
 Memory is what XLA's compiler sets aside beside parameters and batch; time is one pinned core's.
 """
 

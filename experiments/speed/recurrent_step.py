@@ -6,6 +6,7 @@ import sys
 import jax
 import jax.numpy as jnp
 import optax
+from jax.ad_checkpoint import checkpoint_name
 
 from experiments.speed.our_steps import serve_training
 from experiments.speed.recurrent import ALL, CLIP, RATE, Workload, example_batch
@@ -89,13 +90,14 @@ def make_chunked_loss(workload: Workload, chunk: int):
         def part(carried, chunk_of_batch):
             carry, total = carried
             carry, logits = model.logits(params, chunk_of_batch["xs"], carry)
+            logits = checkpoint_name(logits, "logits")
             losses = optax.softmax_cross_entropy_with_integer_labels(
                 logits, chunk_of_batch["targets"]
             )
             return (carry, total + losses.sum()), None
 
         first = model.carry(workload.batch), 0.0
-        (_, total), _ = checkpointed(part, first, batch, chunk=chunk)
+        (_, total), _ = checkpointed(part, first, batch, chunk=chunk, keep=["logits"])
         ratio = Ratio(total, jnp.float32(batch["targets"].size))
         return ratio.total / ratio.count, (variables, carry, {"loss": ratio})
 

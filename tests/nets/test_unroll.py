@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis.extra.numpy import arrays
 from hypothesis.strategies import integers
+from jax.ad_checkpoint import checkpoint_name
 
 from nets.cells import GRU, LSTM, RNN, Stack, fold, identity_rnn
 from nets.passes import passes_of
@@ -402,6 +403,20 @@ def test_checkpointed_takes_the_loss_inside():
     (_, total), nothing = checkpointed(body, (carry, 0.0), xs, chunk=4)
     assert nothing is None
     np.testing.assert_allclose(total, (unroll(cell, params, xs, carry)[1] ** 2).sum(), rtol=1e-6)
+
+
+@pytest.mark.parametrize("keep, times", [((), 2), (("seen",), 1)])
+def test_checkpointed_computes_what_it_keeps_once(keep, times):
+    def body(total, xs):
+        return total + (checkpoint_name(jnp.cos(xs), "seen") ** 2).sum(), None
+
+    def loss(xs):
+        return checkpointed(body, 0.0, xs, chunk=4, keep=keep)[0]
+
+    xs = normal(1, 8, B, D)
+    gradient = jax.grad(loss)
+    assert str(jax.make_jaxpr(gradient)(xs)).count("= cos ") == times
+    np.testing.assert_allclose(gradient(xs), -jnp.sin(2 * xs), rtol=1e-5, atol=1e-6)
 
 
 def test_recurrent_module_owns_the_parameters():
