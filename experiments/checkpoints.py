@@ -2,12 +2,15 @@
 
 A checkpoint holds the train state and a note of plain values: the identity of the run, the sums
 of the figures since the last evaluation, the seconds spent. The note also carries a SHA-256 of
-the state, so that a damaged checkpoint is known for one, whatever reads it without complaint.
+the state and one of itself, so that a damaged checkpoint is known for one, whatever reads it
+without complaint. Nothing in a checkpoint is code, and what it claims to hold is compared with
+what is wanted, and with its files, before memory is taken for it.
 """
 
 import hashlib
 import json
 import logging
+import math
 import os
 import pathlib
 import re
@@ -20,12 +23,21 @@ import numpy as np
 import orbax.checkpoint as ocp
 
 from data.errors import UserError
+from data.files import likely
 from experiments.failures import UNWRITABLE, Diverged
 from experiments.mesh import on_host, placed_like
 from experiments.processes import alone, from_first, is_first
 from experiments.train import TrainState
 
 KEPT = 3
+NOTED = {"identity", "totals", "seconds", "sha256", "layout"}  # what a note tells
+
+
+def _make(folder: pathlib.Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except FileExistsError:
+        raise UserError(f"{folder} is a file and should be a folder: move it away.") from None
 
 
 def digest(state: TrainState) -> str:
@@ -43,10 +55,16 @@ def digest_of(arrays: dict[str, np.ndarray]) -> str:
     return sha.hexdigest()
 
 
+def seal(note: dict[str, Any]) -> str:
+    """SHA-256 of a note of plain values, the same before it is written as after."""
+    plain = json.loads(json.dumps(note))
+    return hashlib.sha256(json.dumps(plain, sort_keys=True).encode()).hexdigest()
+
+
 def layout(state: TrainState) -> dict[str, str]:
     """The types and shapes of the leaves of a state, by name."""
     return {
-        jax.tree_util.keystr(path): f"{leaf.dtype} {list(leaf.shape)}"
+        jax.tree_util.keystr(path): _array(leaf)
         for path, leaf in jax.tree.leaves_with_path(state)
     }
 
@@ -72,7 +90,7 @@ class Checkpoints:
                 primary_host=0, active_processes={0}, barrier_sync_key_prefix="first"
             )
         if is_first() and not read_only:
-            folder.mkdir(parents=True, exist_ok=True)
+            _make(folder)
         self._manager = is_first() and ocp.CheckpointManager(
             folder.absolute(), options=options, item_names=("state", "note")
         )
@@ -90,6 +108,7 @@ class Checkpoints:
         if not all(np.isfinite(leaf).all() for leaf in jax.tree.leaves(state.params)):
             raise Diverged(f"the run diverged at step {step}: a parameter is not finite")
         note = note | {"sha256": digest(state), "layout": layout(state)}
+        note = note | {"seal": seal(note)}
         items = ocp.args.Composite(
             state=ocp.args.StandardSave(state), note=ocp.args.JsonSave(note)
         )
@@ -112,17 +131,18 @@ class Checkpoints:
         several processes the first reads, and tells the others.
 
         Args:
-          like: a state with the right shapes, that lies where the checkpoint's is to lie.
+          like: a state with the right shapes, that lies where the checkpoint's is to lie, or
+            `jax.eval_shape`'s.
           identity: of the run that wants to resume.
 
         Raises:
           UserError: the checkpoint belongs to a run of other options, or of other sizes.
         """
         told = {"found": False, "refusal": "", "note": {}}
-        state = jax.tree.map(lambda leaf: np.zeros(leaf.shape, leaf.dtype), like)
+        state = None
         if is_first():
             try:
-                found = self._newest_sound(state, identity)
+                found = self._newest_sound(like, identity)
                 if found is not None:
                     state, note = found
                     told |= {"found": True, "note": note}
@@ -133,6 +153,8 @@ class Checkpoints:
             raise UserError(told["refusal"])
         if not told["found"]:
             return None
+        if state is None:  # another process has read it
+            state = zeros_like(like)
         return placed_like(like, _leaves_of_first(state)), told["note"]
 
     def _newest_sound(self, like: TrainState, identity: dict[str, Any]):
@@ -142,8 +164,9 @@ class Checkpoints:
                 note = self._note(step)
                 check_identity(self.folder, note["identity"], identity)
                 check_layout(self.folder, note["layout"], ours)
+                self._check_claims(step, ours)
                 state = self._manager.restore(
-                    step, args=ocp.args.Composite(state=ocp.args.StandardRestore(like))
+                    step, args=ocp.args.Composite(state=ocp.args.StandardRestore(zeros_like(like)))
                 )["state"]
                 if digest(state) != note["sha256"]:
                     raise ValueError("its digest differs")
@@ -164,6 +187,7 @@ class Checkpoints:
         for step in sorted(self._manager.all_steps(), reverse=True):
             try:
                 note, args = self._note(step), ocp.args.StandardRestore()
+                self._check_claims(step, note["layout"])
                 state = self._manager.restore(step, args=ocp.args.Composite(state=args))["state"]
                 arrays = {name: np.asarray(_at(state, name)) for name in note["layout"]}
                 if digest_of(arrays) == note["sha256"]:
@@ -184,7 +208,27 @@ class Checkpoints:
 
     def _note(self, step: int) -> dict[str, Any]:
         args = ocp.args.Composite(note=ocp.args.JsonRestore())
-        return self._manager.restore(step, args=args)["note"]
+        note = dict(self._manager.restore(step, args=args)["note"])
+        sealed = note.pop("seal", None)  # which earlier versions did not write
+        if sealed not in (None, seal(note)):
+            raise ValueError("its note's digest differs")
+        if set(note) != NOTED or not isinstance(note["identity"], dict):
+            raise ValueError("its note is not one")
+        return note
+
+    def _check_claims(self, step: int, wanted: dict[str, str]) -> None:
+        """Raises ValueError if the headers of the arrays are not as `wanted`, or beyond belief."""
+        folder = (self.folder / str(step) / "state").absolute()
+        with ocp.StandardCheckpointer() as checkpointer:
+            metadata = checkpointer.metadata(folder).item_metadata
+        if metadata is None:
+            raise ValueError("what arrays it has cannot be read")
+        claimed = jax.tree.leaves(metadata.tree)
+        if sorted(map(_array, claimed)) != sorted(wanted.values()):
+            raise ValueError("its arrays are not as large as its note says")
+        size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+        if sum(math.prod(a.shape) * a.dtype.itemsize for a in claimed) > likely(size):
+            raise ValueError("it claims more than its files can hold")
 
     def _tell_damaged(self, step: int, error: Exception) -> None:
         reason = str(error).split("\n")[0][:80]
@@ -208,6 +252,15 @@ def _at(tree: Any, name: str) -> Any:
         step = attribute or key or index
         tree = tree[int(step)] if isinstance(tree, list | tuple) else tree[step]
     return tree
+
+
+def _array(leaf: Any) -> str:
+    return f"{leaf.dtype} {list(leaf.shape)}"
+
+
+def zeros_like(state: TrainState) -> TrainState:
+    """Host arrays, whose memory is taken when they are filled."""
+    return jax.tree.map(lambda leaf: np.zeros(leaf.shape, leaf.dtype), state)
 
 
 def _leaves_of_first(state: TrainState) -> TrainState:

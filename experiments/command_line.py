@@ -130,6 +130,7 @@ def main(
       commands: further ones, by the word that stands before their flags: default options, and
         the function that is given them.
     """
+    sys.stdout.reconfigure(errors="backslashreplace")  # a path need not be text
     try:
         return leave(_outcome(presets, run, commands))
     except BaseException:
@@ -173,6 +174,7 @@ def _outcome(presets, run, commands) -> int:
 
 def _stop(sentence: str, status: int, everywhere: bool = False) -> int:
     """Says why; process 0 does for all where it happens in all of them."""
+    sentence = "".join(c if c.isprintable() else repr(c)[1:-1] for c in sentence)  # of a file, say
     if is_first() or not everywhere:
         print(name() + sentence if not everywhere else sentence, file=sys.stderr)
     return status
