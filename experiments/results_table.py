@@ -5,7 +5,8 @@
 
 `experiments/results/<experiment>-<preset>.json` is a run's result.json, or several by seed, and
 `<experiment>-<preset>-bfloat16.json` that of a run with such products;
-`experiments/results/speed/<name>.json` is what `./launch.sh speed <name> --out=` wrote, and
+`experiments/results/speed/<name>.json` is what `./launch.sh speed <name> --out=` wrote,
+`experiments/results/scale/presets.json` what `./launch.sh speed scale --out=` did, and
 `experiments/results/faults/faults.json` what `./launch.sh faults --out=` did.
 """
 
@@ -94,7 +95,7 @@ def speed_rows() -> str:
     lines = ""
     for path in sorted((FOLDER / "speed").glob("*.json")):
         content = json.loads(path.read_text(encoding="utf-8"))
-        peers = [row for row in content if row.get("peer")]
+        peers = [row for row in content if (row.get("peer") or "").startswith("PyTorch")]
         record = [row for row in peers if row["cores"] == min(r["cores"] for r in peers)]
         # in pairs: PyTorch as it comes, and with the heap kept as ours is
         for plain, kept in zip(record[::2], record[1::2], strict=True):
@@ -107,8 +108,8 @@ def speed_rows() -> str:
 
 SCALE_HEADER = (
     "| preset | parameters | devices x rows | state + step, MB | all-reduce, MB | NVLink | PCIe "
-    "| ICI | GFLOP | H100 | v5e | steps in a row |\n"
-    "| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |\n"
+    "| ICI | GFLOP | H100 | v5e | steps in a row | CPU, us a token |\n"
+    "| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |\n"
 )
 # Vendors' peaks, one direction of a link in MB/ms; TF32 without sparsity, bfloat16, in GFLOP/ms.
 NVLINK, PCIE, ICI, H100, V5E = 450, 64, 200, 495, 197
@@ -124,7 +125,8 @@ def scale_rows() -> str:
         nvlink, pcie, ici, h100, v5e = (f"{ms:.2g}" for ms in times)
         cells = (row["preset"], f"{row['parameters']:,}", f"{n} x {row['rows']}",
                  f"{row['state_mb']:.0f} + {row['temporary_mb']:.0f}", f"{sent:.0f}", nvlink, pcie,
-                 ici, f"{row['gflop']:.0f}", h100, v5e, row["recurrent_steps"])  # fmt: skip
+                 ici, f"{row['gflop']:.0f}", h100, v5e, row["recurrent_steps"],
+                 f"{row['us_per_token']:.0f}")  # fmt: skip
         lines += f"| {' | '.join(map(str, cells))} |\n"
     return lines
 

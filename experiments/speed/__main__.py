@@ -10,6 +10,7 @@ from absl import flags
 
 from data.errors import UserError
 from experiments.speed import (
+    devices,
     interleaved,
     lenet5,
     recurrent,
@@ -33,6 +34,7 @@ class Benchmark(NamedTuple):
 
 
 BENCHMARKS = {
+    "devices": Benchmark(devices.benchmark, peer=False),
     "lenet5": Benchmark(lambda rounds, only: lenet5.benchmark(rounds)),
     "recurrent": Benchmark(recurrent.benchmark),
     "scale": Benchmark(scale.benchmark, False, scale.COLUMNS),

@@ -33,19 +33,25 @@ def example_images(batch: int) -> Images:
     return Images(images, generator.integers(0, 10, batch).astype(np.int32))
 
 
-def worker(batch: int) -> None:
-    """Times our step: plain gradient descent on the MAP loss, as PyTorch's."""
+def training(batch: int) -> tuple:
+    """(loss, optimizer, parameters, batch, chunk size): plain gradient descent on the MAP loss."""
     import optax
 
     from experiments import lenet5
     from experiments.image_classes import make_loss
-    from experiments.speed.our_steps import serve_training
 
     config, images = lenet5.PRESETS["paper"], example_images(batch)
     net = lenet5.make_net(config, 10)
     params = net.init(jax.random.key(0), images.images[:1])["params"]
-    loss, optimizer = make_loss(config, net), optax.sgd(RATE)
-    serve_training(loss, optimizer, params, images, STEPS_PER_CALL, config.chunk_size)
+    return make_loss(config, net), optax.sgd(RATE), params, images, config.chunk_size
+
+
+def worker(batch: int) -> None:
+    """Times our step, of which PyTorch's is a copy."""
+    from experiments.speed.our_steps import serve_training
+
+    loss, optimizer, params, images, chunk_size = training(batch)
+    serve_training(loss, optimizer, params, images, STEPS_PER_CALL, chunk_size)
 
 
 if __name__ == "__main__":

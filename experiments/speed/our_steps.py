@@ -3,11 +3,12 @@
 from typing import Any
 
 import jax
-import jax.numpy as jnp
+import numpy as np
 import optax
 
+from experiments.mesh import block_of_batches, mesh_for, placed
 from experiments.speed.interleaved import serve
-from experiments.train import Loss, init_state, make_step, many
+from experiments.train import Loss, Step, TrainState, init_state, make_step, many_in_place
 
 
 def serve_training(
@@ -19,9 +20,16 @@ def serve_training(
     chunk_size: int | None = None,
 ) -> None:
     """Times training steps on one batch for `interleaved.Worker`, `count` of them in a call."""
-    run = many(make_step(loss, optimizer, jax.random.key(0), chunk_size))
-    state = init_state(params, optimizer)
-    block = jax.tree.map(lambda xs: jnp.stack([xs] * count), batch)
+    step = make_step(loss, optimizer, jax.random.key(0), chunk_size)
+    serve_steps(step, init_state(params, optimizer), batch, count)
+
+
+def serve_steps(step: Step, state: TrainState, batch: Any, count: int) -> None:
+    """The same for a step that is made already; its batch [B, ...] is shared by all devices."""
+    mesh = mesh_for(len(jax.tree.leaves(batch)[0]))
+    state = placed(mesh, state)
+    block = block_of_batches(mesh, jax.tree.map(lambda xs: np.stack([xs] * count), batch), count)
+    run = many_in_place(step, state)
 
     def steps():
         nonlocal state

@@ -1,18 +1,21 @@
-"""What the largest presets need of eight devices, on paper: memory, arithmetic, all-reduce.
+"""What the largest presets need of eight devices, on paper, and what a token costs on a processor.
 
-Nothing is run. Parameters, products and the steps of the recurrences are counted in the program of
-one training step with one device's rows; its memory is what XLA's CPU compiler sets aside. The
-times that the README makes of them are these over the vendors' peaks: bounds, and no measurements.
+Parameters, products and the steps of the recurrences are counted in the program of one training
+step with one device's rows; its memory is what XLA's CPU compiler sets aside. The times that the
+README makes of them are these over the vendors' peaks: bounds, and no measurements. Measured is the
+step of the whole batch on one pinned core, over the tokens that it reads and writes.
 """
 
 import dataclasses
 import math
+import os
 import sys
 from collections.abc import Callable
 from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax.extend.core import ClosedJaxpr, Jaxpr
 
 from experiments.char_rnn import PRESETS as CHAR_RNN
@@ -20,8 +23,9 @@ from experiments.language_net import make_model
 from experiments.running_text import Window
 from experiments.running_text import make_loss as text_loss
 from experiments.sequence_optimizer import make_optimizer
-from experiments.speed.interleaved import chosen
-from experiments.train import init_state, make_step
+from experiments.speed.interleaved import Worker, chosen, core_counts
+from experiments.speed.our_steps import serve_steps
+from experiments.train import TrainState, init_state, make_step
 from experiments.translate import PRESETS as TRANSLATE
 from experiments.translate_net import make_model as make_translator
 from experiments.translation import Batch
@@ -32,7 +36,7 @@ from experiments.word_net import make_word_model
 DEVICES = 8
 MB = 1e6
 COLUMNS = ("preset", "parameters", "devices", "rows", "state_mb", "temporary_mb", "gflop",
-           "recurrent_steps")  # fmt: skip
+           "recurrent_steps", "cores", "us_per_token")  # fmt: skip
 
 
 @dataclasses.dataclass(frozen=True)
@@ -60,8 +64,8 @@ def share(batch: int) -> tuple[int, int]:
     return devices, batch // devices
 
 
-def step_of(name: str, rows: int) -> tuple[Callable, Any, Any]:
-    """A training step of so many rows, and the shapes of its state and batch."""
+def step_of(name: str, rows: int) -> tuple[Callable, Callable, Any]:
+    """A training step of so many rows, what makes its state, and the shapes of its batch."""
     work = WORKLOADS[name]
     config, key, ints = work.config, jax.random.key(0), jnp.int32
     carry = None
@@ -78,8 +82,11 @@ def step_of(name: str, rows: int) -> tuple[Callable, Any, Any]:
                        jax.ShapeDtypeStruct((rows,), bool))  # fmt: skip
         loss, carry = text_loss(model), model.carry(rows)
     optimizer = make_optimizer(config, 1)
-    state = jax.eval_shape(lambda: init_state(model.init(key), optimizer, carry=carry))
-    return make_step(loss, optimizer, key, dtype=config.dtype), state, batch
+
+    def first() -> TrainState:
+        return init_state(model.init(key), optimizer, carry=carry)
+
+    return make_step(loss, optimizer, key, dtype=config.dtype), first, batch
 
 
 def counted(program: Jaxpr) -> tuple[float, int]:
@@ -99,10 +106,32 @@ def counted(program: Jaxpr) -> tuple[float, int]:
     return flops, steps
 
 
-def row(name: str) -> dict[str, Any]:
-    """What a preset needs of each device."""
+def worker(name: str) -> None:
+    """Times a step of the whole batch, of its longest sequences."""
+    serve_steps(*whole_step(name), 1)
+
+
+def whole_step(name: str) -> tuple[Callable, TrainState, Any]:
+    """(step, state, batch): the training step of a preset's whole batch."""
+    step, first, shapes = step_of(name, WORKLOADS[name].config.batch_size)
+    return step, first(), jax.tree.map(lambda leaf: np.ones(leaf.shape, leaf.dtype), shapes)
+
+
+def us_per_token(name: str, rounds: int, cores: int | None) -> float:
+    """Microseconds of a training step for each symbol of its longest batch, measured."""
+    worker = Worker("experiments.speed.scale", [name], heap=True, cores=cores)
+    for _ in range(rounds):
+        worker.round()
+    worker.close()
+    work = WORKLOADS[name]
+    return worker.median * 1000 / (work.config.batch_size * sum(work.steps))
+
+
+def row(name: str, rounds: int) -> dict[str, Any]:
+    """What a preset needs of each device, and what it takes on one core."""
     devices, rows = share(WORKLOADS[name].config.batch_size)
-    step, state, batch = step_of(name, rows)
+    step, first, batch = step_of(name, rows)
+    state, cores = jax.eval_shape(first), core_counts((1,))[0]
     flops, steps = counted(jax.make_jaxpr(step)(state, batch).jaxpr)
     compiled = jax.jit(step, donate_argnums=0).lower(state, batch).compile()
     size = sum(leaf.size * leaf.dtype.itemsize for leaf in jax.tree.leaves(state))
@@ -115,13 +144,19 @@ def row(name: str) -> dict[str, Any]:
         "temporary_mb": round(compiled.memory_analysis().temp_size_in_bytes / MB, 1),
         "gflop": round(flops / 1e9, 2),
         "recurrent_steps": steps,
+        "cores": cores or os.cpu_count(),
+        "us_per_token": round(us_per_token(name, rounds, cores), 1),
     }
 
 
 def benchmark(rounds: int, only: str = "") -> list[dict[str, Any]]:
-    """A row for each preset; `rounds` says nothing here."""
+    """A row for each preset."""
     found = []
     for name in chosen(WORKLOADS, only):
         print(f"{name} ...", file=sys.stderr, flush=True)
-        found.append(row(name))
+        found.append(row(name, rounds))
     return found
+
+
+if __name__ == "__main__":
+    worker(sys.argv[1])
