@@ -7,6 +7,7 @@ without complaint. Nothing in a checkpoint is code, and what it claims to hold i
 what is wanted, and with its files, before memory is taken for it.
 """
 
+import ast
 import hashlib
 import json
 import logging
@@ -16,7 +17,8 @@ import pathlib
 import re
 import shutil
 import sys
-from typing import Any
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
 import jax
 import numpy as np
@@ -27,10 +29,12 @@ from data.files import likely
 from experiments.failures import UNWRITABLE, Diverged
 from experiments.mesh import on_host, placed_like
 from experiments.processes import alone, from_first, is_first
-from experiments.train import TrainState
+from experiments.train import TrainState, Tree
 
 KEPT = 3
 NOTED = {"identity", "totals", "seconds", "sha256", "layout"}  # what a note tells
+# The steps in a name that JAX gives to a leaf: an attribute, or a number or quoted key in brackets.
+_PLACES = re.compile(r"""\.(\w+)|\[(\d+|'(?:\\.|[^'\\])*'|"(?:\\.|[^"\\])*")\]""")
 
 
 def _make(folder: pathlib.Path) -> None:
@@ -67,6 +71,33 @@ def layout(state: TrainState) -> dict[str, str]:
         jax.tree_util.keystr(path): _array(leaf)
         for path, leaf in jax.tree.leaves_with_path(state)
     }
+
+
+class Sound(NamedTuple):
+    """A checkpoint that has been read and found whole."""
+
+    folder: pathlib.Path
+    note: dict[str, Any]
+    arrays: dict[str, np.ndarray]  # of the train state, by the names of `layout`
+
+    def tree(self, like: Tree, part: str = "") -> Tree:
+        """The state, or a part of it such as `.params`, in the structure of `like`.
+
+        Raises:
+          UserError: it has other arrays there.
+        """
+
+        def leaf(path, wanted):
+            name = part + jax.tree_util.keystr(path)
+            found = self.arrays.get(name)
+            if found is None or _array(found) != _array(wanted):
+                raise UserError(
+                    f"{self.folder} holds no {name} that is {_array(wanted)}: it is of another "
+                    "version of the net; train it again in another --workdir."
+                )
+            return found
+
+        return jax.tree.map_with_path(leaf, like)
 
 
 class Checkpoints:
@@ -127,12 +158,10 @@ class Checkpoints:
     def restore(self, like: TrainState, identity: dict[str, Any]):
         """The newest sound checkpoint's (state, note), or None where there is none.
 
-        A damaged one is named on standard error, set aside, and the one before it taken. Of
-        several processes the first reads, and tells the others.
+        Of several processes the first reads, and tells the others.
 
         Args:
-          like: a state with the right shapes, that lies where the checkpoint's is to lie, or
-            `jax.eval_shape`'s.
+          like: a state with the right shapes, that lies where the checkpoint's is to lie.
           identity: of the run that wants to resume.
 
         Raises:
@@ -140,12 +169,17 @@ class Checkpoints:
         """
         told = {"found": False, "refusal": "", "note": {}}
         state = None
+
+        def check(note: dict[str, Any]) -> None:
+            check_identity(self.folder, note["identity"], identity)
+            check_layout(self.folder, note["layout"], layout(like))
+
         if is_first():
             try:
-                found = self._newest_sound(like, identity)
+                found = self.read(check)
                 if found is not None:
-                    state, note = found
-                    told |= {"found": True, "note": note}
+                    state = found.tree(like)
+                    told |= {"found": True, "note": found.note}
             except UserError as error:
                 told["refusal"] = str(error)
         told = json.loads(from_first(json.dumps(told).encode()))
@@ -154,56 +188,26 @@ class Checkpoints:
         if not told["found"]:
             return None
         if state is None:  # another process has read it
-            state = zeros_like(like)
+            state = jax.tree.map(lambda leaf: np.zeros(leaf.shape, leaf.dtype), like)
         return placed_like(like, _leaves_of_first(state)), told["note"]
 
-    def _newest_sound(self, like: TrainState, identity: dict[str, Any]):
-        ours = layout(like)
+    def read(self, check: Callable[[dict[str, Any]], None] = lambda note: None) -> Sound | None:
+        """The newest sound checkpoint, or None where there is none.
+
+        A damaged one is named on standard error, set aside, and the one before it taken. `check`
+        is given each note before the arrays are read; what UserError it raises ends the search.
+        """
         for step in sorted(self._manager.all_steps(), reverse=True):
             try:
                 note = self._note(step)
-                check_identity(self.folder, note["identity"], identity)
-                check_layout(self.folder, note["layout"], ours)
-                self._check_claims(step, ours)
-                state = self._manager.restore(
-                    step, args=ocp.args.Composite(state=ocp.args.StandardRestore(zeros_like(like)))
-                )["state"]
-                if digest(state) != note["sha256"]:
-                    raise ValueError("its digest differs")
-                return state, note
+                check(note)
+                return Sound(self.folder, note, self._arrays(step, note))
             except UserError:
                 raise
             except Exception as error:  # Orbax, TensorStore and JSON each fail in their own ways
                 self._tell_damaged(step, error)
                 if not self._read_only:
                     self._set_aside(step)
-        return None
-
-    def leaves(self) -> tuple[int, dict[str, np.ndarray]] | None:
-        """The newest sound checkpoint without a state to fit it to: its step, and arrays by name.
-
-        The names are those of `layout`. None where there is no sound one.
-        """
-        for step in sorted(self._manager.all_steps(), reverse=True):
-            try:
-                note, args = self._note(step), ocp.args.StandardRestore()
-                self._check_claims(step, note["layout"])
-                state = self._manager.restore(step, args=ocp.args.Composite(state=args))["state"]
-                arrays = {name: np.asarray(_at(state, name)) for name in note["layout"]}
-                if digest_of(arrays) == note["sha256"]:
-                    return step, arrays
-                raise ValueError("its digest differs")
-            except Exception as error:  # as below
-                self._tell_damaged(step, error)
-        return None
-
-    def identity(self) -> dict[str, Any] | None:
-        """Of the run whose checkpoints these are; None where no note can be read."""
-        for step in sorted(self._manager.all_steps(), reverse=True):
-            try:
-                return self._note(step)["identity"]
-            except Exception:  # damaged; `restore` says so
-                continue
         return None
 
     def _note(self, step: int) -> dict[str, Any]:
@@ -215,6 +219,15 @@ class Checkpoints:
         if set(note) != NOTED or not isinstance(note["identity"], dict):
             raise ValueError("its note is not one")
         return note
+
+    def _arrays(self, step: int, note: dict[str, Any]) -> dict[str, np.ndarray]:
+        self._check_claims(step, note["layout"])
+        args = ocp.args.Composite(state=ocp.args.StandardRestore())
+        state = self._manager.restore(step, args=args)["state"]
+        arrays = {name: np.asarray(_at(state, name)) for name in note["layout"]}
+        if digest_of(arrays) != note["sha256"]:
+            raise ValueError("its digest differs")
+        return arrays
 
     def _check_claims(self, step: int, wanted: dict[str, str]) -> None:
         """Raises ValueError if the headers of the arrays are not as `wanted`, or beyond belief."""
@@ -248,19 +261,14 @@ class Checkpoints:
 
 def _at(tree: Any, name: str) -> Any:
     """What lies in a tree of dictionaries and lists at a place such as `.params['output'][0].h`."""
-    for attribute, key, index in re.findall(r"\.(\w+)|\['([^']*)'\]|\[(\d+)\]", name):
-        step = attribute or key or index
-        tree = tree[int(step)] if isinstance(tree, list | tuple) else tree[step]
+    for attribute, key in _PLACES.findall(name):
+        place = attribute or ast.literal_eval(key)
+        tree = tree[place] if isinstance(tree, list | tuple) else tree[str(place)]
     return tree
 
 
 def _array(leaf: Any) -> str:
     return f"{leaf.dtype} {list(leaf.shape)}"
-
-
-def zeros_like(state: TrainState) -> TrainState:
-    """Host arrays, whose memory is taken when they are filled."""
-    return jax.tree.map(lambda leaf: np.zeros(leaf.shape, leaf.dtype), state)
 
 
 def _leaves_of_first(state: TrainState) -> TrainState:

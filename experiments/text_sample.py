@@ -11,8 +11,6 @@ import numpy as np
 from experiments import metrics
 from experiments.config import option
 from experiments.language_net import first_parameters
-from experiments.sequence_optimizer import make_optimizer
-from experiments.train import init_state
 from experiments.trained_net import trained
 from experiments.workdir import Workdir, write_whole
 from nets.language_model import Choice, LanguageModel, generate
@@ -58,12 +56,8 @@ def trained_writer(
         found = written if symbols == "symbols" else tuple(written.split(" "))
         return found, make_model(config, len(found))
 
-    def first_state(config, model: LanguageModel):
-        params = first_parameters(config, model, seed=0)
-        carry = model.carry(config.batch_size)
-        return init_state(params, make_optimizer(config, 1), carry=carry)
-
-    return trained(workdir, experiment, ("cell", symbols), make, first_state)
+    first = functools.partial(first_parameters, seed=0)
+    return trained(workdir, experiment, ("cell", symbols), make, first)
 
 
 @functools.lru_cache(maxsize=4)

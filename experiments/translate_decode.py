@@ -1,6 +1,7 @@
 """A trained net translates: `./launch.sh translate decode --workdir=... < source.txt`."""
 
 import dataclasses
+import functools
 import sys
 from typing import Any, NamedTuple
 
@@ -9,8 +10,6 @@ from data.errors import UserError
 from data.parallel_text import lines_of
 from experiments.config import option
 from experiments.language_net import first_parameters
-from experiments.sequence_optimizer import make_optimizer
-from experiments.train import init_state
 from experiments.trained_net import trained
 from experiments.translate_net import make_model
 from experiments.translation import Vocabularies
@@ -84,11 +83,8 @@ def restored(workdir: str) -> Restored:
         vocabularies = Vocabularies(*map(vocabulary.read, sides))
         return vocabularies, float(config.growth), make_model(config, *map(len, vocabularies))
 
-    def first_state(config, model):
-        return init_state(first_parameters(config, model, seed=0), make_optimizer(config, 1))
-
     facts = ("form", "source_vocabulary", "target_vocabulary")
     config, vocabularies, growth, model, params = trained(
-        workdir, "translate", facts, make, first_state
+        workdir, "translate", facts, make, functools.partial(first_parameters, seed=0)
     )
     return Restored(config, params, Translator(model, vocabularies, config.reverse, growth))

@@ -45,7 +45,7 @@ def images(run: Run, asked) -> Form:
     places = {name: f".variables['{name}']" for name in likes} | {"params": ".params"}
     return Form(
         lambda variables, inputs: {"scores": net.apply(variables, inputs["images"])},
-        {name: run.tree(places[name], like) for name, like in likes.items()},
+        {name: run.checkpoint.tree(like, places[name]) for name, like in likes.items()},
         {"images": Size("uint8", "batch, 28, 28")},
         {"classes": classes, "note": "images: 0 is background, 255 is full ink; the class with "
          "the highest score is the likeliest"},
@@ -58,7 +58,7 @@ def _image_classes(run: Run, config) -> list[str]:
     try:
         return list(image_folder.load(config.dataset).classes)
     except UserError as error:
-        biases = [a for name, a in run.arrays.items()
+        biases = [a for name, a in run.checkpoint.arrays.items()
                   if name.startswith(".params") and name.endswith("['bias']")]  # fmt: skip
         print(f"The classes have numbers for names: {error}", file=sys.stderr)
         softmax = config.net != "lenet5" or config.softmax
@@ -77,6 +77,10 @@ def words(run: Run, asked) -> Form:
     return _language(run, make_word_model(run.config(word_lm.Config), len(symbols)), symbols)
 
 
+def _parameters(run: Run, model):
+    return run.checkpoint.tree(jax.eval_shape(model.init, KEY), ".params")
+
+
 def _language(run: Run, model: LanguageModel, symbols: list[str]) -> Form:
     carry = jax.eval_shape(lambda: model.carry(1))
 
@@ -86,7 +90,7 @@ def _language(run: Run, model: LanguageModel, symbols: list[str]) -> Form:
 
     return Form(
         forward,
-        run.tree(".params", jax.eval_shape(model.init, KEY)),
+        _parameters(run, model),
         {"symbols": Size(INTS, "time, batch"),
          "carry": jax.tree.map(lambda c: Size(FLOATS, f"batch, {c.shape[1]}"), carry)},
         {"symbols": symbols, "note": "a symbol's number is its place in `symbols`; a carry is 0 "
@@ -148,7 +152,7 @@ def translation(run: Run, asked) -> Form:
 
     return Form(
         forward,
-        run.tree(".params", jax.eval_shape(model.init, KEY)),
+        _parameters(run, model),
         {"source": Size(INTS, f"batch, {source}"), "source_mask": Size("bool", f"batch, {source}"),
          "target": Size(INTS, "batch, target")},
         {"source_vocabulary": run.identity["source_vocabulary"],
@@ -178,13 +182,13 @@ def sequences(run: Run, asked) -> Form:
     if config.task != "copy":
         sizes["lengths"] = Size(INTS, "batch")
     notes = {"task": config.task, "note": "adding: the target itself; else logits"}
-    return Form(forward, run.tree(".params", jax.eval_shape(model.init, KEY)), sizes, notes)
+    return Form(forward, _parameters(run, model), sizes, notes)
 
 
 def pictures(run: Run, asked) -> Form:
     """draw_digits: a class and the rows so far to the logits of the rows below them."""
     config = run.config(draw_digits.Config)
-    width = len(run.arrays[".params['output']['bias']"])
+    width = len(run.checkpoint.arrays[".params['output']['bias']"])
     model = RowWriter(make_cell(config), draw_digits.CLASSES, width)
 
     def forward(params, inputs):
@@ -193,7 +197,7 @@ def pictures(run: Run, asked) -> Form:
         return {"logits": jnp.swapaxes(logits, 0, 1)}
 
     return Form(
-        forward, run.tree(".params", jax.eval_shape(model.init, KEY)),
+        forward, _parameters(run, model),
         {"classes": Size(INTS, "batch"), "above": Size(FLOATS, f"batch, time, {width}")},
         {"classes": list(mnist.CLASSES), "note": "rows of 0 and 1, the first of `above` is 0; "
          "logits of ink for the row below each"},
@@ -212,7 +216,7 @@ def films(run: Run, asked) -> Form:
                 for name in model.tells}  # fmt: skip
 
     return Form(
-        forward, run.tree(".params", jax.eval_shape(model.init, KEY)),
+        forward, _parameters(run, model),
         {"frames": Size(FLOATS, f"batch, time, {model.pixels}")},
         {"field": config.field, "note": "a frame is `field` rows of `field` pixels from 0 to 1; "
          "`past` is told from the last frame to the first"},

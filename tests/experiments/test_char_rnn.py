@@ -77,7 +77,7 @@ def test_sampling(trained, command):
         (["--temperature=nan"], "finite"),
         (["--length=-1"], "give 0 or more"),
         (["--top_p=2"], "give 1.0 or less"),
-        (["--workdir=/nowhere/at/all"], "no checkpoint of a char_rnn run"),
+        (["--workdir=/nowhere/at/all"], "has no sound checkpoint"),
         (["--size=3"], "Unknown command line flag"),
     ],
 )

@@ -8,6 +8,7 @@ import sys
 import jax
 import jax.numpy as jnp
 import numpy as np
+import optax
 import pytest
 
 from data.errors import UserError
@@ -109,6 +110,21 @@ def test_a_digest_sees_every_difference(change):
     plain = state(1).replace(params={"w": jnp.zeros(1000)})
     assert digest(plain) == digest(jax.device_get(plain))
     assert digest(change(plain)) != digest(plain)
+
+
+def test_leaves_of_any_name_are_found_again(tmp_path):
+    numbers = iter(range(1, 99))
+    tree = {"w.x": 0, "it's": 0, "q[0]": 0, "say \"x\" it's": [0, {"3": 0}, (0, {})], "none": None}
+    named = jax.tree.map(lambda _: np.float32(next(numbers)), tree)
+    optimizer = optax.chain(optax.clip(1.0), optax.adamw(1e-3))
+    whole = state(10).replace(params=named, opt_state=(optimizer.init({"w": jnp.zeros(2)}),))
+    kept = Checkpoints(tmp_path / "checkpoints")
+    kept.save(whole, note(10))
+    found = kept.read().tree(whole)
+    assert jax.tree.structure(found) == jax.tree.structure(whole)
+    assert digest(found) == digest(whole)
+    with pytest.raises(UserError, match=r"no .params\['v'\] that is float32 \[\]"):
+        kept.read().tree({"v": np.float32(0)}, ".params")
 
 
 # Runs of another kind

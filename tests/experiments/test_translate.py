@@ -119,7 +119,7 @@ def test_the_n_best_have_their_scores(run_dir, command):
         ([], b"one\ntwo \xff\n", "Line 2 of the input is not UTF-8"),
         (["--nbest=9"], b"", "a larger --beam"),
         (["--beam=0"], b"", "give 1 or more"),
-        (["--workdir=/nowhere/at/all"], b"", "no checkpoint of a translate run"),
+        (["--workdir=/nowhere/at/all"], b"", "has no sound checkpoint"),
         (["--size=3"], b"", "Unknown command line flag"),
     ],
 )

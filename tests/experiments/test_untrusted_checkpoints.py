@@ -135,7 +135,7 @@ def test_a_note_without_a_seal_is_read_if_it_is_otherwise_whole(two, tmp_path, w
 
 def forged(folder, arrays, claimed, identity=IDENTITY):
     """A folder with one checkpoint whose note is sound and says what it likes."""
-    note = {"identity": identity, "totals": {}, "seconds": 0.0, "sha256": "0" * 64,
+    note = {"identity": identity, "totals": {}, "seconds": 0.0, "sha256": digest(arrays),
             "layout": layout(claimed)}  # fmt: skip
     with ocp.CheckpointManager(folder.absolute(), item_names=("state", "note")) as manager:
         manager.save(20, args=ocp.args.Composite(
@@ -170,9 +170,7 @@ def net_of(workdir):
     """As sampling does: the note says how large the net is."""
     return trained(
         str(workdir), "small", ("net",), lambda config: (config.hidden * 1,),
-        lambda config, hidden: TrainState(
-            jnp.int32(0), {"w": jnp.zeros(hidden)}, (jnp.int32(0),), {}, {}
-        ),
+        lambda config, hidden: {"w": jnp.zeros(hidden)},
     )  # fmt: skip
 
 
@@ -182,16 +180,22 @@ def test_a_net_is_made_of_a_sound_note_alone(two, tmp_path):
     config, hidden, params = net_of(run)
     assert hidden == config.hidden == 50
     np.testing.assert_array_equal(params["w"], state(20).params["w"])
-    with pytest.raises(UserError, match="no checkpoint of a small run"):
+    with pytest.raises(UserError, match="has no sound checkpoint"):
         net_of(tmp_path)
+    with pytest.raises(UserError, match="is no big run"):
+        trained(str(run), "big", ("layers",), lambda config: (), lambda config, net: {})
 
 
 @late_callback
 @pytest.mark.parametrize(
     ("hidden", "said"),
-    [(2**40, "other sizes"), ("many", "do not make a net here"), (-1, "do not make a net here"),
-     (None, "do not make a net here")],
-)  # fmt: skip
+    [
+        (2**40, "another version of the net"),
+        ("many", "do not make a net here"),
+        (-1, "do not make a net here"),
+        (None, "do not make a net here"),
+    ],
+)
 def test_a_note_that_asks_for_the_impossible_is_refused(hidden, said, tmp_path):
     identity = {"net": "small"} | ({} if hidden is None else {"hidden": hidden})
     forged(tmp_path / "checkpoints", state(0), state(0), identity)

@@ -117,7 +117,7 @@ def test_mistakes_get_one_sentence(words, sentence, own_text, tmp_path, command)
     ("words", "sentence"),
     [
         (["--prime=zebra"], "'zebra' is not among the 8 words"),
-        (["--workdir=/nowhere/at/all"], "no checkpoint of a word_lm run"),
+        (["--workdir=/nowhere/at/all"], "has no sound checkpoint"),
     ],
 )
 def test_wrong_sampling(words, sentence, trained, command):
