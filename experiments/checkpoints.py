@@ -109,6 +109,8 @@ class Checkpoints:
     def __init__(self, folder: pathlib.Path, read_only: bool = False):
         # Orbax tells its every step, and tells what it raises a second time as a traceback.
         logging.getLogger("absl").setLevel(logging.CRITICAL)
+        if sys.unraisablehook is sys.__unraisablehook__:  # and not a debugger's, say
+            sys.unraisablehook = _tell_unless_late
         self.folder, self._read_only = folder, read_only
         options = ocp.CheckpointManagerOptions(
             max_to_keep=KEPT,
@@ -257,6 +259,15 @@ class Checkpoints:
         shutil.rmtree(aside, ignore_errors=True)
         (self.folder / str(step)).rename(aside)
         self._manager.reload()
+
+
+def _tell_unless_late(unraisable) -> None:
+    """Python's own hook, but for TensorStore's word to a loop that Orbax has closed on an error.
+
+    The error itself is raised; of the callback there is nothing to say but a traceback.
+    """
+    if str(unraisable.exc_value) != "Event loop is closed":
+        sys.__unraisablehook__(unraisable)
 
 
 def _at(tree: Any, name: str) -> Any:

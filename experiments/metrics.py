@@ -7,7 +7,9 @@ import time
 
 import rich.console
 import rich.progress
-from tensorboardX import SummaryWriter
+from tensorboardX.event_file_writer import EventsWriter
+from tensorboardX.proto.event_pb2 import Event, SessionLog
+from tensorboardX.summary import scalar
 
 from experiments.workdir import write_whole
 
@@ -19,7 +21,10 @@ class Metrics:
         self._path = path
         self.rows = [row for row in read(path) if row["step"] <= step]
         write_whole(path, "".join(json.dumps(row) + "\n" for row in self.rows))
-        self._events = SummaryWriter(str(path.parent), purge_step=step + 1)
+        # Not tensorboardX's usual writer: its thread dies of a full disk or of a clock that jumps,
+        # and what waits for the thread then waits for ever.
+        self._events = EventsWriter(str(path.parent / "events"))
+        self._event(step + 1, session_log=SessionLog(status=SessionLog.START))  # forget later ones
 
     def write(self, step: int, split: str, figures: dict[str, float]) -> None:
         """One line: step, split (`train`, `valid`, `test`), then the figures."""
@@ -28,7 +33,11 @@ class Metrics:
         with open(self._path, "a", encoding="utf-8") as file:
             file.write(json.dumps(row) + "\n")
         for name, value in figures.items():
-            self._events.add_scalar(f"{split}/{name}", value, step)
+            self._event(step, summary=scalar(f"{split}/{name}", value))
+        self._events.flush()
+
+    def _event(self, step: int, **what) -> None:
+        self._events.write_event(Event(wall_time=time.time(), step=step, **what))
 
     def curve(self, split: str, name: str) -> tuple[list[int], list[float]]:
         """The steps and values of one figure."""
@@ -36,7 +45,7 @@ class Metrics:
         return [row["step"] for row in rows], [row[name] for row in rows]
 
     def close(self) -> None:
-        """Flushes what TensorBoard reads."""
+        """Ends what TensorBoard reads."""
         self._events.close()
 
 

@@ -32,17 +32,15 @@ def some_time(life: Life, moments: random.Random) -> None:
     life.wait_for(lambda: time.monotonic() > stop)
 
 
-def ended(life: Life, statuses: tuple[int, ...], sentence: str, alone: bool = True) -> str:
-    """What is wrong with how it ended: it has to be by one of the statuses, with that sentence.
-
-    With `alone` there must be no traceback beside it.
-    """
+def ended(life: Life, statuses: tuple[int, ...], sentence: str) -> str:
+    """What is wrong with how it ended: it has to be by one of the statuses, with that sentence
+    and no traceback beside it."""
     status, err = life.end(), life.err
     if status == 0:
         return ""  # it was faster
     if status not in statuses:
         return f"status {status}: {err[-300:]}"
-    if status > 0 and (sentence not in err or (alone and "Traceback" in err)):
+    if status > 0 and (sentence not in err or "Traceback" in err):
         return f"status {status} and said: {err[-300:]}"
     return ""
 
@@ -114,8 +112,7 @@ def disk_full(life: Life, moments: random.Random) -> str:
         free = shutil.disk_usage(life.run.parent).free
         filling.write_bytes(bytes(max(free - moments.randrange(100_000), 0)))
     try:
-        # what TensorBoard's threads and Orbax's still want to write then, they complain of
-        return ended(life, (1,), "No space left on device; free some space", alone=False)
+        return ended(life, (1,), "No space left on device; free some space")
     finally:
         filling.unlink(missing_ok=True)
 

@@ -12,6 +12,7 @@ import optax
 import pytest
 
 from data.errors import UserError
+from experiments import checkpoints
 from experiments.checkpoints import KEPT, Checkpoints, digest
 from experiments.failures import Diverged
 from experiments.train import TrainState
@@ -37,10 +38,10 @@ def note(step):
 
 
 def saved(folder, *steps):
-    checkpoints = Checkpoints(folder)
+    kept = Checkpoints(folder)
     for step in steps:
-        checkpoints.save(state(step), note(step))
-    return checkpoints
+        kept.save(state(step), note(step))
+    return kept
 
 
 @pytest.fixture(scope="module")
@@ -268,14 +269,25 @@ def test_killed_before_any_write_of_a_checkpoint_another_is_whole(three, tmp_pat
 # A full disk
 
 
+@pytest.mark.parametrize(("error", "told"), [("Event loop is closed", False), ("Other", True)])
+def test_of_what_cannot_be_raised_only_late_callbacks_are_left_out(error, told, monkeypatch, capfd):
+    class Raises:
+        def __del__(self):
+            raise RuntimeError(error)
+
+    monkeypatch.setattr(sys, "unraisablehook", checkpoints._tell_unless_late)
+    Raises()
+    assert ("RuntimeError: Other" in capfd.readouterr().err) == told
+
+
 @late_callback
 @pytest.mark.parametrize("free", [0, 8, 24, 48])
 def test_a_full_disk_is_an_error_of_the_system_and_costs_no_checkpoint(small_disk, free):
     folder, filling = small_disk / "checkpoints", small_disk / "filling"
-    checkpoints = saved(folder, 10)
+    kept = saved(folder, 10)
     filling.write_bytes(bytes(shutil.disk_usage(small_disk).free - 1024 * free))
     with pytest.raises(OSError, match="No space left on device"):
-        checkpoints.save(state(20), note(20))
+        kept.save(state(20), note(20))
     assert_is(restored(folder), 10)
     filling.unlink()
     saved(folder, 20)

@@ -195,6 +195,7 @@ def test_a_disk_that_fills_up_leaves_a_run_that_goes_on_when_there_is_space(
     _, status, _, err = ended("", started(words, run, tmp_path))
     assert status == 1
     assert "No space left on device; free some space and give the same command again.\n" in err
+    assert err.count("\n") == 1, err
     assert (run / "checkpoints" / "0").is_dir() and not (run / "result.json").exists()
     filling.unlink()
     _, status, _, err = ended("", started(words, run, tmp_path))

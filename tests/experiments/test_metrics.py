@@ -1,8 +1,11 @@
 """What a run writes as it goes: rows that survive a cut, files that are whole or absent."""
 
 import json
+import struct
+import time
 
 import pytest
+from tensorboardX.proto.event_pb2 import Event, SessionLog
 
 from data.errors import UserError
 from experiments import workdir
@@ -25,6 +28,31 @@ def test_rows_come_back_and_those_after_the_checkpoint_are_forgotten(tmp_path):
     assert [(row["step"], row["split"]) for row in read(path)] == [
         (10, "train"), (10, "test"), (20, "train"), (20, "test"), (30, "test")
     ]  # fmt: skip
+
+
+def events_of(folder):
+    (file,) = folder.glob("events.out.tfevents.*")
+    content, found = file.read_bytes(), []
+    while content:  # length, its checksum, the event, its checksum
+        (length,) = struct.unpack("<Q", content[:8])
+        found.append(Event.FromString(content[12 : 12 + length]))
+        content = content[16 + length :]
+    return found
+
+
+@pytest.mark.parametrize("jump", [-1e7, 1e7])
+def test_tensorboard_gets_every_figure_at_once_whatever_the_clock_does(tmp_path, monkeypatch, jump):
+    metrics, clock, steps = Metrics(tmp_path / "metrics.jsonl", 10), time.time, range(11, 41)
+    for step in steps:
+        metrics.write(step, "test", {"loss": step / 8})
+        monkeypatch.setattr(time, "time", lambda: clock() + jump)
+    header, begin, *rows = events_of(tmp_path)  # before it is closed
+    assert header.file_version == "brain.Event:2"
+    assert (begin.session_log.status, begin.step) == (SessionLog.START, 11)
+    assert [(e.step, e.summary.value[0].tag, e.summary.value[0].simple_value) for e in rows] == [
+        (step, "test/loss", step / 8) for step in steps
+    ]
+    metrics.close()
 
 
 @pytest.mark.parametrize("cut", [1, 2, 10, 30])
