@@ -18,6 +18,7 @@ from jax.errors import JaxRuntimeError
 from data.errors import UserError
 from experiments.config import Shared, check
 from experiments.failures import UNWRITABLE, Diverged, Interrupted
+from experiments.launch.children import end_with_parent
 from experiments.processes import alone, fail, is_first, leave, name, start
 
 C = TypeVar("C", bound=Shared)
@@ -130,6 +131,7 @@ def main(
       commands: further ones, by the word that stands before their flags: default options, and
         the function that is given them.
     """
+    end_with_parent()
     sys.stdout.reconfigure(errors="backslashreplace")  # a path need not be text
     try:
         return leave(_outcome(presets, run, commands))

@@ -7,7 +7,7 @@ from data.errors import UserError
 
 
 def main_of(run: Callable[[Sequence[str]], int]) -> Callable[[Sequence[str]], int]:
-    """`run`, words to exit status, with a user's mistake told in its sentence: status 2."""
+    """`run`, words to exit status, with a sentence for a user's mistake, status 2, or a Ctrl-C."""
 
     def main(words: Sequence[str]) -> int:
         try:
@@ -15,5 +15,8 @@ def main_of(run: Callable[[Sequence[str]], int]) -> Callable[[Sequence[str]], in
         except UserError as error:
             print(error, file=sys.stderr)
             return 2
+        except KeyboardInterrupt:
+            print("Interrupted; the same command goes on.", file=sys.stderr)
+            return 130
 
     return main

@@ -16,7 +16,7 @@ import time
 from collections.abc import Iterator, Sequence
 
 from data.errors import UserError
-from experiments.launch import main_of
+from experiments.launch import children, main_of
 
 USAGE = "Write ./launch.sh multi N EXPERIMENT [--flags], with N processes from 1 to 256."
 RESUMABLE = (2, 128 + signal.SIGINT, 128 + signal.SIGTERM)  # these say themselves what to do
@@ -43,21 +43,15 @@ def parsed(words: Sequence[str]) -> tuple[int, list[str]]:
 
 
 def started(count: int, words: Sequence[str], logs: Sequence) -> list[subprocess.Popen]:
-    """The processes; what all but the first of them say goes into their logs.
-
-    Each is a session of its own: a Ctrl-C at the terminal reaches this process alone, which
-    passes it on once.
-    """
+    """The processes; what all but the first of them say goes into their logs."""
     command = [sys.executable, "-P", "-m", f"experiments.{words[0]}", *words[1:]]
     shared = [f"--coordinator=127.0.0.1:{free_port()}", f"--num_processes={count}"]
     return [
-        subprocess.Popen(
-            [*command, "--distributed=on", *shared, f"--process_id={i}"],
-            stdin=subprocess.DEVNULL, start_new_session=True,
-            stdout=logs[i] if i else None, stderr=logs[i] if i else None,
+        children.started(
+            [*command, "--distributed=on", *shared, f"--process_id={i}"], logs[i] if i else None
         )
         for i in range(count)
-    ]  # fmt: skip
+    ]
 
 
 @contextlib.contextmanager

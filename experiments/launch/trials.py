@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from experiments.interruption import postponed
+from experiments.launch import children
 
 DONE, FAILED, INTERRUPTED, WAITING = "done", "failed", "interrupted", "not begun"
 LOG = "output.log"
@@ -47,18 +48,12 @@ def finished(trial: Trial) -> Outcome | None:
 
 
 def started(trial: Trial) -> subprocess.Popen:
-    """The run in a process of its own; what it says goes into its folder's log.
-
-    It is a session of its own: a Ctrl-C at the terminal reaches the sweep, which passes it on.
-    """
+    """The run in a process of its own; what it says goes into its folder's log."""
     trial.folder.mkdir(parents=True, exist_ok=True)
     experiment, *flags = trial.words
     command = [sys.executable, "-P", "-m", f"experiments.{experiment}", *flags]
     with open(trial.folder / LOG, "w", encoding="utf-8") as log:
-        return subprocess.Popen(
-            [*command, f"--workdir={trial.folder}"],
-            stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT, start_new_session=True,
-        )  # fmt: skip
+        return children.started([*command, f"--workdir={trial.folder}"], log)
 
 
 def outcome_of(trial: Trial, status: int) -> Outcome:

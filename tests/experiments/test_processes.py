@@ -82,6 +82,35 @@ def test_multi_takes_the_experiments_flags_untouched():
     assert named(-9) == "was killed by SIGKILL" and named(3) == "failed with status 3"
 
 
+# The end of who has started them
+
+PARENT = """
+import signal, sys
+from experiments.launch import children
+
+child = '''
+import time
+from experiments.command_line import main
+from experiments.config import Shared
+
+main({"quick": Shared()}, lambda config: print("under way", flush=True) or time.sleep(60))
+'''
+for _ in range(2):
+    children.started([sys.executable, "-P", "-c", child])
+signal.pause()
+"""
+
+
+def test_children_end_when_their_parent_is_killed():
+    parent = subprocess.Popen(
+        [sys.executable, "-P", "-c", PARENT], env=os.environ | {"PYTHONPATH": str(ROOT)},
+        text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+    )  # fmt: skip
+    assert [parent.stdout.readline() for _ in range(2)] == ["under way\n"] * 2
+    parent.kill()
+    assert parent.communicate(timeout=30) == ("", "")  # which waits for all that could still write
+
+
 # A pair
 
 WORDS = ("--net=perceptron", "--loss=cross_entropy", "--loss_scale=1", "--batch_size=4",

@@ -12,7 +12,7 @@ import pytest
 
 from data.errors import UserError
 from experiments import lenet5, memory
-from experiments.launch import sweep, sweep_table
+from experiments.launch import main_of, sweep, sweep_table
 from experiments.launch.trials import DONE, FAILED, Outcome, Trial
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
@@ -97,6 +97,40 @@ def test_the_best_comes_first_and_what_failed_last():
 def test_one_chooses_by_the_validation_where_there_is_one():
     assert sweep_table.usual({"test_loss": 1, "test_error_percent": 2}) == "test_error_percent"
     assert sweep_table.usual({"test_bleu": 1, "valid_bleu": 2}) == "valid_bleu"
+
+
+class Running:
+    """A process that is still at its end when a second Ctrl-C comes."""
+
+    def __init__(self):
+        self.told, self.returncode = [], None
+
+    def poll(self):
+        return None
+
+    def send_signal(self, number):
+        self.told.append(number)
+        signal.raise_signal(signal.SIGINT)
+
+    def terminate(self):
+        self.told.append(signal.SIGTERM)
+
+    def wait(self, seconds):
+        self.told.append("waited for")
+
+
+def test_a_second_ctrl_c_ends_all_and_says_so_in_one_sentence(monkeypatch, capsys):
+    run = Running()
+
+    def started(trial):
+        signal.raise_signal(signal.SIGINT)
+        return run
+
+    monkeypatch.setattr(sweep.trials, "started", started)
+    trial = Trial(["lenet5"], {"seed": 0}, {}, pathlib.Path("nowhere"))
+    assert main_of(lambda words: sweep.trials.run_all([trial], 1))([]) == 130
+    assert run.told == [signal.SIGINT, signal.SIGTERM, "waited for"]
+    assert capsys.readouterr().err == "Interrupted; the same command goes on.\n"
 
 
 # The whole of it
