@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from experiments import moving_digits
+from experiments import moving_digits, moving_digits_report
 from experiments.command_line import main
 
 SMALL = ("--hidden=4", "--frames=3", "--num_steps=4", "--eval_every=4", "--checkpoint_every=4",
@@ -30,6 +30,20 @@ def test_a_run_ends_with_films_that_move(tmp_path, command):
     assert metrics["test_future_nats_per_frame_at_best"] < metrics["test_future_nats_per_frame"]
     page = (tmp_path / "report.html").read_text()
     assert "data:image/gif;base64" in page and "Film 6" in page
+
+
+def test_cut_and_resumed_it_ends_with_the_same_figures(tmp_path, command, monkeypatch, cut_at):
+    monkeypatch.setattr(moving_digits_report, "write", lambda *_: None)
+    straight, cut = (tmp_path / name for name in ("straight", "cut"))
+    assert command(*SMALL, f"--workdir={straight}")[0] == 0
+    with cut_at(2):
+        assert command(*SMALL, f"--workdir={cut}")[0] == 143
+    status, out, _ = command(*SMALL, f"--workdir={cut}")
+    assert status == 0 and "resuming at step 2" in out
+    # to the last digit, the norms of gradients and parameters among them
+    assert (cut / "metrics.jsonl").read_text() == (straight / "metrics.jsonl").read_text()
+    results = [json.loads((d / "result.json").read_text()) for d in (straight, cut)]
+    assert results[0]["metrics"] == results[1]["metrics"]
 
 
 def test_floors():
