@@ -35,7 +35,7 @@ class Benchmark(NamedTuple):
 
 BENCHMARKS = {
     "devices": Benchmark(devices.benchmark, peer=False),
-    "lenet5": Benchmark(lambda rounds, only: lenet5.benchmark(rounds)),
+    "lenet5": Benchmark(lenet5.benchmark),
     "recurrent": Benchmark(recurrent.benchmark),
     "scale": Benchmark(scale.benchmark, False, scale.COLUMNS),
     "tagger": Benchmark(tagger.benchmark, columns=tagger.COLUMNS),

@@ -183,6 +183,7 @@ def _row(workload, mine: Worker, workers: dict, heap: bool, cores: int | None) -
         "ratio": round(best.median / mine.median, 3),
         "cores": cores or os.cpu_count(),
         "rounds": len(mine.times),
+        "ours_rounds_ms": [round(microseconds / 1000, 4) for microseconds in mine.times],
         "ours_compile_s": round(mine.compile_seconds, 1),
         "peer_compile_s": round(workers[name, False].compile_seconds, 1),
         "all_peers_ms": {n: round(w.median, 4) for (n, kept), w in workers.items() if kept == heap},

@@ -7,7 +7,7 @@ import jax
 import numpy as np
 
 from data.images import Images
-from experiments.speed.interleaved import rows
+from experiments.speed.interleaved import chosen, rows
 
 BATCHES = (32, 128, 512)
 FORMS = ("eager", "eager channels-last", "compiled", "compiled channels-last",
@@ -16,13 +16,13 @@ STEPS_PER_CALL = 4  # small: the loop's usual blocks gain no more at these sizes
 RATE = 1e-4
 
 
-def benchmark(rounds: int) -> list[dict[str, Any]]:
-    """One pair of rows for each batch size."""
+def benchmark(rounds: int, only: str = "") -> list[dict[str, Any]]:
+    """One pair of rows for each batch size, `only` being part of its name, "batch 32" say."""
     found = []
-    for batch in BATCHES:
+    for name, batch in chosen({f"lenet5 step, batch {b}": b for b in BATCHES}, only).items():
         peers = {form: ("experiments.speed.torch_lenet5", [form, str(batch)]) for form in FORMS}
         ours = ("experiments.speed.lenet5", [str(batch)])
-        found += rows(f"lenet5 step, batch {batch}", ours, peers, rounds)
+        found += rows(name, ours, peers, rounds)
     return found
 
 
