@@ -71,14 +71,15 @@ def run_main(monkeypatch, capfd):
 
 @pytest.fixture(scope="module")
 def trained_on(tmp_path_factory):
-    """Trains an experiment on a text, without its report; gives the run's folder."""
+    """Trains an experiment on a text; gives the run's folder. `report` is not written."""
 
-    def train(text, words, experiment, report):
+    def train(text, words, experiment, report=None):
         folder = tmp_path_factory.mktemp("trained")
         (folder / "own.txt").write_text(text)
         files = (f"--dataset={folder / 'own.txt'}", f"--workdir={folder / 'run'}")
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(report, "write", lambda *_: None)
+            if report is not None:
+                patch.setattr(report, "write", lambda *_: None)
             patch.setattr("sys.argv", ["experiment", *words, *files])
             assert main(experiment.PRESETS, experiment.run) == 0
         return folder / "run"

@@ -124,7 +124,8 @@ def test_bytes_are_read_and_written_as_they_are(tmp_path, command, monkeypatch):
     monkeypatch.setattr(char_rnn_report, "write", lambda *_: None)
     path = tmp_path / "any.bin"
     path.write_bytes(bytes(range(200, 256)) * 10)
-    flags = (*SMALL, "--unit=bytes", f"--dataset={path}", f"--workdir={tmp_path / 'run'}")
+    flags = (*SMALL, "--unit=bytes", "--cell=rnn", f"--dataset={path}",
+             f"--workdir={tmp_path / 'run'}")  # fmt: skip
     assert command(*flags)[0] == 0
 
 

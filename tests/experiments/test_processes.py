@@ -114,23 +114,23 @@ def test_children_end_when_their_parent_is_killed():
 # A pair
 
 WORDS = ("--net=perceptron", "--loss=cross_entropy", "--loss_scale=1", "--batch_size=4",
-         "--num_steps=400", "--eval_every=40", "--checkpoint_every=20",
+         "--num_steps=400", "--eval_every=80", "--checkpoint_every=40",
          "--steps_per_call=5")  # fmt: skip
 
 
-def pair(own_digits, run):
+def pair(own_digits, run, environment):
     return subprocess.Popen(
         [sys.executable, "-P", "-m", "experiments.launch.multi", "2", "lenet5", *WORDS,
          f"--dataset={own_digits}", f"--workdir={run}"],
-        cwd=ROOT, env=os.environ | {"PYTHONPATH": str(ROOT)}, text=True,
+        cwd=ROOT, env=environment, text=True,
         stdout=subprocess.PIPE, stderr=subprocess.PIPE,
     )  # fmt: skip
 
 
 def test_a_pair_ends_when_one_is_killed_goes_on_and_does_what_one_process_does(
-    own_digits, tmp_path, lenet5_command
+    own_digits, tmp_path, lenet5_command, quick_processes
 ):
-    process = pair(own_digits, tmp_path / "pair")
+    process = pair(own_digits, tmp_path / "pair", quick_processes)
     for line in process.stdout:
         if line.startswith("step "):
             break
@@ -146,7 +146,7 @@ def test_a_pair_ends_when_one_is_killed_goes_on_and_does_what_one_process_does(
     assert "Process 1 of 2 was killed by SIGKILL" in err and "the same command goes on" in err
     assert not (tmp_path / "pair" / "result.json").exists()
 
-    process = pair(own_digits, tmp_path / "pair")
+    process = pair(own_digits, tmp_path / "pair", quick_processes)
     out, err = process.communicate(timeout=300)
     assert process.returncode == 0, err
     assert "resuming at step " in out and "resuming at step 0 " not in out  # after Gloo's greeting

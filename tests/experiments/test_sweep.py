@@ -1,7 +1,6 @@
 """A grid of runs: how it is written, that it goes on after a Ctrl-C, and its table."""
 
 import json
-import os
 import pathlib
 import signal
 import subprocess
@@ -136,22 +135,22 @@ def test_a_second_ctrl_c_ends_all_and_says_so_in_one_sentence(monkeypatch, capsy
 # The whole of it
 
 WORDS = ("--cell=rnn", "--length=10", "--hidden=2", "--batch_size=2", "--optimizer=sgd",
-         "--clip_norm=0", "--num_steps=8000", "--eval_every=400", "--checkpoint_every=400",
+         "--clip_norm=0", "--num_steps=8000", "--eval_every=8000", "--checkpoint_every=800",
          "--steps_per_call=200", "--learning_rate=1e30,0.001")  # fmt: skip
 
 
-def begin(root):
+def begin(root, environment):
     """A sweep of a run that goes well and one that diverges."""
     command = [sys.executable, "-P", "-m", "experiments.launch.sweep", "--jobs=2", "memory"]
     return subprocess.Popen(
         [*command, *WORDS, f"--workdir={root}"],
-        cwd=ROOT, env=os.environ | {"PYTHONPATH": str(ROOT)}, text=True,
+        cwd=ROOT, env=environment, text=True,
         stdout=subprocess.PIPE, stderr=subprocess.PIPE,
     )  # fmt: skip
 
 
-def test_it_is_interrupted_goes_on_and_a_failure_stops_no_other(tmp_path):
-    sweep_ = begin(tmp_path)
+def test_it_is_interrupted_goes_on_and_a_failure_stops_no_other(tmp_path, quick_processes):
+    sweep_ = begin(tmp_path, quick_processes)
     (good,) = waited_for(tmp_path, "*learning_rate=0.001*", 1)
     waited_for(good / "checkpoints", "[1-9]*", 1)  # it trains; before that it begins anew
     sweep_.send_signal(signal.SIGINT)
@@ -159,7 +158,7 @@ def test_it_is_interrupted_goes_on_and_a_failure_stops_no_other(tmp_path):
     assert sweep_.returncode == 130 and "the same command goes on" in err, err
     assert not (good / "result.json").exists()
 
-    sweep_ = begin(tmp_path)
+    sweep_ = begin(tmp_path, quick_processes)
     out, err = sweep_.communicate(timeout=120)
     assert sweep_.returncode == 1 and err == "", err
     assert (good / "output.log").read_text().startswith("resuming at step ")

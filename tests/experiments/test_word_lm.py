@@ -20,6 +20,8 @@ from experiments.word_scores import Costs, best_weight, perplexity, places
 pytestmark = pytest.mark.usefixtures("quick_compilation")
 SMALL = ("--hidden=6", "--embedding=6", "--unroll=5", "--batch_size=3", "--num_steps=8",
          "--eval_every=4", "--checkpoint_every=4", "--steps_per_call=2", "--vocabulary=8")
+VARIATIONAL = ("--tied", "--same_mask", "--recurrent_dropout=0.2", "--word_dropout=0.2",
+               "--layers=2")  # fmt: skip
 TEXT = "The cat (black) sat.\nThe dog sat on the cat, black as a dog.\n" * 12
 
 
@@ -33,32 +35,34 @@ def command(run_main):
     return lambda *words: run_main(words, word_lm.PRESETS, word_lm.run, word_lm.COMMANDS)
 
 
-@pytest.mark.parametrize(
-    "words",
-    [
-        ("--tied", "--same_mask", "--recurrent_dropout=0.2", "--word_dropout=0.2", "--layers=2"),
-        ("--cell=rnn_sigmoid", "--embedding=0", "--dropout=0", "--dynamic_rate=0.1",
-         "--valid_percent=0"),
-    ],
-)  # fmt: skip
-def test_a_run_ends_with_figures_samples_and_a_report(words, own_text, tmp_path, command):
-    workdir = tmp_path / "run"
-    status, out, error = command(*SMALL, *words, f"--dataset={own_text}", f"--workdir={workdir}")
-    assert status == 0, error
-    found = json.loads((workdir / "result.json").read_text())["metrics"]
-    assert 1 < found["test_perplexity"] < 10 and 1 < found["test_kn5_perplexity"] < 8
-    assert ("test_dynamic_perplexity" in found) == ("--dynamic_rate=0.1" in words)
-    assert ("test_mixture_perplexity" in found) == ("--valid_percent=0" not in words)
-    rows = (workdir / "samples.jsonl").read_text().splitlines()
-    assert [json.loads(row)["step"] for row in rows] == [0, 4, 8]
-    page = (workdir / "report.html").read_text()
-    assert "Samples by stage" in page
-
-
 @pytest.fixture(scope="module")
 def trained(trained_on):
     """The folder of a finished run, not to be changed."""
-    return trained_on(TEXT, SMALL, word_lm, word_lm_report)
+    return trained_on(TEXT, (*SMALL, *VARIATIONAL), word_lm)
+
+
+def figures_of_whole(workdir):
+    """The figures of a run that left all that it should."""
+    rows = (workdir / "samples.jsonl").read_text().splitlines()
+    assert [json.loads(row)["step"] for row in rows] == [0, 4, 8]
+    assert "Samples by stage" in (workdir / "report.html").read_text()
+    found = json.loads((workdir / "result.json").read_text())["metrics"]
+    assert 1 < found["test_perplexity"] < 10 and 1 < found["test_kn5_perplexity"] < 8
+    return found
+
+
+def test_a_run_ends_with_figures_samples_and_a_report(trained):
+    found = figures_of_whole(trained)
+    assert "test_dynamic_perplexity" not in found and "test_mixture_perplexity" in found
+
+
+def test_a_run_without_a_validation_ends_with_dynamic_evaluation(own_text, tmp_path, command):
+    words = ("--cell=rnn_sigmoid", "--embedding=0", "--dropout=0", "--dynamic_rate=0.1",
+             "--valid_percent=0", f"--dataset={own_text}", f"--workdir={tmp_path}")  # fmt: skip
+    status, _, error = command(*SMALL, *words)
+    assert status == 0, error
+    found = figures_of_whole(tmp_path)
+    assert "test_dynamic_perplexity" in found and "test_mixture_perplexity" not in found
 
 
 def test_cut_in_the_middle_it_ends_with_the_same_figures(
@@ -66,7 +70,7 @@ def test_cut_in_the_middle_it_ends_with_the_same_figures(
 ):
     monkeypatch.setattr(word_lm_report, "write", lambda *_: None)
     workdir = tmp_path / "cut"
-    flags = (*SMALL, f"--dataset={own_text}", f"--workdir={workdir}")
+    flags = (*SMALL, *VARIATIONAL, f"--dataset={own_text}", f"--workdir={workdir}")
 
     with cut_at(6):
         assert command(*flags)[0] == 143
