@@ -2,6 +2,7 @@
 
 import os
 import pathlib
+import signal
 
 import jax
 import pytest
@@ -9,6 +10,8 @@ import pytest
 import experiments  # noqa: F401  (sets XLA's flags)
 
 os.environ["JAX_PLATFORMS"] = "cpu"  # for the processes that tests start
+# Of what a shell runs in its background Ctrl-C is ignored, and so in all that begins from there.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 jax.config.update("jax_platforms", "cpu")
 jax.config.update("jax_debug_key_reuse", True)
 
