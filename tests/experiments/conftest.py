@@ -1,6 +1,7 @@
 """What the tests of experiments share: a tiny data set, and runs of it without a report."""
 
 import contextlib
+import gc
 import shutil
 import signal
 import struct
@@ -29,6 +30,17 @@ def write_digits(folder, classes=10):
         write_idx(folder / f"{split}-images-idx3-ubyte", images)
         write_idx(folder / f"{split}-labels-idx1-ubyte", np.arange(size) % classes)
     return folder
+
+
+@pytest.fixture(scope="module", autouse=True)
+def no_garbage_left():
+    """Collects what reads of damaged checkpoints left behind.
+
+    Python tells of such failed tasks when it collects them, with a traceback, which it parses code
+    for; if it is just parsing other code, as `experiments.__main__` does, CPython 3.11 fails.
+    """
+    yield
+    gc.collect()
 
 
 @pytest.fixture(scope="session")
