@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 
 from experiments import draw_digits
-from experiments.command_line import main
 from nets.cells import GRU, LSTM
 from nets.row_writer import RowWriter
 
@@ -47,12 +46,8 @@ SMALL = ("--hidden=4", "--num_steps=4", "--eval_every=4", "--checkpoint_every=2"
 
 
 @pytest.fixture
-def command(monkeypatch, capfd):
-    def run(*words):
-        monkeypatch.setattr("sys.argv", ["draw_digits", *map(str, words)])
-        return main(draw_digits.PRESETS, draw_digits.run), *capfd.readouterr()
-
-    return run
+def command(run_main):
+    return lambda *words: run_main(words, draw_digits.PRESETS, draw_digits.run)
 
 
 def test_a_run_ends_with_drawn_digits_and_cut_with_the_same(

@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 
 from experiments import moving_digits, moving_digits_report
-from experiments.command_line import main
 
 SMALL = ("--hidden=4", "--frames=3", "--num_steps=4", "--eval_every=4", "--checkpoint_every=4",
          "--batch_size=4", "--steps_per_call=2", "--test_films=6", "--field=10")  # fmt: skip
@@ -14,12 +13,8 @@ pytestmark = pytest.mark.usefixtures("quick_compilation")
 
 
 @pytest.fixture
-def command(monkeypatch, capfd):
-    def run(*words):
-        monkeypatch.setattr("sys.argv", ["moving_digits", *map(str, words)])
-        return main(moving_digits.PRESETS, moving_digits.run), *capfd.readouterr()
-
-    return run
+def command(run_main):
+    return lambda *words: run_main(words, moving_digits.PRESETS, moving_digits.run)
 
 
 def test_a_run_ends_with_films_that_move(tmp_path, command):
