@@ -5,6 +5,8 @@ import pathlib
 import signal
 
 import jax
+import jax.numpy as jnp
+import numpy as np
 import pytest
 
 import experiments  # noqa: F401  (sets XLA's flags)
@@ -52,6 +54,18 @@ def raw_dir() -> pathlib.Path:
     if not path.is_dir():
         pytest.skip("needs real data: set UNFOLD_RAW_DIR to a folder of raw files")
     return path
+
+
+@pytest.fixture(scope="session")
+def drawn():
+    """drawn(init, *inputs): numbers in the shapes of `init`'s result; compiles nothing."""
+
+    def numbers(init, *inputs):
+        random = np.random.default_rng(0)
+        like = jax.eval_shape(lambda: init(jax.random.key(0), *inputs))
+        return jax.tree.map(lambda x: jnp.asarray(random.normal(size=x.shape) / 2, x.dtype), like)
+
+    return numbers
 
 
 @pytest.fixture(scope="module")

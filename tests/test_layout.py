@@ -2,6 +2,7 @@
 
 import ast
 import configparser
+import functools
 import importlib.metadata
 import pathlib
 import re
@@ -61,8 +62,17 @@ def every_file(folders=FOLDERS):
     return pytest.mark.parametrize("path", chosen, ids=name_of)
 
 
-def imports_of(path: pathlib.Path) -> set[str]:
-    return imports(ast.parse(path.read_text(encoding="utf-8")), name_of(path).partition("/")[0])
+@functools.cache
+def tree_of(path: pathlib.Path) -> ast.Module:
+    return ast.parse(path.read_text(encoding="utf-8"))
+
+
+@functools.cache
+def imports_of(path: pathlib.Path) -> frozenset[str]:
+    return frozenset(imports(tree_of(path), name_of(path).partition("/")[0]))
+
+
+distributions_of_packages = functools.cache(importlib.metadata.packages_distributions)
 
 
 @every_file(MAY_IMPORT)
@@ -95,8 +105,7 @@ def test_nothing_of_ours_imports_tests(path):
 
 @every_file()
 def test_no_pmap(path):
-    tree = ast.parse(path.read_text(encoding="utf-8"))
-    names = {node.attr for node in ast.walk(tree) if isinstance(node, ast.Attribute)}
+    names = {node.attr for node in ast.walk(tree_of(path)) if isinstance(node, ast.Attribute)}
     assert "pmap" not in names and not any(name.endswith(".pmap") for name in imports_of(path))
 
 
@@ -108,7 +117,7 @@ def test_every_import_is_asked_for_in_setup_cfg(path):
     asked = options["options"]["install_requires"] + "\n" + oracle
     asked = {plain(re.split(r"[<>=\[]", line)[0]) for line in asked.splitlines() if line}
     known = {*sys.stdlib_module_names, *FOLDERS}
-    distributions = importlib.metadata.packages_distributions()
+    distributions = distributions_of_packages()
     for package in {name.partition(".")[0] for name in imports_of(path)} - known:
         owners = {plain(owner) for owner in distributions.get(package, [package])}
         assert owners & asked, f"{package} is not among setup.cfg's requirements"
@@ -125,7 +134,7 @@ def test_files_say_what_they_hold(path):
 
 @every_file()
 def test_what_is_read_is_never_run_nor_unpacked_into_a_folder(path):
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+    for node in ast.walk(tree_of(path)):
         if isinstance(node, ast.Call):
             assert not dangerous(node), f"{name_of(path)}, line {node.lineno}"
 

@@ -102,12 +102,12 @@ def test_one_step_of_the_lstm_by_its_equations():
     np.testing.assert_allclose([last.h[0, 0], last.c[0, 0], y[0, 0]], [out, new, out], rtol=1e-5)
 
 
-def test_z_keeps_the_old_state():
+def test_z_keeps_the_old_state(drawn):
     cell = GRU(H)
-    params = cell.init(jax.random.key(0), D)
+    params = drawn(cell.init, D)
     params["update"]["b"] = params["update"]["b"] + 100.0
     first = normal(0, B, H)
-    last, _ = unroll(cell, params, normal(1, T, B, D), first)
+    last, _ = jax.jit(lambda xs: unroll(cell, params, xs, first))(normal(1, T, B, D))
     np.testing.assert_allclose(last, first, rtol=1e-6)
 
 
@@ -131,13 +131,6 @@ LETTERS = {
 }
 
 
-def random_params(cell):
-    draw = np.random.default_rng(0)
-    return jax.tree.map(
-        lambda like: (0.5 * draw.normal(size=like.shape)).astype(np.float32), shapes(cell, D)
-    )
-
-
 def ours(cell, params, xs, first, weights, mask=None):
     """Outputs, and the gradients of their weighted sum by parameters and inputs."""
 
@@ -154,10 +147,10 @@ def close(a, b):
 
 
 @pytest.mark.parametrize("name", PAIRS)
-def test_equal_to_pytorch(name):
+def test_equal_to_pytorch(name, drawn):
     torch = pytest.importorskip("torch")
     cell, gates, layer, options = PAIRS[name]
-    params, xs, weights = random_params(cell), normal(2, T, B, D), normal(3, T, B, H)
+    params, xs, weights = drawn(cell.init, D), normal(2, T, B, D), normal(3, T, B, H)
     first = jax.tree.map(lambda c: normal(c.size, *c.shape), cell.carry(B))
     (gradients, dxs), ys = ours(cell, params, xs, first, weights)
 
@@ -203,15 +196,12 @@ def from_flax(name, theirs):
 
 
 @pytest.mark.parametrize("name", PAIRS)
-def test_equal_to_flax(name):
+def test_equal_to_flax(name, drawn):
     """Ragged rows too; Flax leaves its padded outputs as they come, so they are weighted with 0."""
     cell, *_ = PAIRS[name]
     xs, weights = normal(2, T, B, D), np.where(MASK[..., None], normal(3, T, B, H), 0)
     layer = nn.RNN(FLAX[name], time_major=True, return_carry=True)
-    variables = jax.tree.map(
-        lambda p: np.asarray(p) + 0.3 * normal(p.size, *p.shape),
-        layer.init(jax.random.key(0), xs)["params"],
-    )
+    variables = drawn(layer.init, xs)["params"]
 
     def value(params, xs):
         carry, ys = layer.apply({"params": params}, xs, seq_lengths=LENGTHS)

@@ -29,18 +29,11 @@ def small(form):
     return make_model(config, SOURCES, TARGETS)
 
 
-def random_params(model):
-    """Parameters without zeros; to draw them so compiles nothing."""
-    random = np.random.default_rng(1)
-    shapes = jax.eval_shape(model.init, jax.random.key(0))
-    return jax.tree.map(lambda x: jnp.asarray(random.normal(size=x.shape) / 2, "f4"), shapes)
-
-
 @pytest.fixture(scope="module", params=FORMS)
-def net(request):
+def net(request, drawn):
     """A model, its parameters, and sentences."""
     model, random = small(request.param), np.random.default_rng(0)
-    params = random_params(model)
+    params = drawn(model.init)
     xs = random.integers(0, SOURCES, (S, B))
     ys = random.integers(0, TARGETS, (T, B))
     return model, params, jnp.asarray(xs), jnp.asarray(ys)
@@ -144,7 +137,7 @@ def test_a_source_of_nothing_gives_no_nan():
 
 
 @pytest.mark.parametrize("decoder", [SearchDecoder(LSTM(6), 5), GlobalDecoder((LSTM(6),))])
-def test_attention_over_lstms(decoder):
+def test_attention_over_lstms(decoder, drawn):
     model = Seq2Seq(RecurrentEncoder((LSTM(6),)), decoder, SOURCES, TARGETS, 4)
 
     @jax.jit
@@ -152,7 +145,7 @@ def test_attention_over_lstms(decoder):
         memory, carry = model.begin(params, model.encode(params, jnp.zeros((S, B), int), MASK))
         return model.decode(params, memory, carry, jnp.zeros((T, B), int))
 
-    _, logits, weights = decoded(random_params(model))
+    _, logits, weights = decoded(drawn(model.init))
     assert logits.shape == (T, B, TARGETS)
     np.testing.assert_allclose(weights.sum(-1), 1, rtol=1e-5)
 
@@ -172,14 +165,17 @@ def vector_by_hand(params, columns):
     return columns[0]
 
 
+vector_of = jax.jit(SentenceConvolution.vector, static_argnums=0)
+
+
 @pytest.mark.parametrize("length", [1, 2, 3, 4, 5, 6, 7, 11])
-def test_the_sentence_model_by_hand(length):
+def test_the_sentence_model_by_hand(length, drawn):
     model, random = SentenceConvolution(widest=5), np.random.default_rng(length)
     assert model.longest == 11
-    params = model.init(jax.random.key(0), 3)
+    params = drawn(model.init, 3)
     xs = random.normal(size=(13, 2, 3))
     mask = np.arange(13)[:, None] < [length, 0]
-    found = jax.jit(model.vector)(params, jnp.where(mask[..., None], xs, 0), mask)
-    wanted = vector_by_hand(jax.device_get(params), xs[:length, 0])
+    found = vector_of(model, params, np.where(mask[..., None], xs, 0), mask)
+    wanted = vector_by_hand(params, xs[:length, 0])
     np.testing.assert_allclose(found[0], wanted, rtol=1e-4, atol=1e-6)
     assert (found[1] == 0).all()
