@@ -57,16 +57,11 @@ STOPS = {
 }
 
 
-def started(words, run, cache, **environment):
-    """The command as a process; what one has compiled, the next ones read."""
-    cached = {
-        "JAX_COMPILATION_CACHE_DIR": str(cache),
-        "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
-        "JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES": "-1",
-    }
+def started(words, run, environment, **more):
+    """The command as a process."""
     return subprocess.Popen(
         [sys.executable, "-c", COMMAND, *words, f"--workdir={run}"],
-        cwd=ROOT, env=os.environ | cached | environment, text=True,
+        cwd=ROOT, env=environment | more, text=True,
         stdout=subprocess.PIPE, stderr=subprocess.PIPE,
     )  # fmt: skip
 
@@ -77,36 +72,37 @@ def ended(how, process):
     return how, process.returncode, out, err
 
 
-def straight_and_stopped(kind, words, folder):
+def straight_and_stopped(kind, words, folder, environment):
     """One run left alone, and one stopped by each signal in turn and begun again; their ends."""
-    moments, cache = random.Random(kind), folder / "compiled"
-    alone = [ended("", started(words, folder / "straight", cache))]
+    moments = random.Random(kind)
+    alone = [ended("", started(words, folder / "straight", environment))]
     ends, run = [], folder / "stopped"
     for how in STOPS[kind]:
         if how == "write":
             last = str(moments.randint(3, 8))
-            ends.append(ended(how, started(words, run, cache, DIE_AT_RENAME=last)))
+            ends.append(ended(how, started(words, run, environment, DIE_AT_RENAME=last)))
             continue
-        process = started(words, run, cache, SLOWLY="0.05")
+        process = started(words, run, environment, SLOWLY="0.05")
         for line in process.stdout:
             if line.startswith("step "):  # compiled, and under way
                 break
         time.sleep(moments.uniform(0, 0.4))
         process.send_signal(getattr(signal, how))
         ends.append(ended(how, process))
-    return alone, [*ends, ended("", started(words, run, cache))]
+    return alone, [*ends, ended("", started(words, run, environment))]
 
 
 @pytest.fixture(scope="module")
-def runs(tmp_path_factory, own_digits):
+def runs(tmp_path_factory, own_digits, quick_processes):
     """(kind, straight or stopped) -> (the run's folder, how its processes ended)."""
     found = {}
     with concurrent.futures.ThreadPoolExecutor(len(RUNS)) as pool:
         folders = {kind: tmp_path_factory.mktemp(kind) for kind in RUNS}
         futures = {
             kind: pool.submit(
-                straight_and_stopped, kind, (*words, f"--dataset={own_digits}"), folders[kind]
-            )
+                straight_and_stopped, kind, (*words, f"--dataset={own_digits}"), folders[kind],
+                quick_processes,
+            )  # fmt: skip
             for kind, words in RUNS.items()
         }
     for kind, future in futures.items():
@@ -187,17 +183,17 @@ def test_outside_the_main_thread_nothing_is_noted():
 
 
 def test_a_disk_that_fills_up_leaves_a_run_that_goes_on_when_there_is_space(
-    small_disk, own_digits, tmp_path
+    small_disk, own_digits, quick_processes
 ):
     words = (*RUNS["linear"], f"--dataset={own_digits}", "--num_steps=100")
     run, filling = small_disk / "run", small_disk / "filling"
     filling.write_bytes(bytes(shutil.disk_usage(small_disk).free - 300_000))  # two checkpoints
-    _, status, _, err = ended("", started(words, run, tmp_path))
+    _, status, _, err = ended("", started(words, run, quick_processes))
     assert status == 1
     assert "No space left on device; free some space and give the same command again.\n" in err
     assert err.count("\n") == 1, err
     assert (run / "checkpoints" / "0").is_dir() and not (run / "result.json").exists()
     filling.unlink()
-    _, status, _, err = ended("", started(words, run, tmp_path))
+    _, status, _, err = ended("", started(words, run, quick_processes))
     assert status == 0, err
     assert json.loads((run / "result.json").read_text())["steps"] == 100

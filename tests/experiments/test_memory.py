@@ -41,6 +41,9 @@ def test_rows_of_digits():
     assert rows.inputs[1, 5, 7] == pytest.approx(images[1, 5, 7] / 255)
 
 
+measured = jax.jit(memory.measured, static_argnums=(0, 1))
+
+
 def zeros(model):
     return jax.tree.map(jnp.zeros_like, jax.eval_shape(model.init, jax.random.key(0)))
 
@@ -53,21 +56,20 @@ def test_the_floors_are_reached_by_a_net_that_says_nothing():
         params = zeros(model)
         params["output"]["bias"] = jnp.array(bias)
         batch = memory.TASKS[task](np.random.default_rng(0), 2_000, 100)
-        losses, _ = memory.measured(config, model, params, batch)
+        losses, _ = measured(config, model, params, batch)
         assert float(losses.mean()) == pytest.approx(memory.floor(config)[1], rel=0.1)
     config = memory.Config(task="copy", length=12)
     assert memory.floor(config)[1] == pytest.approx(10 * math.log(8) / 32)
 
 
-def test_padding_changes_nothing():
+def test_padding_changes_nothing(drawn):
     config = memory.Config(task="adding", hidden=3)
     model = memory.make_model(config)
-    random = np.random.default_rng(1)
-    params = jax.tree.map(lambda x: random.normal(size=x.shape).astype(x.dtype), zeros(model))
+    params = drawn(model.init)
     batch = memory_tasks.adding(np.random.default_rng(0), 5, 20)
     longer = Sequences(np.pad(batch.inputs, ((0, 0), (0, 9), (0, 0)), constant_values=7.0),
                        *batch[1:])  # fmt: skip
-    for one, other in zip(*(memory.measured(config, model, params, b)[0] for b in (batch, longer)),
+    for one, other in zip(*(measured(config, model, params, b)[0] for b in (batch, longer)),
                           strict=True):  # fmt: skip
         assert float(one) == pytest.approx(float(other), abs=1e-6)
 
@@ -77,9 +79,9 @@ def test_an_error_of_004_is_wrong():
     model = memory.make_model(config)
     params = zeros(model)
     batch = Sequences(np.zeros((3, 4, 2), np.float32), np.full(3, 4), np.array([0.03, -0.05, 0.1]))
-    _, metrics = memory.measured(config, model, params, batch)
+    _, metrics = measured(config, model, params, batch)
     assert float(metrics["wrong"].total) == 2
-    _, metrics = memory.measured(config, model, params, batch, np.array([1.0, 0.0, 1.0]))
+    _, metrics = measured(config, model, params, batch, np.array([1.0, 0.0, 1.0]))
     assert (float(metrics["wrong"].total), float(metrics["wrong"].count)) == (1, 2)
 
 

@@ -93,7 +93,7 @@ import time
 from experiments.command_line import main
 from experiments.config import Shared
 
-main({"quick": Shared()}, lambda config: print("under way", flush=True) or time.sleep(60))
+main({"quick": Shared()}, lambda config: print("under way\\n", end="", flush=True) or time.sleep(60))
 '''
 for _ in range(2):
     children.started([sys.executable, "-P", "-c", child])
