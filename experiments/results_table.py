@@ -3,19 +3,23 @@
     ./launch.sh results add runs/lenet5/paper ...    takes finished runs over
     ./launch.sh results                              writes the tables into README.md anew
 
-`experiments/results/<experiment>-<preset>.json` is a run's result.json, or several by seed, and
-`<experiment>-<preset>-bfloat16.json` that of a run with such products;
+`experiments/results/<experiment>-<preset>.json` is a run's result.json, or several by seed;
+`<experiment>-<preset>-bfloat16.json` that of a run with such products, and
+`<experiment>-<preset>-num_steps=500.json` that of a run cut short: every option that is not the
+preset's is named;
 `experiments/results/speed/<name>.json` is what `./launch.sh speed <name> --out=` wrote,
 `experiments/results/scale/presets.json` what `./launch.sh speed scale --out=` did, and
 `experiments/results/faults/faults.json` what `./launch.sh faults --out=` did.
 """
 
+import importlib
 import json
 import pathlib
 import sys
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from experiments.config import identity
 from experiments.workdir import write_json, write_whole
 
 FOLDER = pathlib.Path(__file__).parent / "results"
@@ -34,6 +38,7 @@ def add(workdirs: Sequence[str]) -> None:
     """Takes the result.json of each folder over; runs that differ in their seed go side by side."""
     for folder in workdirs:
         result = json.loads((pathlib.Path(folder) / "result.json").read_text(encoding="utf-8"))
+        result |= {"flags": changed_flags(folder)}
         path = FOLDER / f"{name_of(result)}.json"
         runs = by_seed(path) if path.exists() else {}
         runs[str(result["seed"])] = result
@@ -42,11 +47,27 @@ def add(workdirs: Sequence[str]) -> None:
         write_json(path, runs if len(runs) > 1 else result)
 
 
+def changed_flags(workdir: str) -> dict[str, Any]:
+    """The options of a run that are neither its preset's nor told elsewhere in its result.
+
+    Paths are left out: they say nothing on another machine.
+    """
+    folder = pathlib.Path(workdir)
+    result, config = (
+        json.loads((folder / name).read_text(encoding="utf-8"))
+        for name in ("result.json", "config.json")
+    )
+    presets = importlib.import_module(f"experiments.{result['experiment']}").PRESETS
+    preset = identity(presets[result["preset"]])
+    changed = {n: config[n] for n, v in preset.items() if config[n] != v}
+    return {n: v for n, v in changed.items() if n not in ("seed", "dtype") and "/" not in str(v)}
+
+
 def name_of(result: Mapping[str, Any]) -> str:
     """What the file of a result is called, without its ending."""
     dtype = result.get("dtype", "float32")
     parts = [result["experiment"], result["preset"], *([dtype] if dtype != "float32" else [])]
-    return "-".join(parts)
+    return "-".join([*parts, *(f"{n}={v}" for n, v in result.get("flags", {}).items())])
 
 
 def by_seed(path: pathlib.Path) -> dict[str, dict[str, Any]]:
@@ -72,6 +93,7 @@ def _row(runs: list[Mapping[str, Any]]) -> str:
     flags = "" if first["preset"] == "quick" else f" --preset={first['preset']}"
     if first.get("dtype", "float32") != "float32":
         flags += f" --dtype={first['dtype']}"
+    flags += "".join(f" --{name}={value}" for name, value in first.get("flags", {}).items())
     minutes = sum(run["seconds"] for run in runs) / len(runs) / 60
     cells = (
         f"`./launch.sh {first['experiment']}{flags}`",

@@ -89,11 +89,16 @@ import signal, sys
 from experiments.launch import children
 
 child = '''
-import time
+import os, sys, time
 from experiments.command_line import main
 from experiments.config import Shared
 
-main({"quick": Shared()}, lambda config: print("under way\\n", end="", flush=True) or time.sleep(60))
+def run(config):
+    sys.stdout.write("under way" + os.linesep)  # at once, where print writes two times
+    sys.stdout.flush()
+    time.sleep(60)
+
+main({"quick": Shared()}, run)
 '''
 for _ in range(2):
     children.started([sys.executable, "-P", "-c", child])

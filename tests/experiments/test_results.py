@@ -1,11 +1,12 @@
 """The README's tables say what the committed result files say, and nothing else."""
 
+import dataclasses
 import importlib
 import json
 
 import pytest
 
-from experiments import results_table
+from experiments import lenet5, results_table
 
 FILES = sorted(results_table.FOLDER.glob("*.json"))
 
@@ -21,7 +22,8 @@ def test_a_result_file_is_a_run_of_what_it_is_named_after(path):
         assert path.stem == results_table.name_of(run)
         assert run["seed"] == int(seed)
         presets = importlib.import_module(f"experiments.{run['experiment']}").PRESETS
-        assert run["steps"] == presets[run["preset"]].num_steps
+        preset = presets[run["preset"]]
+        assert run["steps"] == run.get("flags", {}).get("num_steps", preset.num_steps)
         for name, figure in run["paper"].items():
             assert name in run["metrics"] and figure["kind"] in ("paper", "quoted", "unverified")
 
@@ -33,27 +35,37 @@ def test_mixed_lengths_cost_what_their_words_cost():
     assert shares and all(0.75 <= share <= 1.25 for share in shares)
 
 
-def test_a_run_in_bfloat16_is_another_row(tmp_path, monkeypatch):
+@pytest.fixture
+def add_run(tmp_path, monkeypatch):
+    """Takes a run of LeNet-5 with these options over into a folder of results, which it gives."""
     monkeypatch.setattr(results_table, "FOLDER", tmp_path / "results")
-    run = {"experiment": "e", "preset": "quick", "metrics": {"test_error_percent": 1.0},
-           "paper": {}, "seconds": 60.0, "seed": 0}  # fmt: skip
-    for dtype in ("float32", "bfloat16"):
-        folder = tmp_path / dtype
+
+    def add(**options):
+        config = dataclasses.asdict(lenet5.Config(**options))
+        folder = tmp_path / str(len(list(tmp_path.iterdir())))
         folder.mkdir()
-        (folder / "result.json").write_text(json.dumps(run | {"dtype": dtype}))
+        told = {name: config[name] for name in ("preset", "dtype", "seed")}
+        run = {"experiment": "lenet5", "metrics": {"test_error_percent": 1.0}, "paper": {},
+               "seconds": 60.0, **told}  # fmt: skip
+        (folder / "result.json").write_text(json.dumps(run))
+        (folder / "config.json").write_text(json.dumps(config))
         results_table.add([str(folder)])
-    found = [line.split("|")[1] for line in results_table.rows().splitlines()]
-    assert sorted(found) == [" `./launch.sh e --dtype=bfloat16` ", " `./launch.sh e` "]
+        return tmp_path / "results"
+
+    return add
 
 
-def test_runs_of_several_seeds_stand_side_by_side(tmp_path, monkeypatch):
-    monkeypatch.setattr(results_table, "FOLDER", tmp_path / "results")
-    run = {"experiment": "e", "preset": "p", "metrics": {"test_error_percent": 1.0}, "paper": {},
-           "seconds": 60.0}  # fmt: skip
+def test_a_run_with_other_options_is_another_row(add_run):
+    for options in ({"dtype": "float32"}, {"dtype": "bfloat16"}, {"num_steps": 9, "mu": 0.5},
+                    {"data_dir": "elsewhere", "dataset": "./mine", "eval_every": 7}):  # fmt: skip
+        add_run(**options)
+    found = {line.split("|")[1] for line in results_table.rows().splitlines()}
+    flags = ("", " --dtype=bfloat16", " --num_steps=9 --mu=0.5")
+    assert found == {f" `./launch.sh lenet5{words}` " for words in flags}
+
+
+def test_runs_of_several_seeds_stand_side_by_side(add_run):
     for seed in (3, 1):
-        folder = tmp_path / f"run{seed}"
-        folder.mkdir()
-        (folder / "result.json").write_text(json.dumps(run | {"seed": seed}))
-        results_table.add([str(folder)])
-    assert list(results_table.by_seed(tmp_path / "results" / "e-p.json")) == ["1", "3"]
+        folder = add_run(seed=seed)
+    assert list(results_table.by_seed(folder / "lenet5-quick.json")) == ["1", "3"]
     assert "1.00 (mean of 2 seeds: 1.00, 1.00)" in results_table.rows()
