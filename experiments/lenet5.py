@@ -11,7 +11,9 @@ rubbish constant j of eq. 9 is 4; and the scale of the loss. With the published 
 U(-2.4/F, 2.4/F), mu 0.02 and eta 0.0005, the loss of eq. 9 as written diverges within a hundred
 patterns: the first weights are so small that the curvature of most is nearly 0 and their rates
 are all eta / mu. `--loss_scale` multiplies the loss, which is the same as a larger mu. Both guesses
-were made by the test error of seeds 0 and 1, among j 1, 4, 10 and scales 0.01 to 0.3.
+were made by the test error of seeds 0 and 1, among j 1, 4, 10 and scales 0.01 to 0.3. Of 10,000
+training digits held out (`--valid_size=10000`, seed 0) they misread 1.07 %, and their neighbours
+about as many: `--rubbish=1` 1.05 %, `--loss_scale=0.01` 1.06 %.
 """
 
 import dataclasses

@@ -54,19 +54,19 @@ class LanguageModel:
 
     def init(self, key):
         """Parameters: `layers`, one entry a cell; `output`; `embedding` [V, E] if there is one."""
-        keys = jax.random.split(key, len(self.cells) + 2)
+        *keys, key_embedding, key_output = jax.random.split(key, len(self.cells) + 2)
         widths = (self.embedding or self.symbols, *(cell.hidden for cell in self.cells))
-        layers = zip(self.cells, keys, widths[:-1], strict=False)
+        layers = zip(self.cells, keys, widths[:-1], strict=True)
         params = {
             "layers": tuple(cell.init(key, width) for cell, key, width in layers),
             "output": {"bias": jnp.zeros(self.symbols)},
         }
         if not self.tied:
-            weights = initializers.lecun_normal()(keys[-1], (widths[-1], self.symbols))
+            weights = initializers.lecun_normal()(key_output, (widths[-1], self.symbols))
             params["output"]["weights"] = weights
         if self.embedding:
             shape = (self.symbols, self.embedding)
-            params["embedding"] = initializers.normal(1.0)(keys[-2], shape)
+            params["embedding"] = initializers.normal(1.0)(key_embedding, shape)
         return params
 
     def carry(self, batch):
