@@ -43,11 +43,14 @@ def test_two_processes_end_with_the_same_bytes(tmp_path, own_digits):
     text = tmp_path / "text.txt"
     text.write_text("To be, or not to be. " * 40)
 
+    # a user's, without the flags of these tests
+    environment = {name: value for name, value in os.environ.items() if name != "XLA_FLAGS"}
+
     def started(name, *flags):
         return subprocess.Popen(
             [sys.executable, "-c", COMMAND, str(tmp_path / name), str(own_digits), str(text),
              *flags],
-            cwd=ROOT, env=os.environ, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+            cwd=ROOT, env=environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
         )  # fmt: skip
 
     # --deterministic is for GPUs; here it must change nothing
