@@ -28,6 +28,9 @@ HEAP = {
     "MALLOC_ARENA_MAX": "1",
 }
 ROUND_SECONDS = 0.3
+# After a round a form's threads may look for work for a while (OpenMP's do, 0.2 s with some
+# libraries), on the cores that the next form needs.
+PAUSE_SECONDS = 0.5
 COLUMNS = ("workload", "cores", "ours_ms", "peer", "peer_ms", "ratio")
 
 
@@ -101,6 +104,7 @@ class Worker:
 
     def round(self) -> None:
         """Times one round, in microseconds a step."""
+        time.sleep(PAUSE_SECONDS)
         self._process.stdin.write("\n")
         self._process.stdin.flush()
         self.times.append(self._answer())
