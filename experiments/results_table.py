@@ -19,6 +19,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from data.errors import UserError
 from experiments.config import identity
 from experiments.workdir import write_json, write_whole
 
@@ -35,10 +36,11 @@ HEADER = (
 
 
 def add(workdirs: Sequence[str]) -> None:
-    """Takes the result.json of each folder over; runs that differ in their seed go side by side."""
-    for folder in workdirs:
-        result = json.loads((pathlib.Path(folder) / "result.json").read_text(encoding="utf-8"))
-        result |= {"flags": changed_flags(folder)}
+    """Takes the result.json of each folder over; runs that differ in their seed go side by side.
+
+    Raises UserError, and takes none, if a folder is not that of a finished run.
+    """
+    for result in [finished_run(folder) for folder in workdirs]:
         path = FOLDER / f"{name_of(result)}.json"
         runs = by_seed(path) if path.exists() else {}
         runs[str(result["seed"])] = result
@@ -47,20 +49,27 @@ def add(workdirs: Sequence[str]) -> None:
         write_json(path, runs if len(runs) > 1 else result)
 
 
-def changed_flags(workdir: str) -> dict[str, Any]:
-    """The options of a run that are neither its preset's nor told elsewhere in its result.
+def finished_run(workdir: str) -> dict[str, Any]:
+    """A run's result.json, and its `flags`: the other options that are not the preset's.
 
-    Paths are left out: they say nothing on another machine.
+    Paths are left out: they say nothing on another machine. Raises UserError if there is no
+    finished run, or one whose options this code does not have.
     """
-    folder = pathlib.Path(workdir)
-    result, config = (
-        json.loads((folder / name).read_text(encoding="utf-8"))
-        for name in ("result.json", "config.json")
-    )
+    try:
+        result, config = (
+            json.loads((pathlib.Path(workdir) / name).read_text(encoding="utf-8"))
+            for name in ("result.json", "config.json")
+        )
+    except (OSError, ValueError):
+        raise UserError(f"{workdir}: not the folder of a finished run.") from None
     presets = importlib.import_module(f"experiments.{result['experiment']}").PRESETS
-    preset = identity(presets[result["preset"]])
+    preset = identity(presets[result["preset"]]) if result["preset"] in presets else {}
+    if not preset or not {*preset} <= {*config}:
+        raise UserError(f"{workdir}: made with other options than there are now; run it again.")
     changed = {n: config[n] for n, v in preset.items() if config[n] != v}
-    return {n: v for n, v in changed.items() if n not in ("seed", "dtype") and "/" not in str(v)}
+    told = ("seed", "dtype")
+    flags = {n: v for n, v in changed.items() if n not in told and "/" not in str(v)}
+    return result | {"flags": flags}
 
 
 def name_of(result: Mapping[str, Any]) -> str:
@@ -180,7 +189,11 @@ def main(words: Sequence[str]) -> int:
     if words and words[0] != "add":
         print(f"{words[0]!r}: say nothing, or add and the folders of runs.", file=sys.stderr)
         return 2
-    add(words[1:])
+    try:
+        add(words[1:])
+    except UserError as error:
+        print(error, file=sys.stderr)
+        return 2
     write_whole(README, with_tables(README.read_text(encoding="utf-8")))
     return 0
 

@@ -64,6 +64,21 @@ def test_a_run_with_other_options_is_another_row(add_run):
     assert found == {f" `./launch.sh lenet5{words}` " for words in flags}
 
 
+def test_what_is_no_finished_run_is_not_taken_over(add_run, capsys, tmp_path):
+    folder = add_run(seed=3)
+    before = {path.name: path.read_bytes() for path in folder.iterdir()}
+    finished = next(path.parent for path in tmp_path.glob("*/config.json"))
+    assert results_table.main(["add", str(finished), str(tmp_path / "none")]) == 2
+    old = json.loads((finished / "config.json").read_text())
+    del old["mu"]
+    (finished / "config.json").write_text(json.dumps(old))
+    assert results_table.main(["add", str(finished)]) == 2
+    error = capsys.readouterr().err
+    assert "not the folder of a finished run" in error and "run it again" in error
+    assert error.count("\n") == 2
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
+
+
 def test_runs_of_several_seeds_stand_side_by_side(add_run):
     for seed in (3, 1):
         folder = add_run(seed=seed)
