@@ -16,7 +16,8 @@ os.environ["JAX_PLATFORMS"] = "cpu"  # for the processes that tests start
 # The older of XLA's two ways to write loops compiles in a third of the time; 0.12 has it no more.
 OLD_LOOPS = "--xla_cpu_use_fusion_emitters=false"
 FLAGS = os.environ.get("XLA_FLAGS", "")
-if jaxlib_version().startswith(("0.10.", "0.11.")) and OLD_LOOPS not in FLAGS:
+IN_A_FILE = FLAGS and not FLAGS.startswith("-")  # the flags of somebody who keeps them there
+if jaxlib_version().startswith(("0.10.", "0.11.")) and OLD_LOOPS not in FLAGS and not IN_A_FILE:
     os.environ["XLA_FLAGS"] = f"{FLAGS} {OLD_LOOPS}".lstrip()
 # Of what a shell runs in its background Ctrl-C is ignored, and so in all that begins from there.
 signal.signal(signal.SIGINT, signal.default_int_handler)

@@ -28,7 +28,7 @@ def short(x):
     return np.asarray(x.astype(jnp.bfloat16), np.float64)
 
 
-def drawn(*shape, seed=0):
+def normal(*shape, seed=0):
     return jax.random.normal(jax.random.key(seed), shape)
 
 
@@ -41,7 +41,7 @@ def products(function, *arguments):
 
 
 def test_a_product_is_of_rounded_operands_and_summed_up_in_float32():
-    x, w = drawn(3, 50), drawn(50, 2, seed=1)
+    x, w = normal(3, 50), normal(50, 2, seed=1)
     y = jax.jit(in_bfloat16(jnp.matmul))(x, w)
     assert y.dtype == jnp.float32
     np.testing.assert_allclose(y, short(x) @ short(w), rtol=1e-5, atol=1e-5)
@@ -49,7 +49,7 @@ def test_a_product_is_of_rounded_operands_and_summed_up_in_float32():
 
 
 def test_a_product_that_asks_for_a_precision_keeps_it():
-    x = drawn(50)
+    x = normal(50)
     exact = jax.jit(in_bfloat16(lambda x: jnp.vdot(x, x, precision="float32")))
     assert exact(x) == pytest.approx(float(np.square(np.float64(x)).sum()), rel=1e-6)
 
@@ -59,14 +59,14 @@ def test_what_is_no_float32_product_is_left_alone():
         ints = jnp.arange(4) @ jnp.arange(4)
         return jax.nn.logsumexp(jax.nn.relu(xs)) + ints, {"flags": xs > 0}
 
-    xs = drawn(5)
+    xs = normal(5)
     for ours, theirs in zip(*(jax.tree.leaves(f(xs)) for f in (in_bfloat16(function), function)),
                             strict=True):  # fmt: skip
         np.testing.assert_array_equal(ours, theirs)
 
 
 def test_products_inside_loops_and_conditions_are_rounded():
-    w = drawn(3, 3)
+    w = normal(3, 3)
 
     def function(x):
         x = jax.lax.fori_loop(0, 2, lambda i, x: x @ w, x)
@@ -74,7 +74,7 @@ def test_products_inside_loops_and_conditions_are_rounded():
         return jax.lax.map(lambda row: row @ w, x[None])[0]
 
     for seed in (0, 1):
-        x = expected = drawn(3, seed=seed)
+        x = expected = normal(3, seed=seed)
         for n in range(4):
             sign = -1 if n == 2 and expected[0] <= 0 else 1
             expected = jnp.float32(short(sign * expected) @ short(w))
@@ -82,16 +82,9 @@ def test_products_inside_loops_and_conditions_are_rounded():
     assert products(in_bfloat16(function), x) == (4, 4)
 
 
-def parameters(init, *inputs):
-    """Numbers in the shapes that `init` gives; nothing is compiled for them."""
-    random = np.random.default_rng(0)
-    like = jax.eval_shape(lambda: init(jax.random.key(0), *inputs))
-    return jax.tree.map(lambda x: random.uniform(-0.5, 0.5, x.shape).astype(x.dtype), like)
-
-
-def gradient_of_cell(cell, unroll):
-    params = parameters(cell.init, 3)
-    xs, mask = drawn(6, 2, 3, seed=1), jnp.arange(6)[:, None] < jnp.array([6, 3])
+def gradient_of_cell(drawn, cell, unroll):
+    params = drawn(cell.init, 3)
+    xs, mask = normal(6, 2, 3, seed=1), jnp.arange(6)[:, None] < jnp.array([6, 3])
 
     def loss(params):
         return jnp.square(unroll(cell, params, xs, mask=mask)[1]).sum()
@@ -99,9 +92,9 @@ def gradient_of_cell(cell, unroll):
     return jax.value_and_grad(loss), params
 
 
-def gradient_of_images(net):
+def gradient_of_images(drawn, net):
     images = jnp.full((4, 28, 28), 100, jnp.uint8)
-    variables = parameters(net.init, images)
+    variables = drawn(net.init, images)
 
     def loss(params):
         return jnp.square(net.apply(variables | {"params": params}, images)).sum()
@@ -109,7 +102,7 @@ def gradient_of_images(net):
     return jax.value_and_grad(loss), variables["params"]
 
 
-def gradient_of_translation(decoder):
+def gradient_of_translation(drawn, decoder):
     model = Seq2Seq(BidirectionalEncoder((GRU(4),)), decoder, 7, 7, 3)
     words, mask = jnp.ones((5, 2), int), jnp.ones((5, 2), bool)
 
@@ -117,7 +110,7 @@ def gradient_of_translation(decoder):
         memory, carry = model.begin(params, model.encode(params, words, mask))
         return jax.nn.logsumexp(model.decode(params, memory, carry, words)[1])
 
-    return jax.value_and_grad(loss), parameters(model.init)
+    return jax.value_and_grad(loss), drawn(model.init)
 
 
 @pytest.mark.parametrize(
@@ -133,17 +126,17 @@ def gradient_of_translation(decoder):
     ],
     ids=lambda case: f"{case[0].__name__}-{type(case[1]).__name__}",
 )
-def test_every_product_of_a_net_is_rounded_forwards_and_backwards(case):
+def test_every_product_of_a_net_is_rounded_forwards_and_backwards(case, drawn):
     make, *arguments = case
-    gradient, params = make(*arguments)
+    gradient, params = make(drawn, *arguments)
     rounded = in_bfloat16(gradient)
     before, (all_of_them, short_ones) = products(gradient, params), products(rounded, params)
     assert before == (all_of_them, 0) and short_ones == all_of_them > 2
 
 
 @pytest.mark.parametrize("cell", [*CELLS.values(), RNN(4, jnp.sin)], ids=[*CELLS, "sin"])
-def test_gradients_differ_by_rounding_and_are_float32(cell):
-    gradient, params = gradient_of_cell(cell, unroll)
+def test_gradients_differ_by_rounding_and_are_float32(cell, drawn):
+    gradient, params = gradient_of_cell(drawn, cell, unroll)
     rounded = in_bfloat16(gradient)
     (value, grads), (exact, exact_grads) = jax.jit(rounded)(params), jax.jit(gradient)(params)
     assert {leaf.dtype for leaf in jax.tree.leaves((value, grads))} == {jnp.dtype("float32")}
@@ -153,7 +146,7 @@ def test_gradients_differ_by_rounding_and_are_float32(cell):
 
 
 def test_xla_s_convolution_too():
-    kernel, xs = drawn(2, 2, 1, 3), drawn(1, 5, 5, 1, seed=1)
+    kernel, xs = normal(2, 2, 1, 3), normal(1, 5, 5, 1, seed=1)
     rounded = in_bfloat16(convolve_reference)(kernel, xs)
     exact = convolve_reference(kernel, xs)
     assert 1e-4 < abs(rounded - exact).max() < 0.1 and rounded.dtype == jnp.float32
@@ -165,10 +158,10 @@ def first_windows():
 
 
 @pytest.fixture(scope="module")
-def trained():
+def trained(drawn):
     """By dtype: the state after 30 steps on one text, and the loss of each."""
     model = LanguageModel((LSTM(8),), symbols=5)
-    params, windows = parameters(model.init), first_windows()
+    params, windows = drawn(model.init), first_windows()
     found = {}
     for dtype in ("float32", "bfloat16"):
         optimizer, key = optax.adam(0.02), jax.random.key(0)

@@ -94,7 +94,7 @@ from experiments.command_line import main
 from experiments.config import Shared
 
 def run(config):
-    sys.stdout.write("under way" + os.linesep)  # at once, where print writes two times
+    sys.stdout.write("under way" + os.linesep)  # in one write, unlike print
     sys.stdout.flush()
     time.sleep(60)
 

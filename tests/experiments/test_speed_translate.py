@@ -16,16 +16,14 @@ pytestmark = pytest.mark.usefixtures("quick_compilation")
 
 
 @pytest.fixture(scope="module")
-def both():
+def both(drawn):
     """Both nets with the same weights, and a small batch."""
     torch = pytest.importorskip("torch")
     from experiments.speed.torch_translate import Net
 
     config = dataclasses.replace(preset(), hidden=5, embedding=4, vocabulary=WORDS, dropout=0.0)
     model, net = make_model(config, WORDS, WORDS), Net(config)
-    random = np.random.default_rng(0)
-    params = jax.tree.map(lambda x: random.normal(size=x.shape).astype(np.float32) / 2,
-                          jax.eval_shape(model.init, jax.random.key(0)))  # fmt: skip
+    params = drawn(model.init)
 
     def put(tensor, values):
         tensor.data = torch.tensor(values).reshape(tensor.shape)

@@ -25,6 +25,7 @@ from nets.unroll import (
     unroll_layers,
 )
 
+pytestmark = pytest.mark.usefixtures("quick_compilation")
 T, B, D, H = 6, 4, 3, 5
 LENGTHS = np.array([6, 0, 1, 4])  # one row full, one empty, one of a single step
 MASK = np.arange(T)[:, None] < LENGTHS  # [T, B]
@@ -66,15 +67,6 @@ BY_HAND = {name: CELLS[name] for name in CELLS if name not in NOT_BY_HAND}
 BY_HAND |= {"sigmoid": RNN(H, jax.nn.sigmoid), "identity": identity_rnn(H)}
 every_cell = pytest.mark.parametrize("cell", CELLS.values(), ids=CELLS)
 both_ways = pytest.mark.parametrize("reverse", [False, True], ids=["forward", "reverse"])
-
-
-@pytest.fixture(autouse=True, scope="module")
-def quick_compilation():
-    """Hundreds of tiny programs: compiling takes the time, and the laws are not about XLA."""
-    before = jax.config.read("jax_disable_most_optimizations")
-    jax.config.update("jax_disable_most_optimizations", True)
-    yield
-    jax.config.update("jax_disable_most_optimizations", before)
 
 
 def normal(seed, *shape):
