@@ -11,6 +11,7 @@ import numpy as np
 import optax
 from optax import softmax_cross_entropy_with_integer_labels
 
+from experiments.norm import clip_by_norm
 from experiments.running_text import windows_of_text
 from nets.language_model import LanguageModel
 
@@ -27,7 +28,7 @@ def dynamic_surprises(
       rate: the learning rate; the loss is summed over the window.
       clip_norm: limit of the gradient's norm; 0: none.
     """
-    clip = [optax.clip_by_global_norm(clip_norm)] if clip_norm else []
+    clip = [clip_by_norm(clip_norm)] if clip_norm else []
     optimizer = optax.chain(*clip, optax.sgd(rate))
     windows = windows_of_text(codes, length)
     mask = (np.arange(windows[:, 1:].size) < len(codes) - 1).reshape(len(windows), length)

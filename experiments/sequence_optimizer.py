@@ -3,7 +3,9 @@
 import jax.numpy as jnp
 import optax
 
+from experiments.norm import clip_by_norm
 from experiments.schedules import common_schedule
+from experiments.validated_rate import scale_by_validation
 
 
 def make_optimizer(config, steps_per_pass: int) -> optax.GradientTransformation:
@@ -21,12 +23,13 @@ def make_optimizer(config, steps_per_pass: int) -> optax.GradientTransformation:
     if config.clip_value:
         clips.append(optax.clip(config.clip_value))
     if config.clip_norm:
-        clips.append(optax.clip_by_global_norm(config.clip_norm))
-    return optax.chain(*clips, rules[config.optimizer]())
+        clips.append(clip_by_norm(config.clip_norm))
+    judge = [scale_by_validation()] if config.schedule == "validation" else []
+    return optax.chain(*clips, rules[config.optimizer](), *judge)
 
 
 def make_schedule(config, steps_per_pass: int) -> optax.Schedule:
-    """The learning rate by step."""
+    """The learning rate by step, before the validation has its say."""
     if config.schedule != "decay":
         return common_schedule(config)
 

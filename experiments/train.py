@@ -22,6 +22,7 @@ import optax
 
 from experiments.failures import Diverged
 from experiments.mesh import one_call_at_a_time
+from experiments.norm import norm
 from experiments.precision import in_precision
 
 Tree = Any
@@ -92,11 +93,6 @@ def gradient_of(loss: Loss, chunk_size: int | None) -> Callable:
         return (value, (variables, carry, metrics)), grads
 
     return gradient
-
-
-def norm(tree: Tree) -> jax.Array:
-    """The root of the sum of all squares; as products, which XLA's CPU compiler vectorises."""
-    return jnp.sqrt(sum(jnp.vdot(x, x) for x in jax.tree.leaves(tree)))
 
 
 def make_step(
@@ -224,7 +220,7 @@ def fit(
     totals: Totals,
     limit: float,
     on_call: Callable[[int], bool],
-    on_pause: Callable[[TrainState, int], None],
+    on_pause: Callable[[TrainState, int], TrainState],
     alike: Callable[[int, int], int] = lambda first, count: count,
     programs: Programs | None = None,
 ) -> TrainState:
@@ -241,7 +237,8 @@ def fit(
       totals: takes up the metrics of every step.
       limit: the largest norm that the parameters may reach.
       on_call: told, after each call is sent off, how many steps that makes; True asks to pause.
-      on_pause: called with the state at each pause and at the end, all metrics read.
+      on_pause: called with the state at each pause and at the end, all metrics read; gives the
+        state to go on from.
       alike: how many of the steps from `first` on, `count` at most, have batches of one shape: a
         call makes no others (`data.buckets`).
       programs: counts the shapes.
@@ -266,7 +263,7 @@ def fit(
         if on_call(now) or now in (num_steps, next_pause(now - 1)):
             read(sent)
             sent = None
-            on_pause(state, now)
+            state = on_pause(state, now)
     return state
 
 

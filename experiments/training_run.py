@@ -41,6 +41,7 @@ def train(
     figures: Callable[[dict[str, float]], dict[str, float]],
     facts: Mapping[str, str] = MappingProxyType({}),
     alike: Callable[[int, int], int] = lambda first, count: count,
+    judge: Callable[[TrainState, dict[str, dict[str, float]]], TrainState] = lambda state, _: state,
 ) -> Trained:
     """Trains to `config.num_steps`, from the newest checkpoint in `workdir` if there is one.
 
@@ -55,6 +56,7 @@ def train(
       facts: what else than the options decides a run's figures, such as the words of a text; a
         checkpoint of other facts does not fit.
       alike: see `train.fit`.
+      judge: what an evaluation's figures change in the state.
 
     Raises:
       Interrupted: SIGTERM or Ctrl-C came; a checkpoint is saved.
@@ -85,7 +87,7 @@ def train(
         note = {"identity": identity, "totals": totals, "seconds": seconds()}
         checkpoints.save(state, note)
 
-    def on_pause(state: TrainState, now: int) -> None:
+    def on_pause(state: TrainState, now: int) -> TrainState:
         nonlocal asked
         if now % config.eval_every == 0 or now == config.num_steps:
             splits = {"train": figures(totals.means())} | evaluate(state)
@@ -93,12 +95,14 @@ def train(
             for split, row in splits.items():
                 metrics.write(now, split, row)
             progress.say(now, {f"{s} {n}": v for s, row in splits.items() for n, v in row.items()})
+            state = judge(state, splits)
         asked = agreed(pending.signal) or asked
         if now % config.checkpoint_every == 0 or now == config.num_steps or asked:
             save(state)
         if asked and now < config.num_steps:
             message = f"Interrupted at step {now} and saved; the same command goes on from there."
             raise Interrupted(message, asked)
+        return state
 
     def on_call(now: int) -> bool:
         nonlocal asked

@@ -14,13 +14,13 @@ the test part counts, <eos> included; the state is carried through the whole par
 
 What the papers leave unsaid, and the guess taken here: the forget gates' biases are drawn like all
 other weights, about 0. One bias for each gate, where Zaremba's program has two that only ever
-act as their sum. Mikolov's net learns from one word at a time and halves its rate when the
-validation part says so: here ten rows learn side by side at ten times the rate, and it is halved
-from the seventh pass on. Gal's program draws what the recurrence and the alphabet lose for each
+act as their sum. Mikolov's net learns from one word at a time: here ten rows learn side by side
+at ten times the rate. Gal's program draws what the recurrence and the alphabet lose for each
 row and gate; here the rows of a batch share the draw, and his weight decay of 1e-7 is left out.
 """
 
 import dataclasses
+import math
 import sys
 
 import jax
@@ -42,6 +42,7 @@ from experiments.running_text import make_batches, make_loss, make_surprises
 from experiments.sequence_optimizer import make_optimizer
 from experiments.train import init_state, make_step
 from experiments.training_run import train
+from experiments.validated_rate import judged
 from experiments.word_lm_sample import DEFAULT, sample, write_words
 from experiments.word_net import make_word_model
 from experiments.word_scores import Costs, best_weight, kneser_ney_nats, perplexity, unigram
@@ -63,6 +64,9 @@ class Config(LanguageOptions):
     dropout: float = option(0.4, "share left out of the words' vectors and of a layer's outputs",
                             least=0.0, most=0.99)
     same_mask: bool = option(False, "dropout: one draw serves all steps of a window")
+    schedule: str = option("cosine", "of the learning rate: constant, cosine, decay (by pass), "
+                           "validation (decay from when an evaluation improves little)",
+                           choices=("constant", "cosine", "decay", "validation"))
     recurrent_dropout: float = option(0.0, "share of the units left out of the recurrence; one "
                                       "draw for a window", least=0.0, most=0.99)
     word_dropout: float = option(0.0, "share of the words that have no vector; one draw for a "
@@ -98,8 +102,8 @@ PRESETS = {
     "quick": Config(),
     "mikolov": dataclasses.replace(
         _PTB, preset="mikolov", cell="rnn_sigmoid", hidden=300, embedding=0, init="normal",
-        init_scale=0.1, unroll=10, batch_size=10, clip_norm=5.0, decay=0.5, decay_after=6,
-        num_steps=12 * 9295, eval_every=9295, checkpoint_every=9295, steps_per_call=50,
+        init_scale=0.1, unroll=10, batch_size=10, clip_norm=5.0, schedule="validation", decay=0.5,
+        num_steps=16 * 9295, eval_every=9295, checkpoint_every=9295, steps_per_call=50,
         dynamic_rate=0.1,
     ),
     "zaremba-small": _zaremba(
@@ -164,6 +168,11 @@ def read_text(config: Config) -> Text:
     )  # fmt: skip
     if len(text.test) < 2:
         raise UserError("The test part has no words: give a longer text or --test_percent.")
+    if config.schedule == "validation" and len(text.valid) < 2:
+        raise UserError(
+            "--schedule=validation needs a validation part: give --valid_percent, or another "
+            "--schedule."
+        )
     return text
 
 
@@ -197,13 +206,21 @@ def run(config: Config) -> dict:
             if name == "valid" or now == config.num_steps
         }
 
+    judging = {"eval_every": str(config.eval_every)} if config.schedule == "validation" else {}
+
+    def judge(state, splits):
+        if not judging:
+            return state
+        surprise = math.log(splits["valid"]["perplexity"])
+        return state.replace(opt_state=judged(state.opt_state, surprise, config.decay))
+
     trained = train(
         config, workdir, placed(mesh, state), step, make_batches(config, text.train, mesh),
         evaluated,
         lambda means: {
             "perplexity": perplexity(means["nats"]), "gradient_norm": means["gradient_norm"],
         },
-        facts=text.facts,
+        facts=text.facts | judging, judge=judge,
     )  # fmt: skip
 
     params = jax.device_put(trained.state.params)

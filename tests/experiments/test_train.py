@@ -71,6 +71,7 @@ def trained(steps_per_call, *, start=None, num_steps=STEPS, every=4, stop_at=Non
     def on_pause(state, now):
         pauses.append((now, dict(totals), jax.device_get(state)))
         totals.clear()
+        return state
 
     state = fit(
         state, make_step(noisy_loss, optimizer, jax.random.key(3)), batches,
@@ -160,6 +161,10 @@ def bucketed(steps_per_call, start=None):
         numbers = np.float32(rows[..., None] % 7 * np.arange(shapes[bucket, 0]))
         return block_of_batches(mesh, numbers / 40, steps_per_call)
 
+    def keep(state, now):
+        kept[now] = jax.device_get(state)
+        return state
+
     def listen(event, seconds, **details):
         if event.endswith("backend_compile_duration") and "run" in details.get("fun_name", ""):
             compiled.append(seconds)
@@ -170,7 +175,7 @@ def bucketed(steps_per_call, start=None):
         make_step(loss, optimizer, jax.random.key(0)), batches, num_steps=40,
         steps_per_call=steps_per_call, next_pause=lambda now: (now // 15 + 1) * 15,
         totals=Totals(), limit=1e3, on_call=lambda now: False, alike=buckets.alike,
-        on_pause=lambda state, now: kept.update({now: jax.device_get(state)}), programs=programs,
+        on_pause=keep, programs=programs,
     )  # fmt: skip
     jax.monitoring.unregister_event_duration_listener(listen)
     return kept, programs.count, len(compiled)

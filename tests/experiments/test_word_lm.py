@@ -19,9 +19,10 @@ from experiments.word_scores import Costs, best_weight, perplexity, places
 
 pytestmark = pytest.mark.usefixtures("quick_compilation")
 SMALL = ("--hidden=6", "--embedding=6", "--unroll=5", "--batch_size=3", "--num_steps=8",
-         "--eval_every=4", "--checkpoint_every=4", "--steps_per_call=2", "--vocabulary=8")
+         "--eval_every=2", "--checkpoint_every=4", "--steps_per_call=2", "--vocabulary=8")
 VARIATIONAL = ("--tied", "--same_mask", "--recurrent_dropout=0.2", "--word_dropout=0.2",
-               "--layers=2")  # fmt: skip
+               "--layers=2", "--schedule=validation", "--decay=0.1",
+               "--learning_rate=2e-3")  # so small that the rate falls from the second evaluation on
 TEXT = "The cat (black) sat.\nThe dog sat on the cat, black as a dog.\n" * 12
 
 
@@ -44,7 +45,7 @@ def trained(trained_on):
 def figures_of_whole(workdir):
     """The figures of a run that left all that it should."""
     rows = (workdir / "samples.jsonl").read_text().splitlines()
-    assert [json.loads(row)["step"] for row in rows] == [0, 4, 8]
+    assert [json.loads(row)["step"] for row in rows] == [0, 2, 4, 6, 8]
     assert "Samples by stage" in (workdir / "report.html").read_text()
     found = json.loads((workdir / "result.json").read_text())["metrics"]
     assert 1 < found["test_perplexity"] < 10 and 1 < found["test_kn5_perplexity"] < 8
@@ -106,6 +107,7 @@ def test_models_without_a_net(own_text, command):
         (("--tied", "--embedding=5"), "--tied needs --embedding"),
         (("--word_dropout=0.1", "--embedding=0"), "--word_dropout needs"),
         (("--test_percent=0.1",), "--test_percent"),
+        (("--valid_percent=0", "--schedule=validation"), "needs a validation part"),
         (("--dataset=latin",), "choose python"),
         (("--unroll=900",), "make the batch or the unroll smaller"),
         (("--tokens=letters",), "choose one of marks, blanks"),

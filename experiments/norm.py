@@ -1,0 +1,43 @@
+"""The length of a vector as long as a net, which every step asks for, and gradients cut to it."""
+
+import functools
+import operator
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import optax
+
+# Below so many numbers the order of the additions costs nothing.
+_MANY = 65_536
+_SUMS = 8
+
+
+def squares(x: jax.Array) -> jax.Array:
+    """The sum of the squares of an array of any shape.
+
+    XLA's CPU compiler adds one number after the other, and each addition waits for the one
+    before it: 4.2 ms for three million. As eight slices added to one another it vectorises, 0.5 ms.
+    """
+    x = x.ravel()
+    if x.size < _MANY:
+        return jnp.vdot(x, x)
+    whole = x.size - x.size % _SUMS
+    slices = x[:whole].reshape(_SUMS, -1)
+    rest = x[whole:]
+    return functools.reduce(operator.add, [part * part for part in slices]).sum() + rest @ rest
+
+
+def norm(tree: Any) -> jax.Array:
+    """The root of the sum of all squares."""
+    return jnp.sqrt(sum(squares(leaf) for leaf in jax.tree.leaves(tree)))
+
+
+def clip_by_norm(limit: float) -> optax.GradientTransformation:
+    """Gradients of a norm above `limit` are scaled to it (Pascanu, Mikolov and Bengio 2013)."""
+
+    def clip(grads, _):
+        length = norm(grads)
+        return jax.tree.map(lambda g: jnp.where(length < limit, g, g / length * limit), grads)
+
+    return optax.stateless(clip)
