@@ -33,11 +33,12 @@ def norm(tree: Any) -> jax.Array:
     return jnp.sqrt(sum(squares(leaf) for leaf in jax.tree.leaves(tree)))
 
 
+def clipped(grads: Any, limit: float) -> Any:
+    """Gradients scaled to the norm `limit` if theirs is above (Pascanu, Mikolov, Bengio 2013)."""
+    length = norm(grads)
+    return jax.tree.map(lambda g: jnp.where(length < limit, g, g / length * limit), grads)
+
+
 def clip_by_norm(limit: float) -> optax.GradientTransformation:
-    """Gradients of a norm above `limit` are scaled to it (Pascanu, Mikolov and Bengio 2013)."""
-
-    def clip(grads, _):
-        length = norm(grads)
-        return jax.tree.map(lambda g: jnp.where(length < limit, g, g / length * limit), grads)
-
-    return optax.stateless(clip)
+    """`clipped` as an optimiser's first part."""
+    return optax.stateless(lambda grads, _: clipped(grads, limit))

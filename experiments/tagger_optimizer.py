@@ -1,35 +1,28 @@
 """How the tagger is trained: clipping for each copy of a net, and a rule."""
 
+import functools
+
 import jax
-import jax.numpy as jnp
 import optax
 
+from experiments.norm import clipped
 from experiments.schedules import common_schedule
 
 
 def make_optimizer(config) -> optax.GradientTransformation:
     """The norm of each copy's gradient cut to `clip_norm` (0: not), `config.optimizer`'s rule,
-    and the output layer's updates scaled by `output_rate`."""
+    and the output layer's updates scaled by `output_rate`; trees by net, stacked over copies."""
     schedule = common_schedule(config)
     rules = {
         "sgd": lambda: optax.sgd(schedule, momentum=config.momentum),
         "adam": lambda: optax.adam(schedule),
     }
-    parts = [optax.stateless(lambda grads, _: clipped(grads, config.clip_norm))]
+    clip = jax.vmap(functools.partial(clipped, limit=config.clip_norm))
+    parts = [optax.stateless(lambda grads, _: {name: clip(net) for name, net in grads.items()})]
     parts.append(rules[config.optimizer]())
     if config.output_rate != 1.0:
         parts.append(optax.stateless(lambda updates, _: slower_output(updates, config.output_rate)))
     return optax.chain(*(parts if config.clip_norm else parts[1:]))
-
-
-def clipped(grads, limit: float):
-    """Gradients by net, stacked over copies, each copy's norm at most `limit`."""
-
-    def one(grads):
-        norm = jnp.sqrt(sum(jnp.vdot(g, g) for g in jax.tree.leaves(grads)))
-        return jax.tree.map(lambda g: g * jnp.minimum(1.0, limit / (norm + 1e-12)), grads)
-
-    return {name: jax.vmap(one)(stacked) for name, stacked in grads.items()}
 
 
 def slower_output(updates, rate: float):

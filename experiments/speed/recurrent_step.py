@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import optax
 from jax.ad_checkpoint import checkpoint_name
 
+from experiments.norm import clip_by_norm
 from experiments.speed.our_steps import serve_training
 from experiments.speed.recurrent import ALL, CLIP, RATE, Workload, example_batch
 from experiments.train import Ratio
@@ -107,7 +108,7 @@ def make_chunked_loss(workload: Workload, chunk: int):
 def make_optimizer(workload: Workload) -> optax.GradientTransformation:
     """Adagrad on a clipped gradient, or gradient descent."""
     if workload.clip_norm:
-        return optax.chain(optax.clip_by_global_norm(workload.clip_norm), optax.sgd(RATE))
+        return optax.chain(clip_by_norm(workload.clip_norm), optax.sgd(RATE))
     if workload.clipped:
         return optax.chain(optax.clip(CLIP), optax.adagrad(RATE, initial_accumulator_value=0.0))
     return optax.sgd(RATE)
