@@ -36,7 +36,7 @@ class LanguageOptions(Shared):
     clip_norm: float = option(1.0, "limit of the gradient's norm; 0: none", least=0.0)
     schedule: str = option("cosine", "of the learning rate: constant, cosine, decay (by pass)",
                            choices=("constant", "cosine", "decay"))
-    decay: float = option(0.95, "decay: factor of the learning rate in each pass", least=0.0)
+    decay: float = option(0.95, "factor of a falling learning rate", least=0.0)
     decay_after: int = option(10, "decay: passes before the first decay", least=0)
     batch_size: int = option(32, "texts side by side, over all devices", least=1, most=65_536)
     learning_rate: float = option(5e-3, "first step size of the optimiser", least=0.0)

@@ -4,7 +4,7 @@ import optax
 
 
 def common_schedule(config) -> optax.Schedule:
-    """Cosine, falling to 0 at the last step, if `config.schedule` is that; else constant."""
-    if config.schedule != "cosine":
+    """`config.schedule` constant, or cosine: falling to 0 at the last step."""
+    if config.schedule == "constant":
         return optax.constant_schedule(config.learning_rate)
     return optax.cosine_decay_schedule(config.learning_rate, config.num_steps)

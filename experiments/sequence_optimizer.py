@@ -9,7 +9,8 @@ from experiments.validated_rate import scale_by_validation
 
 
 def make_optimizer(config, steps_per_pass: int) -> optax.GradientTransformation:
-    """Clipping by value, then by norm (0: neither), and the rule that `config.optimizer` names."""
+    """Clipping by value, then by norm (0: neither), the rule that `config.optimizer` names, and
+    what the validation makes of its rate."""
     schedule = make_schedule(config, steps_per_pass)
     rules = {
         "sgd": lambda: optax.sgd(schedule),
@@ -24,12 +25,14 @@ def make_optimizer(config, steps_per_pass: int) -> optax.GradientTransformation:
         clips.append(optax.clip(config.clip_value))
     if config.clip_norm:
         clips.append(clip_by_norm(config.clip_norm))
-    judge = [scale_by_validation()] if config.schedule == "validation" else []
-    return optax.chain(*clips, rules[config.optimizer](), *judge)
+    scales = [scale_by_validation()] if config.schedule == "validation" else []
+    return optax.chain(*clips, rules[config.optimizer](), *scales)
 
 
 def make_schedule(config, steps_per_pass: int) -> optax.Schedule:
-    """The learning rate by step, before the validation has its say."""
+    """The learning rate by step; by `validation` it is scaled apart from that."""
+    if config.schedule == "validation":
+        return optax.constant_schedule(config.learning_rate)
     if config.schedule != "decay":
         return common_schedule(config)
 

@@ -11,7 +11,10 @@ from experiments.schedules import common_schedule
 
 def make_optimizer(config) -> optax.GradientTransformation:
     """The norm of each copy's gradient cut to `clip_norm` (0: not), `config.optimizer`'s rule,
-    and the output layer's updates scaled by `output_rate`; trees by net, stacked over copies."""
+    and the output layer's updates scaled by `output_rate`.
+
+    Trees hold one entry for each net, whose arrays are stacked over its copies.
+    """
     schedule = common_schedule(config)
     rules = {
         "sgd": lambda: optax.sgd(schedule, momentum=config.momentum),

@@ -6,7 +6,6 @@ from types import MappingProxyType
 from typing import NamedTuple
 
 import jax
-import optax
 
 from experiments import config as options
 from experiments.checkpoints import Checkpoints
@@ -14,6 +13,7 @@ from experiments.failures import Diverged, Interrupted
 from experiments.interruption import postponed
 from experiments.mesh import on_host
 from experiments.metrics import Metrics, Progress
+from experiments.norm import norm
 from experiments.processes import make_agreement
 from experiments.train import Programs, Step, Totals, TrainState, Tree, fit
 from experiments.workdir import Workdir
@@ -56,7 +56,8 @@ def train(
       facts: what else than the options decides a run's figures, such as the words of a text; a
         checkpoint of other facts does not fit.
       alike: see `train.fit`.
-      judge: what an evaluation's figures change in the state.
+      judge: what an evaluation's figures change in the state, before it is saved: what they decide
+        has to be in the checkpoint.
 
     Raises:
       Interrupted: SIGTERM or Ctrl-C came; a checkpoint is saved.
@@ -64,7 +65,7 @@ def train(
       UserError: the folder holds the checkpoints of another configuration.
     """
     # The norm of the first parameters also after a resumption: they are made anew from the seed.
-    limit = LARGEST_GROWTH * float(jax.jit(optax.tree.norm)(state.params))
+    limit = LARGEST_GROWTH * float(jax.jit(norm)(state.params))
     checkpoints, identity = Checkpoints(workdir.checkpoints), options.identity(config) | facts
     totals, earlier, programs = Totals(), 0.0, Programs()
     asked, agreed = 0, make_agreement()

@@ -20,7 +20,6 @@ row and gate; here the rows of a batch share the draw, and his weight decay of 1
 """
 
 import dataclasses
-import math
 import sys
 
 import jax
@@ -42,7 +41,7 @@ from experiments.running_text import make_batches, make_loss, make_surprises
 from experiments.sequence_optimizer import make_optimizer
 from experiments.train import init_state, make_step
 from experiments.training_run import train
-from experiments.validated_rate import judged
+from experiments.validated_rate import make_judge
 from experiments.word_lm_sample import DEFAULT, sample, write_words
 from experiments.word_net import make_word_model
 from experiments.word_scores import Costs, best_weight, kneser_ney_nats, perplexity, unigram
@@ -64,20 +63,21 @@ class Config(LanguageOptions):
     dropout: float = option(0.4, "share left out of the words' vectors and of a layer's outputs",
                             least=0.0, most=0.99)
     same_mask: bool = option(False, "dropout: one draw serves all steps of a window")
-    schedule: str = option("cosine", "of the learning rate: constant, cosine, decay (by pass), "
-                           "validation (decay from when an evaluation improves little)",
-                           choices=("constant", "cosine", "decay", "validation"))
     recurrent_dropout: float = option(0.0, "share of the units left out of the recurrence; one "
                                       "draw for a window", least=0.0, most=0.99)
     word_dropout: float = option(0.0, "share of the words that have no vector; one draw for a "
                                  "window", least=0.0, most=0.99)
     unroll: int = option(20, "steps back in time of a gradient", least=1, most=1_000_000)
     sum_over_time: bool = option(False, "the loss is summed over the steps of a window")
+    schedule: str = option("cosine", "of the learning rate: constant, cosine, decay (by pass), "
+                           "validation (decay from when an evaluation improves little)",
+                           choices=("constant", "cosine", "decay", "validation"))
     dynamic_rate: float = option(0.0, "learning rate while testing, as one more figure; 0: none",
                                  least=0.0, identity=False)
     num_steps: int = option(1000, "updates of the parameters", least=1, most=2**31 - 1)
     batch_size: int = option(20, "texts side by side, over all devices", least=1, most=65_536)
-    eval_every: int = option(200, "steps between evaluations", least=1, identity=False)
+    eval_every: int = option(200, "steps between evaluations, which --schedule=validation "
+                             "heeds", least=1)
     checkpoint_every: int = option(200, "steps between checkpoints", least=1, identity=False)
 
 
@@ -168,11 +168,6 @@ def read_text(config: Config) -> Text:
     )  # fmt: skip
     if len(text.test) < 2:
         raise UserError("The test part has no words: give a longer text or --test_percent.")
-    if config.schedule == "validation" and len(text.valid) < 2:
-        raise UserError(
-            "--schedule=validation needs a validation part: give --valid_percent, or another "
-            "--schedule."
-        )
     return text
 
 
@@ -181,6 +176,11 @@ def run(config: Config) -> dict:
     workdir = Workdir(config.workdir or f"runs/word_lm/{config.preset}")
     text = read_text(config)
     pass_steps = windows_in_a_pass(len(text.train), config.batch_size, config.unroll)
+    if config.schedule == "validation" and len(text.valid) < 2:
+        raise UserError(
+            "--schedule=validation needs a validation part: give --valid_percent, or another "
+            "--schedule."
+        )
     model = make_word_model(config, len(text.symbols))
     params = first_parameters(config, model, config.seed)
 
@@ -206,21 +206,13 @@ def run(config: Config) -> dict:
             if name == "valid" or now == config.num_steps
         }
 
-    judging = {"eval_every": str(config.eval_every)} if config.schedule == "validation" else {}
-
-    def judge(state, splits):
-        if not judging:
-            return state
-        surprise = math.log(splits["valid"]["perplexity"])
-        return state.replace(opt_state=judged(state.opt_state, surprise, config.decay))
-
     trained = train(
         config, workdir, placed(mesh, state), step, make_batches(config, text.train, mesh),
         evaluated,
         lambda means: {
             "perplexity": perplexity(means["nats"]), "gradient_norm": means["gradient_norm"],
         },
-        facts=text.facts | judging, judge=judge,
+        facts=text.facts, judge=make_judge(config),
     )  # fmt: skip
 
     params = jax.device_put(trained.state.params)

@@ -14,6 +14,7 @@ from experiments.language_net import first_parameters
 from experiments.results import parameter_count
 from experiments.running_text import make_surprises
 from experiments.sequence_optimizer import make_schedule
+from experiments.trained_net import newest
 from experiments.word_net import make_word_model
 from experiments.word_scores import Costs, best_weight, perplexity, places
 
@@ -66,6 +67,12 @@ def test_a_run_without_a_validation_ends_with_dynamic_evaluation(own_text, tmp_p
     assert "test_dynamic_perplexity" in found and "test_mixture_perplexity" not in found
 
 
+def rate_of(workdir):
+    """What the validation made of the learning rate of a run."""
+    arrays = newest(str(workdir)).arrays
+    return next(float(array) for name, array in arrays.items() if name.endswith(".scale"))
+
+
 def test_cut_in_the_middle_it_ends_with_the_same_figures(
     own_text, tmp_path, trained, command, monkeypatch, cut_at
 ):
@@ -79,6 +86,7 @@ def test_cut_in_the_middle_it_ends_with_the_same_figures(
     assert status == 0 and "resuming at step 6" in out
     straight, resumed = (json.loads((d / "result.json").read_text()) for d in (trained, workdir))
     assert straight["metrics"] == resumed["metrics"]
+    assert rate_of(trained) == rate_of(workdir) == pytest.approx(0.001)
     assert (trained / "samples.jsonl").read_text() == (workdir / "samples.jsonl").read_text()
 
 
