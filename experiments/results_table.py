@@ -1,4 +1,4 @@
-"""The README's tables of results, of speed, of scale and of faults, made from the committed files.
+"""The README's tables of results, opinions, speed, scale and faults, made from the committed files.
 
     ./launch.sh results add runs/lenet5/paper ...    takes finished runs over
     ./launch.sh results                              writes the tables into README.md anew
@@ -121,6 +121,31 @@ def headline(result: Mapping[str, Any]) -> str:
     return next((n for n in tested if n in ("test_error_percent", "test_wrong_percent")), tested[0])
 
 
+OPINION_HEADER = (
+    "| expressions | layers x units | proportional F1 | paper | binary F1 | paper |\n"
+    "| --- | --- | ---: | ---: | ---: | ---: |\n"
+)
+
+
+def opinion_rows() -> str:
+    """The nets that label opinions, deep ones and the shallow ones beside them, by depth."""
+    presets, lines = importlib.import_module("experiments.tagger").PRESETS, {}
+    for path in FOLDER.glob("tagger-opinion-*.json"):
+        for result in by_seed(path).values():
+            config = presets[result["preset"]]
+            sizes = {"": (config.layers, config.hidden), "shallow_": (1, config.beside_hidden)}
+            for prefix, (layers, units) in sizes.items():
+                names = [f"test_{prefix}{measure}_f1" for measure in ("proportional", "binary")]
+                if names[0] not in result["paper"]:
+                    continue
+                pairs = [(result["metrics"][n], result["paper"][n]["value"]) for n in names]
+                kind = config.dataset.removeprefix("mpqa-").upper()
+                figures = [f"{value:.2f}" for pair in pairs for value in pair]
+                line = " | ".join((kind, f"{layers} x {units}", *figures))
+                lines[kind, layers, units] = f"| {line} |\n"
+    return "".join(line for _, line in sorted(lines.items()))
+
+
 def speed_rows() -> str:
     """The rows of speed: of each benchmark those on the fewest cores, which are the record."""
     lines = ""
@@ -176,7 +201,8 @@ def fault_rows() -> str:
 
 def with_tables(text: str) -> str:
     """The README with each table made anew between its two marks."""
-    tables = {"results": HEADER + rows(), "speed": SPEED_HEADER + speed_rows(),
+    tables = {"results": HEADER + rows(), "opinion": OPINION_HEADER + opinion_rows(),
+              "speed": SPEED_HEADER + speed_rows(),
               "scale": SCALE_HEADER + scale_rows(), "faults": fault_rows()}
     for name, table in tables.items():
         begin, end = f"<!-- {name}: begin -->", f"<!-- {name}: end -->"
