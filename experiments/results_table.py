@@ -17,6 +17,7 @@ import json
 import pathlib
 import sys
 from collections.abc import Mapping, Sequence
+from statistics import mean
 from typing import Any
 
 from data.errors import UserError
@@ -95,7 +96,7 @@ def _row(runs: list[Mapping[str, Any]]) -> str:
     name = next(iter(first["paper"]), headline(first))
     values = [run["metrics"][name] for run in runs]
     form = ".2f" if name.endswith(("_percent", "_f1")) else ".3f"
-    reached = f"{sum(values) / len(values):{form}}"
+    reached = f"{mean(values):{form}}"
     if len(values) > 1:
         reached += f" (mean of {len(values)} seeds: {', '.join(f'{v:{form}}' for v in values)})"
     paper = first["paper"].get(name, {"value": "", "kind": "", "source": ""})
@@ -103,7 +104,7 @@ def _row(runs: list[Mapping[str, Any]]) -> str:
     if first.get("dtype", "float32") != "float32":
         flags += f" --dtype={first['dtype']}"
     flags += "".join(f" --{name}={value}" for name, value in first.get("flags", {}).items())
-    minutes = sum(run["seconds"] for run in runs) / len(runs) / 60
+    minutes = mean(run["seconds"] for run in runs) / 60
     cells = (
         f"`./launch.sh {first['experiment']}{flags}`",
         f"{minutes:.1f} min",
@@ -128,21 +129,21 @@ OPINION_HEADER = (
 
 
 def opinion_rows() -> str:
-    """The nets that label opinions, deep ones and the shallow ones beside them, by depth."""
+    """The tuned nets that label opinions, and the shallow ones beside them, by depth."""
     presets, lines = importlib.import_module("experiments.tagger").PRESETS, {}
-    for path in FOLDER.glob("tagger-opinion-*.json"):
-        for result in by_seed(path).values():
-            config = presets[result["preset"]]
-            sizes = {"": (config.layers, config.hidden), "shallow_": (1, config.beside_hidden)}
-            for prefix, (layers, units) in sizes.items():
-                names = [f"test_{prefix}{measure}_f1" for measure in ("proportional", "binary")]
-                if names[0] not in result["paper"]:
-                    continue
-                pairs = [(result["metrics"][n], result["paper"][n]["value"]) for n in names]
-                kind = config.dataset.removeprefix("mpqa-").upper()
-                figures = [f"{value:.2f}" for pair in pairs for value in pair]
-                line = " | ".join((kind, f"{layers} x {units}", *figures))
-                lines[kind, layers, units] = f"| {line} |\n"
+    for path in FOLDER.glob("tagger-opinion-*-tuned.json"):
+        runs = list(by_seed(path).values())
+        config, paper = presets[runs[0]["preset"]], runs[0]["paper"]
+        sizes = {"": (config.layers, config.hidden), "shallow_": (1, config.beside_hidden)}
+        for prefix, (layers, units) in sizes.items():
+            names = [f"test_{prefix}{measure}_f1" for measure in ("proportional", "binary")]
+            if names[0] not in paper:
+                continue
+            pairs = [(mean(run["metrics"][n] for run in runs), paper[n]["value"]) for n in names]
+            kind = config.dataset.removeprefix("mpqa-").upper()
+            figures = [f"{value:.2f}" for pair in pairs for value in pair]
+            line = " | ".join((kind, f"{layers} x {units}", *figures))
+            lines[kind, layers, units] = f"| {line} |\n"
     return "".join(line for _, line in sorted(lines.items()))
 
 
