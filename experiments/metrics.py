@@ -7,11 +7,18 @@ import time
 
 import rich.console
 import rich.progress
-from tensorboardX.event_file_writer import EventsWriter
-from tensorboardX.proto.event_pb2 import Event, SessionLog
-from tensorboardX.summary import scalar
 
 from experiments.workdir import write_whole
+
+# tensorboardX imports PyTorch where there is one, for tensors that we never give it: 2.4 s.
+_pytorch = sys.modules.setdefault("torch", None)  # None: there is none
+try:
+    from tensorboardX.event_file_writer import EventsWriter
+    from tensorboardX.proto.event_pb2 import Event, SessionLog
+    from tensorboardX.summary import scalar
+finally:
+    if _pytorch is None:
+        del sys.modules["torch"]
 
 
 class Metrics:

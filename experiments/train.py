@@ -157,6 +157,8 @@ def many(
       shardings: where the state and the figures lie afterwards; None leaves that to XLA.
     """
 
+    step = jax.jit(step, inline=True)  # traced once, for the figures' shapes and for the loop
+
     def run(state, block, count):
         def body(i, carried):
             state, history = carried

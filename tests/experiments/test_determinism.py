@@ -30,6 +30,7 @@ for experiment, words in runs.items():
     assert command_line.main(experiment.PRESETS, experiment.run) == 0
     checkpoints = Checkpoints(run / "checkpoints", read_only=True)
     print("DIGEST", checkpoints._note(checkpoints.newest())["sha256"])
+assert "torch" not in sys.modules  # which takes longer to import than all the rest
 """
 
 
