@@ -36,6 +36,7 @@ from experiments.train import (
 )
 from experiments.training_run import train
 from experiments.workdir import Workdir
+from experiments.xla import called_once
 from nets.row_writer import RowWriter
 
 CLASSES, DRAWN = 10, 8  # pictures of each class in the report
@@ -134,7 +135,7 @@ def run(config: Config) -> dict:
     side = training.pictures.shape[-1]
     model = RowWriter(make_cell(config), CLASSES, side)
     mesh, optimizer = mesh_for(config.batch_size), make_optimizer(config, 1)
-    params = jax.jit(model.init)(jax.random.key(config.seed))
+    params = called_once(model.init, jax.random.key(config.seed))
     key = jax.random.key(config.seed)
     step = make_step(make_loss(model), optimizer, key, dtype=config.dtype)
     measure = make_measure(model)

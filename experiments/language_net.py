@@ -7,6 +7,7 @@ import jax.numpy as jnp
 
 from experiments.cell_options import make_cell
 from experiments.config import Shared, option
+from experiments.xla import called_once
 from nets.language_model import Dropout, LanguageModel
 
 
@@ -50,7 +51,7 @@ def make_model(config: LanguageOptions, symbols: int) -> LanguageModel:
 
 def first_parameters(config: LanguageOptions, model: LanguageModel, seed: int):
     """The parameters as `--init` wants them drawn."""
-    params = jax.jit(model.init)(jax.random.key(seed))
+    params = called_once(model.init, jax.random.key(seed))
     if config.init == "default":
         return params
     leaves, tree = jax.tree.flatten(params)

@@ -37,6 +37,7 @@ from experiments.robustness import robustness
 from experiments.train import init_state, make_step
 from experiments.training_run import train
 from experiments.workdir import Workdir
+from experiments.xla import called_once
 from nets import lenet
 from nets.convnet import ConvNet
 from nets.perceptron import Perceptron
@@ -167,7 +168,7 @@ def run(config: Config) -> dict:
     sets = load(config)
     train_set, valid_set = hold_out(sets, config.valid_size)
     net = make_net(config, len(sets.classes))
-    variables = dict(jax.jit(net.init)(jax.random.key(config.seed), train_set.images[:1]))
+    variables = dict(called_once(net.init, jax.random.key(config.seed), train_set.images[:1]))
     params = variables.pop("params")
 
     optimizer = make_optimizer(config, net, train_set)

@@ -41,6 +41,7 @@ from experiments.sequence_optimizer import make_optimizer
 from experiments.train import Ratio, evaluate, init_state, make_step
 from experiments.training_run import train
 from experiments.workdir import Workdir
+from experiments.xla import called_once
 from nets.sequence_reader import SequenceReader
 
 TASKS = {"adding": memory_tasks.adding, "order": memory_tasks.order, "copy": memory_tasks.copy}
@@ -210,7 +211,7 @@ def run(config: Config) -> dict:
     model = make_model(config)
     optimizer = make_optimizer(config, 1)
     mesh, rows = mesh_for(config.batch_size), own_rows(config.batch_size)
-    params = jax.jit(model.init)(jax.random.key(config.seed))
+    params = called_once(model.init, jax.random.key(config.seed))
     state = placed(mesh, init_state(params, optimizer))
     key = jax.random.key(config.seed)
     step = make_step(make_loss(config, model), optimizer, key, dtype=config.dtype)

@@ -37,6 +37,7 @@ from experiments.train import (
 )
 from experiments.training_run import train
 from experiments.workdir import Workdir
+from experiments.xla import called_once
 from nets.cells import LSTM
 from nets.video import FUTURE, PAST, Composite
 
@@ -175,7 +176,7 @@ def run(config: Config) -> dict:
 
     test = films(np.random.default_rng(TEST_SEED), digits.test, config.test_films)
     mesh, optimizer = mesh_for(config.batch_size), make_optimizer(config)
-    params = jax.jit(model.init)(jax.random.key(config.seed))
+    params = called_once(model.init, jax.random.key(config.seed))
     key = jax.random.key(config.seed)
     step = make_step(make_loss(model), optimizer, key, dtype=config.dtype)
     measure = jax.jit(lambda params, cut: measured(model, params, cut))

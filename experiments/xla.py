@@ -11,6 +11,7 @@ import importlib.metadata
 import os
 import sys
 import warnings
+from collections.abc import Callable
 
 FAULTY = ("0.10.2", "0.11.0")
 FLAG = "--xla_cpu_experimental_ynn_fusion_type"
@@ -69,6 +70,21 @@ def _set(flags: str, wanted: str, reason: str, missing: str) -> None:
         RuntimeWarning,
         stacklevel=3,
     )
+
+
+def called_once(function: Callable, *arguments):
+    """`function(*arguments)`, compiled for this one call.
+
+    A CPU's compiler is asked for less: it takes a third to two thirds of the time for what draws
+    a net's first parameters, and the numbers are the same. Within another program, and where
+    shapes alone are asked for, it is just called.
+    """
+    import jax
+
+    if any(isinstance(leaf, jax.core.Tracer) for leaf in jax.tree.leaves(arguments)):
+        return function(*arguments)
+    less = {"xla_backend_optimization_level": 1} if jax.default_backend() == "cpu" else None
+    return jax.jit(function, compiler_options=less)(*arguments)
 
 
 def reductions_are_right() -> bool:

@@ -5,6 +5,7 @@ import subprocess
 import sys
 import warnings
 
+import jax
 import pytest
 
 from experiments import xla
@@ -94,3 +95,15 @@ def test_started_tells_whether_jax_computes():
         "assert xla.started()\n"
     )
     subprocess.run([sys.executable, "-c", script], check=True)
+
+
+def test_what_is_called_once_gives_the_same_numbers():
+    def drawn(key):
+        keys = jax.random.split(key)
+        return jax.random.normal(keys[0], (50, 3)) / 7, jax.random.uniform(keys[1], (99,)) - 0.5
+
+    ours = xla.called_once(drawn, jax.random.key(0))
+    theirs = jax.jit(drawn)(jax.random.key(0))
+    assert all((a == b).all() for a, b in zip(ours, theirs, strict=True))
+    shapes = jax.eval_shape(lambda: xla.called_once(drawn, jax.random.key(0)))
+    assert [leaf.shape for leaf in shapes] == [(50, 3), (99,)]

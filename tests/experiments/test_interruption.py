@@ -44,17 +44,12 @@ def count(event, arguments):
 sys.addaudithook(count)
 sys.exit(lenet5.main(lenet5.PRESETS, lenet5.run))
 """
-RUNS = {
-    "linear": ("--net=perceptron", "--loss=cross_entropy", "--num_steps=500", "--eval_every=40",
-               "--checkpoint_every=25", "--batch_size=2", "--steps_per_call=7"),
-    "lenet5": ("--optimizer=sdlm", "--schedule=paper", "--learning_rate=5e-4", "--batch_size=1",
-               "--curvature_examples=5", "--num_steps=150", "--eval_every=40",
-               "--checkpoint_every=30", "--steps_per_call=9"),
-}  # fmt: skip
-STOPS = {
-    "linear": ["SIGTERM", "SIGINT", "write"],
-    "lenet5": ["SIGKILL"],
-}
+LINEAR = ("--net=perceptron", "--loss=cross_entropy", "--num_steps=500", "--eval_every=40",
+          "--checkpoint_every=25", "--batch_size=2", "--steps_per_call=7")  # fmt: skip
+PAPER = ("--optimizer=sdlm", "--schedule=paper", "--learning_rate=5e-4", "--batch_size=1",
+         "--curvature_examples=5", "--num_steps=60", "--eval_every=40", "--checkpoint_every=30",
+         "--steps_per_call=9")  # fmt: skip
+STOPS = ("SIGTERM", "SIGINT", "SIGKILL", "write")
 
 
 def started(words, run, environment, **more):
@@ -72,12 +67,10 @@ def ended(how, process):
     return how, process.returncode, out, err
 
 
-def straight_and_stopped(kind, words, folder, environment):
-    """One run left alone, and one stopped by each signal in turn and begun again; their ends."""
-    moments = random.Random(kind)
-    alone = [ended("", started(words, folder / "straight", environment))]
-    ends, run = [], folder / "stopped"
-    for how in STOPS[kind]:
+def stopped_and_begun_again(words, run, environment):
+    """How the processes of a run end that is stopped in each way in turn, and then left alone."""
+    moments, ends = random.Random(0), []
+    for how in STOPS:
         if how == "write":
             last = str(moments.randint(3, 8))
             ends.append(ended(how, started(words, run, environment, DIE_AT_RENAME=last)))
@@ -89,37 +82,25 @@ def straight_and_stopped(kind, words, folder, environment):
         time.sleep(moments.uniform(0, 0.4))
         process.send_signal(getattr(signal, how))
         ends.append(ended(how, process))
-    return alone, [*ends, ended("", started(words, run, environment))]
+    return [*ends, ended("", started(words, run, environment))]
 
 
 @pytest.fixture(scope="module")
 def runs(tmp_path_factory, own_digits, quick_processes):
-    """(kind, straight or stopped) -> (the run's folder, how its processes ended)."""
-    found = {}
-    with concurrent.futures.ThreadPoolExecutor(len(RUNS)) as pool:
-        folders = {kind: tmp_path_factory.mktemp(kind) for kind in RUNS}
-        futures = {
-            kind: pool.submit(
-                straight_and_stopped, kind, (*words, f"--dataset={own_digits}"), folders[kind],
-                quick_processes,
-            )  # fmt: skip
-            for kind, words in RUNS.items()
-        }
-    for kind, future in futures.items():
-        for name, ends in zip(("straight", "stopped"), future.result(), strict=True):
-            found[kind, name] = folders[kind] / name, ends
-    return found
+    """The folders of a run left alone and of one that was not, and how the latter's parts ended."""
+    folder, words = tmp_path_factory.mktemp("linear"), (*LINEAR, f"--dataset={own_digits}")
+    straight, stopped = folder / "straight", folder / "stopped"
+    with concurrent.futures.ThreadPoolExecutor(1) as pool:
+        alone = pool.submit(ended, "", started(words, straight, quick_processes))
+        ends = stopped_and_begun_again(words, stopped, quick_processes)
+    assert alone.result()[1] == 0, alone.result()[3]
+    return straight, stopped, ends
 
 
-every_kind = pytest.mark.parametrize("kind", RUNS)
-
-
-@every_kind
-def test_each_end_has_its_status_and_says_how_to_go_on(runs, kind):
-    assert [(how, status) for how, status, *_ in runs[kind, "straight"][1]] == [("", 0)]
-    *stops, last = runs[kind, "stopped"][1]
+def test_each_end_has_its_status_and_says_how_to_go_on(runs):
+    *stops, last = runs[2]
     statuses = {"SIGTERM": 143, "SIGINT": 130, "SIGKILL": -9, "write": -9}
-    assert [(how, status) for how, status, *_ in stops] == [(h, statuses[h]) for h in STOPS[kind]]
+    assert [(how, status) for how, status, *_ in stops] == list(statuses.items())
     for how, _, _, err in stops:
         assert "Traceback" not in err and "damaged" not in err
         if how in ("SIGTERM", "SIGINT"):
@@ -137,23 +118,33 @@ def last_state(run):
         return step, checkpointer.restore((run / "checkpoints" / str(step) / "state").absolute())
 
 
-@every_kind
-def test_the_last_state_has_the_same_bytes(runs, kind):
-    (ours, mine), (theirs, his) = (last_state(runs[kind, n][0]) for n in ("stopped", "straight"))
-    assert f"--num_steps={ours}" in RUNS[kind] and ours == theirs
-    assert jax.tree.structure(mine) == jax.tree.structure(his)
+def assert_same_end(straight, stopped):
+    """That the last states have the same bytes, and the figures are the same."""
+    (ours, mine), (theirs, his) = (last_state(run) for run in (stopped, straight))
+    assert ours == theirs and jax.tree.structure(mine) == jax.tree.structure(his)
     for (path, a), b in zip(jax.tree.leaves_with_path(mine), jax.tree.leaves(his), strict=True):
         assert np.asarray(a).tobytes() == np.asarray(b).tobytes(), jax.tree_util.keystr(path)
-
-
-@every_kind
-def test_figures_are_the_same(runs, kind):
-    stopped, straight = (runs[kind, name][0] for name in ("stopped", "straight"))
     assert (stopped / "metrics.jsonl").read_bytes() == (straight / "metrics.jsonl").read_bytes()
-    ours, theirs = (json.loads((run / "result.json").read_text()) for run in (stopped, straight))
-    for result in (ours, theirs):
+    results = [json.loads((run / "result.json").read_text()) for run in (stopped, straight)]
+    for result in results:
+        assert result["steps"] == ours
         del result["seconds"], result["examples_per_second"]
-    assert ours == theirs
+    assert results[0] == results[1]
+
+
+def test_it_ends_as_if_nothing_had_happened(runs):
+    assert_same_end(*runs[:2])
+
+
+def test_the_paper_s_own_training_ends_as_if_nothing_had_happened(
+    own_digits, tmp_path, lenet5_command, cut_at, quick_compilation
+):
+    words = (*PAPER, f"--dataset={own_digits}")
+    assert lenet5_command(*words, f"--workdir={tmp_path / 'straight'}")[0] == 0
+    with cut_at(random.Random(0).randint(1, 59)):
+        assert lenet5_command(*words, f"--workdir={tmp_path / 'cut'}")[0] == 143
+    assert lenet5_command(*words, f"--workdir={tmp_path / 'cut'}")[0] == 0
+    assert_same_end(tmp_path / "straight", tmp_path / "cut")
 
 
 # The signals themselves
@@ -185,7 +176,7 @@ def test_outside_the_main_thread_nothing_is_noted():
 def test_a_disk_that_fills_up_leaves_a_run_that_goes_on_when_there_is_space(
     small_disk, own_digits, quick_processes
 ):
-    words = (*RUNS["linear"], f"--dataset={own_digits}", "--num_steps=100")
+    words = (*LINEAR, f"--dataset={own_digits}", "--num_steps=100")
     run, filling = small_disk / "run", small_disk / "filling"
     filling.write_bytes(bytes(shutil.disk_usage(small_disk).free - 300_000))  # two checkpoints
     _, status, _, err = ended("", started(words, run, quick_processes))
