@@ -5,7 +5,6 @@ from collections.abc import Mapping
 import jax
 import jax.numpy as jnp
 import numpy as np
-from matplotlib.ticker import NullLocator
 
 from data.text import Text, text_of
 from experiments import drawing, report
@@ -115,7 +114,7 @@ def _norms(title: str, lines: Mapping[str, jax.Array]):
             axes.plot(np.arange(1, len(norms) + 1), norms, label=label)
         axes.set(xlabel="steps back", ylabel="norm of the gradient", title=title, yscale="log")
         axes.yaxis.set_major_formatter("{x:g}")
-        axes.yaxis.set_minor_locator(NullLocator())
+        axes.yaxis.minorticks_off()
         axes.legend()
 
     return drawing.plot(f"{title}: norm of the gradient against steps back", draw)

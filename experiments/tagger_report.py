@@ -4,7 +4,6 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 from markupsafe import Markup, escape
-from sklearn.manifold import TSNE
 
 from data import spans
 from data.sentences import Coding, Corpus
@@ -283,6 +282,8 @@ def words_section(net, params, vectors, data, corpus: Corpus, rows) -> Section:
     chosen = np.random.default_rng(0).permutation(len(points))[:POINTS]
     if len(chosen) < 10:
         return Section("Words by what the net makes of them", ("Too few words to draw.",))
+    from sklearn.manifold import TSNE  # here, since it takes longer to import than JAX
+
     plane = TSNE(init="pca", random_state=0, perplexity=min(30, len(chosen) // 4)).fit_transform(
         np.stack([points[n] for n in chosen])
     )

@@ -5,7 +5,6 @@ from collections.abc import Mapping, Sequence
 import jax
 import jax.numpy as jnp
 import numpy as np
-from sklearn.decomposition import PCA
 
 from data.parallel_text import Corpus, Pairs
 from data.vocabulary import BEGIN, END
@@ -156,6 +155,8 @@ def vectors(translator: Translator, params, test: Pairs) -> Section:
     summaries = np.asarray(jax.jit(model.encode)(params, xs, mask).summary)
     if len(chosen) < 3:
         return Section("Sentence vectors", ("Too few test sentences to draw.",))
+    from sklearn.decomposition import PCA  # here, since it takes longer to import than JAX
+
     points = PCA(2, random_state=0).fit_transform(summaries)
     shortest = np.argsort([len(test.sources[n]) for n in chosen], kind="stable")
     named = shortest[: len(shortest) // 2][:: max(1, len(shortest) // 2 // NAMED)][:NAMED]
