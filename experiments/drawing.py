@@ -3,8 +3,8 @@
 A plot's text has the colour of the page's text and the page's font, so that it is read in light
 and dark alike; its lines have colours that the colour-blind tell apart on both.
 
-Matplotlib is imported when the first plot is drawn, at a run's end: it takes a fifth of the time
-in which an experiment starts.
+Matplotlib is imported when the first plot is drawn, at a run's end: it takes a quarter of the
+time in which an experiment starts.
 """
 
 import base64

@@ -1,4 +1,4 @@
-"""XLA's flags: around the one fault that these experiments must stay clear of, and determinism.
+"""XLA's options: around the one fault to stay clear of, for determinism, and to compile sooner.
 
 jaxlib 0.10.2 and 0.11.0 compile some reductions wrongly on a CPU: the squared length of `matrix @
 row`, taken for 32,769 or more float32 rows by `jit(vmap(...))`, is wrong in the last rows, with no
@@ -75,7 +75,7 @@ def _set(flags: str, wanted: str, reason: str, missing: str) -> None:
 def called_once(function: Callable, *arguments):
     """`function(*arguments)`, compiled for this one call.
 
-    A CPU's compiler is asked for less: it takes a third to two thirds of the time for what draws
+    A CPU's compiler is asked for less: it takes a third to four fifths of the time for what draws
     a net's first parameters, and the numbers are the same. Within another program, and where
     shapes alone are asked for, it is just called.
     """

@@ -21,7 +21,7 @@ char_rnn.write_characters = lambda *_: None
 lenet5_report.write = char_rnn_report.write = lambda *_: None
 flags += ["--num_steps=6", "--eval_every=6", "--checkpoint_every=6", "--batch_size=4"]
 runs = {
-    lenet5: [f"--dataset={digits}", "--net=perceptron", "--hidden=8", "--loss=cross_entropy"],
+    lenet5: [f"--dataset={digits}", "--net=lenet1", "--loss=cross_entropy"],
     char_rnn: [f"--dataset={text}", "--hidden=8", "--cell=rnn", "--unroll=9", "--dropout=0.1"],
 }
 for experiment, words in runs.items():

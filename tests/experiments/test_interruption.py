@@ -143,7 +143,9 @@ def test_the_paper_s_own_training_ends_as_if_nothing_had_happened(
     assert lenet5_command(*words, f"--workdir={tmp_path / 'straight'}")[0] == 0
     with cut_at(random.Random(0).randint(1, 59)):
         assert lenet5_command(*words, f"--workdir={tmp_path / 'cut'}")[0] == 143
-    assert lenet5_command(*words, f"--workdir={tmp_path / 'cut'}")[0] == 0
+    status, out, _ = lenet5_command(*words, f"--workdir={tmp_path / 'cut'}")
+    assert status == 0 and out.startswith("resuming at step ")
+    assert not out.startswith("resuming at step 0 ")
     assert_same_end(tmp_path / "straight", tmp_path / "cut")
 
 
