@@ -6,6 +6,7 @@ losses, so that the gradient of each is its own, and one pass over the data serv
 """
 
 import dataclasses
+import functools
 from collections.abc import Mapping
 from typing import NamedTuple
 
@@ -16,6 +17,7 @@ from optax import softmax_cross_entropy_with_integer_labels
 from data.sentences import UNKNOWN, Coding
 from experiments.cell_options import make_cell
 from experiments.train import Ratio
+from experiments.xla import called_once
 from nets.cells import LSTM
 from nets.tagger import Tagger
 from nets.word_encoder import WordEncoder
@@ -116,11 +118,11 @@ def first_parameters(config, nets: Mapping[str, Labeller], table=None):
             for k, leaf in zip(keys, leaves, strict=True)
         ])  # fmt: skip
 
-    def stacked(n: int, net: Labeller):
-        key = jax.random.fold_in(jax.random.key(config.seed), n)
+    def stacked(net: Labeller, key):
         return jax.vmap(lambda fold: drawn(net, jax.random.fold_in(key, fold)))(folds_of(config))
 
-    return {name: jax.jit(stacked, static_argnums=(0, 1))(n, net)
+    key = jax.random.key(config.seed)
+    return {name: called_once(functools.partial(stacked, net), jax.random.fold_in(key, n))
             for n, (name, net) in enumerate(nets.items())}  # fmt: skip
 
 
