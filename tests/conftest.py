@@ -29,9 +29,17 @@ jax.config.update("jax_debug_key_reuse", True)
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 
 
-def pytest_collection_modifyitems(items):
+def pytest_addoption(parser):
+    parser.addoption("--thorough", action="store_true", help="run what is marked thorough, too")
+
+
+def pytest_collection_modifyitems(config, items):
     """The files that take longest come first: the short ones then fill what time is left."""
     items.sort(key=lambda item: not item.nodeid.startswith("tests/experiments/"))
+    if not config.getoption("--thorough"):
+        for item in items:
+            if item.get_closest_marker("thorough"):
+                item.add_marker(pytest.mark.skip(reason="runs with --thorough alone"))
 
 
 @pytest.fixture(scope="session", autouse=True)

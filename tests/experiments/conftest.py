@@ -32,9 +32,9 @@ def write_digits(folder, classes=10):
     return folder
 
 
-@pytest.fixture(scope="module", autouse=True)
+@pytest.fixture(scope="module")
 def no_garbage_left():
-    """Collects what reads of damaged checkpoints left behind.
+    """For modules that read damaged checkpoints: collects what such reads left behind.
 
     Python tells of such failed tasks when it collects them, with a traceback, which it parses code
     for; if it is just parsing other code, as `experiments.__main__` does, CPython 3.11 fails.

@@ -29,7 +29,10 @@ def command(run_main):
 
 @pytest.mark.parametrize(
     "words",
-    [(), ("--cell=gru", "--layers=2", "--embedding=4", "--dropout=0.2"), ("--cell=rnn",)],
+    [
+        ("--cell=gru", "--layers=2", "--embedding=4", "--dropout=0.2"),
+        *(pytest.param(words, marks=pytest.mark.thorough) for words in [(), ("--cell=rnn",)]),
+    ],
 )
 def test_a_run_ends_with_figures_samples_and_a_report(
     words, own_text, hostile_folder, command, assert_shown_as_text

@@ -18,6 +18,7 @@ from experiments.failures import Diverged
 from experiments.train import TrainState
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
+pytestmark = pytest.mark.usefixtures("no_garbage_left")
 IDENTITY = {"batch_size": 32, "net": "lenet5"}
 
 

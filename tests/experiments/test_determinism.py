@@ -5,6 +5,8 @@ import pathlib
 import subprocess
 import sys
 
+import pytest
+
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 
 # Tiny runs of a feed-forward and a recurrent net, without evaluation and reports; prints the
@@ -40,6 +42,7 @@ def digests(process):
     return [line for line in out.splitlines() if line.startswith("DIGEST")]
 
 
+@pytest.mark.thorough
 def test_two_processes_end_with_the_same_bytes(tmp_path, own_digits):
     text = tmp_path / "text.txt"
     text.write_text("To be, or not to be. " * 40)

@@ -12,7 +12,7 @@ from data import mnist
 from experiments import lenet5
 from experiments.workdir import Workdir
 
-pytestmark = pytest.mark.usefixtures("quick_compilation")
+pytestmark = pytest.mark.usefixtures("quick_compilation", "no_garbage_left")
 
 TINY = ("--net=perceptron", "--loss=cross_entropy", "--loss_scale=1", "--batch_size=2")
 

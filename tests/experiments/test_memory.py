@@ -22,7 +22,10 @@ def command(run_main):
     return lambda *words: run_main(words, memory.PRESETS, memory.run)
 
 
-@pytest.mark.parametrize("task", ["adding", "order", "copy"])
+@pytest.mark.parametrize(
+    "task",
+    ["adding", *(pytest.param(task, marks=pytest.mark.thorough) for task in ("order", "copy"))],
+)
 def test_a_run_ends_with_the_floor_and_a_report(task, tmp_path, command, monkeypatch):
     monkeypatch.setattr(memory, "TEST_SIZE", 8)
     status, out, error = command(*SMALL, f"--task={task}", "--length=12", f"--workdir={tmp_path}")

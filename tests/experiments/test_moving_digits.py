@@ -27,6 +27,7 @@ def test_a_run_ends_with_films_that_move(tmp_path, command):
     assert "data:image/gif;base64" in page and "Film 6" in page
 
 
+@pytest.mark.thorough
 def test_cut_and_resumed_it_ends_with_the_same_figures(tmp_path, command, monkeypatch, cut_at):
     monkeypatch.setattr(moving_digits_report, "write", lambda *_: None)
     straight, cut = (tmp_path / name for name in ("straight", "cut"))

@@ -134,6 +134,7 @@ def test_every_product_of_a_net_is_rounded_forwards_and_backwards(case, drawn):
     assert before == (all_of_them, 0) and short_ones == all_of_them > 2
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("cell", [*CELLS.values(), RNN(4, jnp.sin)], ids=[*CELLS, "sin"])
 def test_gradients_differ_by_rounding_and_are_float32(cell, drawn):
     gradient, params = gradient_of_cell(drawn, cell, unroll)

@@ -132,6 +132,7 @@ def pair(own_digits, run, environment):
     )  # fmt: skip
 
 
+@pytest.mark.thorough
 def test_a_pair_ends_when_one_is_killed_goes_on_and_does_what_one_process_does(
     own_digits, tmp_path, lenet5_command, quick_processes
 ):

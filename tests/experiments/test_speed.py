@@ -115,6 +115,7 @@ def test_pytorchs_step_learns(form, workload):
     assert step().item() > [step().item() for _ in range(20)][-1]
 
 
+@pytest.mark.thorough
 def test_chunks_have_the_same_loss_and_gradient():
     workload = SMALL["lstm"]
     params, batch = random_params(workload), recurrent.example_batch(workload)
@@ -218,6 +219,7 @@ def test_memory_rows_are_printed_written_and_drawn(tmp_path, monkeypatch, capsys
     assert svg.startswith("<svg") and chunked in svg
 
 
+@pytest.mark.thorough
 def test_chunks_need_less_memory(monkeypatch):
     small = Workload("lstm", 8, steps=0, batch=4, inputs=5, outputs=5, embedding=8)
     monkeypatch.setattr(recurrent_memory, "LSTM", small)

@@ -38,6 +38,7 @@ def test_as_many_of_the_devices_share_a_batch_as_divide_it(batch, shared):
     assert scale.share(batch) == shared
 
 
+@pytest.mark.thorough
 def test_a_row_holds_what_the_step_needs(tiny, monkeypatch):
     monkeypatch.setattr(scale, "us_per_token", lambda *arguments: 12.34)
     row = scale.row(tiny, rounds=1)
@@ -47,6 +48,7 @@ def test_a_row_holds_what_the_step_needs(tiny, monkeypatch):
     assert row["us_per_token"] == 12.3 and row["temporary_mb"] >= 0
 
 
+@pytest.mark.thorough
 def test_the_timed_step_is_the_loops_and_takes_the_whole_batch(tiny, monkeypatch, capsys):
     assert scale.whole_step(tiny)[2][0].shape == (4, 5 + 1)
     monkeypatch.setattr(sys, "stdin", io.StringIO("\n"))

@@ -150,6 +150,7 @@ def begin(root, environment):
     )  # fmt: skip
 
 
+@pytest.mark.thorough
 def test_it_is_interrupted_goes_on_and_a_failure_stops_no_other(tmp_path, quick_processes):
     sweep_ = begin(tmp_path, quick_processes)
     (good,) = waited_for(tmp_path, "*learning_rate=0.001*", 1)

@@ -60,6 +60,7 @@ def test_spans_in_a_file_of_columns(tmp_path, hostile_folder, command, assert_sh
     assert_shown_as_text(hostile_folder / "report.html", "<script>1</script>", "B-<b>", "[<b> ")
 
 
+@pytest.mark.thorough
 def test_sentiment_of_a_whole_sentence(tmp_path, command, monkeypatch):
     part = Sentences([["good", "film"], ["bad"], ["a", "bad", "film"]] * 4,
                      [["positive"], ["negative"], ["negative"]] * 4)  # fmt: skip
@@ -85,6 +86,7 @@ FOLDS = ("--dataset=mpqa-dse", "--beside=none", "--optimizer=sgd", "--reduction=
          "--word_dropout=0")  # fmt: skip
 
 
+@pytest.mark.thorough
 def test_folds_side_by_side_are_the_folds_one_by_one(tmp_path, command, monkeypatch):
     monkeypatch.setattr(tagged_corpora, "load", lambda *_, **__: opinions())
     monkeypatch.setattr(tagger_report, "write", lambda *_: None)
@@ -185,6 +187,7 @@ def test_each_copy_s_gradient_is_clipped_by_its_own_norm():
     np.testing.assert_allclose(updates["net"]["w"], [[-0.6, -0.8], [-0.3, -0.4]], rtol=1e-6)
 
 
+@pytest.mark.thorough
 def test_cut_and_resumed_it_ends_with_the_same_figures(tmp_path, command, monkeypatch, cut_at):
     monkeypatch.setattr(tagger_report, "write", lambda *_: None)
     (tmp_path / "mine.txt").write_text(columns("D N V D A"))

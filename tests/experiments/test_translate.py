@@ -73,6 +73,7 @@ def test_a_run_ends_with_scores_and_a_report(run_dir, assert_shown_as_text):
     assert_shown_as_text(run_dir / "report.html", "<six>")
 
 
+@pytest.mark.thorough
 def test_other_forms_run_too(run_dir, tmp_path, command, monkeypatch):
     monkeypatch.setattr(translate_report, "write", lambda *_: None)
     folder = run_dir.parent
@@ -148,6 +149,7 @@ def test_wrong_flags(words, sentence, run_dir, command):
     assert sentence in error or "two files" in error
 
 
+@pytest.mark.thorough
 def test_cut_it_ends_with_the_same_bytes(run_dir, tmp_path, command, monkeypatch, cut_at):
     monkeypatch.setattr(translate_report, "write", lambda *_: None)
     folder = run_dir.parent

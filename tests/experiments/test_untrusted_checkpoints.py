@@ -21,6 +21,7 @@ from experiments.checkpoints import Checkpoints, digest, layout, seal
 from experiments.train import TrainState
 from experiments.trained_net import trained
 
+pytestmark = pytest.mark.usefixtures("no_garbage_left")
 IDENTITY = {"net": "small", "hidden": 50}
 # Calls os.mkdir("ran") if anything unpickles it, from its first byte or from anywhere on.
 PICKLE = b"cos\nmkdir\n(S'ran'\ntR."

@@ -73,6 +73,7 @@ def rate_of(workdir):
     return next(float(array) for name, array in arrays.items() if name.endswith(".scale"))
 
 
+@pytest.mark.thorough
 def test_cut_in_the_middle_it_ends_with_the_same_figures(
     own_text, tmp_path, trained, command, monkeypatch, cut_at
 ):
