@@ -17,7 +17,7 @@ COMMANDS = """
 ./launch.sh sweep [-n] EXPERIMENT --flag=a,b   runs every combination, ends in a table
 ./launch.sh export --workdir=RUN --out=FOLDER  parameters and forward function, for elsewhere
 ./launch.sh doctor                             looks at installation, devices and data
-./launch.sh test [pytest arguments]            runs the tests
+./launch.sh test [--thorough] [pytest's ...]   runs the tests; --thorough: the slow ones too
 ./launch.sh speed NAME [--out=FILE]            times a training step against PyTorch's
 ./launch.sh faults [--count=120]               hurts real runs at random, shows what they lose
 ./launch.sh results [add FOLDERS]              makes the README's table of results anew

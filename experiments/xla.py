@@ -77,8 +77,8 @@ def called_once(function: Callable, *arguments):
 
     A CPU's compiler is asked for less: it takes a third to four fifths of the time for what draws
     a net's first parameters, and the numbers are the same. Within another program, and where
-    shapes alone are asked for, it is just called; where JAX is told to optimise still less,
-    that holds.
+    shapes alone are asked for, it is just called; where JAX is told to leave out most
+    optimisations, its level is left alone.
     """
     import jax
 

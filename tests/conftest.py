@@ -30,7 +30,7 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent
 
 
 def pytest_addoption(parser):
-    parser.addoption("--thorough", action="store_true", help="run what is marked thorough, too")
+    parser.addoption("--thorough", action="store_true", help="run the slow tests as well, as CI does")
 
 
 def pytest_collection_modifyitems(config, items):
@@ -39,7 +39,7 @@ def pytest_collection_modifyitems(config, items):
     if not config.getoption("--thorough"):
         for item in items:
             if item.get_closest_marker("thorough"):
-                item.add_marker(pytest.mark.skip(reason="runs with --thorough alone"))
+                item.add_marker(pytest.mark.skip(reason="runs only with --thorough"))
 
 
 @pytest.fixture(scope="session", autouse=True)

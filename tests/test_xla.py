@@ -107,3 +107,21 @@ def test_what_is_called_once_gives_the_same_numbers():
     assert all((a == b).all() for a, b in zip(ours, theirs, strict=True))
     shapes = jax.eval_shape(lambda: xla.called_once(drawn, jax.random.key(0)))
     assert [leaf.shape for leaf in shapes] == [(50, 3), (99,)]
+
+
+@pytest.mark.parametrize("least", [False, True])
+def test_what_is_called_once_is_optimised_less_but_no_more_than_jax_is_told(least, monkeypatch):
+    jit, asked = jax.jit, []
+
+    def heard(function, **options):
+        asked.append(options["compiler_options"])
+        return jit(function, **options)
+
+    monkeypatch.setattr(jax, "jit", heard)
+    before = jax.config.read("jax_disable_most_optimizations")
+    jax.config.update("jax_disable_most_optimizations", least)
+    try:
+        assert xla.called_once(lambda x: x + 1, 1) == 2
+    finally:
+        jax.config.update("jax_disable_most_optimizations", before)
+    assert asked == [None if least else {"xla_backend_optimization_level": 1}]

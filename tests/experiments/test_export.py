@@ -252,7 +252,8 @@ CASES = {
     "draw_digits": lambda folder: pictures(),
     "moving_digits": lambda folder: films(),
 }
-VARIANTS = {name for name in CASES if "-" in name}
+# These take the same path as a sister of theirs.
+VARIANTS = {"lenet5-convnet", "translate-sutskever", "translate-bahdanau", "memory-copy"}
 
 
 def saved(folder: pathlib.Path, name: str, case: Case) -> None:
@@ -355,6 +356,8 @@ def test_a_failure_half_way_leaves_nothing(outside, tmp_path, monkeypatch):
     assert list(tmp_path.iterdir()) == []
 
 
+# TensorStore calls back to a loop that has ended, when Orbax has given up a damaged file.
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 def test_a_damaged_checkpoint_is_not_exported(outside, tmp_path, capsys):
     case = sequences()
     saved(tmp_path / "run", "memory", case)
