@@ -30,7 +30,7 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent
 
 
 def pytest_addoption(parser):
-    parser.addoption("--thorough", action="store_true", help="run the slow tests as well, as CI does")
+    parser.addoption("--thorough", action="store_true", help="run the slow tests too, as CI does")
 
 
 def pytest_collection_modifyitems(config, items):
