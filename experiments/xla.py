@@ -84,10 +84,10 @@ def called_once(function: Callable, *arguments):
 
     if any(isinstance(leaf, jax.core.Tracer) for leaf in jax.tree.leaves(arguments)):
         return function(*arguments)
-    least = jax.config.read("jax_disable_most_optimizations")
-    less = jax.default_backend() == "cpu" and not least
-    options = {"xla_backend_optimization_level": 1} if less else None
-    return jax.jit(function, compiler_options=options)(*arguments)
+    told = jax.config.read("jax_disable_most_optimizations")
+    on_cpu = jax.default_backend() == "cpu"
+    less = {"xla_backend_optimization_level": 1} if on_cpu and not told else None
+    return jax.jit(function, compiler_options=less)(*arguments)
 
 
 def reductions_are_right() -> bool:

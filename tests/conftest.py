@@ -34,7 +34,8 @@ def pytest_addoption(parser):
 
 
 def pytest_collection_modifyitems(config, items):
-    """The files that take longest come first: the short ones then fill what time is left."""
+    """Slow tests wait for --thorough; the files that take longest come first: the short ones then
+    fill what time is left."""
     items.sort(key=lambda item: not item.nodeid.startswith("tests/experiments/"))
     if not config.getoption("--thorough"):
         for item in items:

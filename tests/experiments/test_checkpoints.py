@@ -170,11 +170,6 @@ def spoil(path, how):
         path.write_bytes(content)
 
 
-# TensorStore calls back to a loop that has ended, when Orbax has given up a damaged file.
-late_callback = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
-
-
-@late_callback
 @pytest.mark.parametrize("how", ["cut", "flip", "remove"])
 def test_damage_to_any_file_of_the_newest_is_told_or_harmless(three, tmp_path, how, capsys):
     told_of = set()
@@ -192,7 +187,6 @@ def test_damage_to_any_file_of_the_newest_is_told_or_harmless(three, tmp_path, h
     assert told_of > {"metadata", "manifest.ocdbt"}  # a file of numbers too; some are superfluous
 
 
-@late_callback
 def test_all_damaged_is_a_new_beginning(copy, capsys):
     for step in (10, 20, 30):
         for path in files_of(copy, step):
@@ -281,7 +275,6 @@ def test_of_what_cannot_be_raised_only_late_callbacks_are_left_out(error, told, 
     assert ("RuntimeError: Other" in capfd.readouterr().err) == told
 
 
-@late_callback
 @pytest.mark.parametrize("free", [0, 8, 24, 48])
 def test_a_full_disk_is_an_error_of_the_system_and_costs_no_checkpoint(small_disk, free):
     folder, filling = small_disk / "checkpoints", small_disk / "filling"

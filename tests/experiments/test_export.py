@@ -356,8 +356,6 @@ def test_a_failure_half_way_leaves_nothing(outside, tmp_path, monkeypatch):
     assert list(tmp_path.iterdir()) == []
 
 
-# TensorStore calls back to a loop that has ended, when Orbax has given up a damaged file.
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 def test_a_damaged_checkpoint_is_not_exported(outside, tmp_path, capsys):
     case = sequences()
     saved(tmp_path / "run", "memory", case)

@@ -25,7 +25,6 @@ pytestmark = pytest.mark.usefixtures("no_garbage_left")
 IDENTITY = {"net": "small", "hidden": 50}
 # Calls os.mkdir("ran") if anything unpickles it, from its first byte or from anywhere on.
 PICKLE = b"cos\nmkdir\n(S'ran'\ntR."
-late_callback = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 
 
 def state(step, hidden=50):
@@ -55,7 +54,6 @@ unpickled = []
 sys.addaudithook(lambda event, _: unpickled.append(event) if event == "pickle.find_class" else None)
 
 
-@late_callback
 def test_a_pickle_in_place_of_any_file_is_not_run(two, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     del unpickled[:]
@@ -95,7 +93,6 @@ def test_the_best_parameters_are_data_too(tmp_path, monkeypatch):
         best.load(params)
 
 
-@late_callback
 @settings(max_examples=40, deadline=None, derandomize=True, database=None,
           suppress_health_check=[HealthCheck.function_scoped_fixture])  # fmt: skip
 @given(data=st.data())
@@ -145,7 +142,6 @@ def forged(folder, arrays, claimed, identity=IDENTITY):
     return folder
 
 
-@late_callback
 def test_arrays_larger_than_their_note_says_are_not_read(tmp_path, capsys):
     folder = forged(tmp_path / "checkpoints", state(0, hidden=2**22), state(0))
     tracemalloc.start()
@@ -155,7 +151,6 @@ def test_arrays_larger_than_their_note_says_are_not_read(tmp_path, capsys):
     assert "not as large as its note says" in capsys.readouterr().err
 
 
-@late_callback
 def test_zeros_that_take_no_room_on_the_disk_take_none_in_memory(tmp_path, capsys, monkeypatch):
     monkeypatch.setattr(checkpoints, "likely", lambda size: 64 * size)  # no slack: 16 MB are many
     zeros = TrainState(np.int32(20), {"w": np.zeros(2**22, np.float32)}, (), {}, {})
@@ -187,7 +182,6 @@ def test_a_net_is_made_of_a_sound_note_alone(two, tmp_path):
         trained(str(run), "big", ("layers",), lambda config: (), lambda config, net: {})
 
 
-@late_callback
 @pytest.mark.parametrize(
     ("hidden", "said"),
     [
