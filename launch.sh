@@ -206,9 +206,6 @@ case $name in
   test)
     if [ -n "$dry" ]; then printf 'cd %q && ' "$root"; else set_up test; cd "$root"; fi
     python -m pytest "$@" ;;
-  speed)
-    [ -n "$dry" ] || set_up ""
-    python -m experiments.speed "$@" ;;
   multi)
     [ $# -lt 2 ] || experiments "$2"
     [ -n "$dry" ] || set_up ""
@@ -218,15 +215,9 @@ case $name in
     if [ -n "$dry" ]; then set -- -n "$@"; dry=; fi  # printing is what -n means to them
     set_up ""
     python -m "experiments.launch.$name" "$@" ;;
-  export)
+  speed|export|faults|results)  # the command's word is the package's name
     [ -n "$dry" ] || set_up ""
-    python -m experiments.export "$@" ;;
-  faults)
-    [ -n "$dry" ] || set_up ""
-    python -m experiments.survival "$@" ;;
-  results)
-    [ -n "$dry" ] || set_up ""
-    python -m experiments.results_table "$@" ;;
+    python -m "experiments.$name" "$@" ;;
   *)
     experiments "$name"
     [ -n "$dry" ] || set_up ""

@@ -25,18 +25,23 @@ from data import corpora
 from data.batches import windows_in_a_pass
 from data.errors import UserError
 from data.ngrams import bigram_nats, unigram_nats
-from experiments import char_rnn_report
-from experiments.char_rnn_sample import DEFAULT, sample, write_characters
-from experiments.command_line import main
-from experiments.config import option
-from experiments.language_net import LanguageOptions, first_parameters, make_model
-from experiments.mesh import here, mesh_for, placed
-from experiments.results import Figure, finish
-from experiments.running_text import character_figures, make_batches, make_loss, make_surprises
-from experiments.sequence_optimizer import make_optimizer
-from experiments.train import init_state, make_step
-from experiments.training_run import train
-from experiments.workdir import Workdir
+from experiments.language import char_rnn_report
+from experiments.language.char_rnn_sample import DEFAULT, sample, write_characters
+from experiments.language.net import LanguageOptions, first_parameters, make_model
+from experiments.language.running_text import (
+    character_figures,
+    make_batches,
+    make_loss,
+    make_surprises,
+)
+from experiments.reports.result import Figure, finish
+from experiments.runtime.command_line import main
+from experiments.runtime.mesh import here, mesh_for, placed
+from experiments.runtime.options import option
+from experiments.runtime.workdir import Workdir
+from experiments.training.loop import init_state, make_step
+from experiments.training.optimizer import make_optimizer
+from experiments.training.run import train
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

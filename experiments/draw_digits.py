@@ -20,23 +20,25 @@ import numpy as np
 from data import mnist
 from data.batches import batch_indices
 from data.moving_digits import small_digits
-from experiments import drawing, report
-from experiments.cell_options import make_cell
-from experiments.command_line import main
-from experiments.config import Shared, option
-from experiments.mesh import block_of_batches, evaluation_batches, mesh_for, own_rows, placed
-from experiments.report import Picture, Section
-from experiments.results import finish
-from experiments.sequence_optimizer import make_optimizer
-from experiments.train import (
-    Ratio,
-    evaluate,
-    init_state,
-    make_step,
+from experiments.reports import drawing
+from experiments.reports import page as report
+from experiments.reports.page import Picture, Section
+from experiments.reports.result import finish
+from experiments.runtime.command_line import main
+from experiments.runtime.mesh import (
+    block_of_batches,
+    evaluation_batches,
+    mesh_for,
+    own_rows,
+    placed,
 )
-from experiments.training_run import train
-from experiments.workdir import Workdir
-from experiments.xla import called_once
+from experiments.runtime.options import Shared, option
+from experiments.runtime.workdir import Workdir
+from experiments.runtime.xla import called_once
+from experiments.training.cell_options import make_cell
+from experiments.training.loop import Ratio, evaluate, init_state, make_step
+from experiments.training.optimizer import make_optimizer
+from experiments.training.run import train
 from nets.row_writer import RowWriter
 
 CLASSES, DRAWN = 10, 8  # pictures of each class in the report

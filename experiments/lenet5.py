@@ -26,18 +26,18 @@ import jax
 from data import digits, image_folder, mnist
 from data.errors import UserError
 from data.images import ImageSets, hold_out
-from experiments import lenet5_report
-from experiments.command_line import main
-from experiments.config import Shared, option
-from experiments.image_classes import figures, make_batches, make_evaluate, make_loss, make_predict
-from experiments.lenet5_optimizer import make_optimizer
-from experiments.mesh import mesh_for, placed
-from experiments.results import Figure, finish
-from experiments.robustness import robustness
-from experiments.train import init_state, make_step
-from experiments.training_run import train
-from experiments.workdir import Workdir
-from experiments.xla import called_once
+from experiments.images import lenet5_report
+from experiments.images.classes import figures, make_batches, make_evaluate, make_loss, make_predict
+from experiments.images.lenet5_optimizer import make_optimizer
+from experiments.images.robustness import robustness
+from experiments.reports.result import Figure, finish
+from experiments.runtime.command_line import main
+from experiments.runtime.mesh import mesh_for, placed
+from experiments.runtime.options import Shared, option
+from experiments.runtime.workdir import Workdir
+from experiments.runtime.xla import called_once
+from experiments.training.loop import init_state, make_step
+from experiments.training.run import train
 from nets import lenet
 from nets.convnet import ConvNet
 from nets.perceptron import Perceptron

@@ -31,17 +31,23 @@ from data import memory_tasks, mnist
 from data.batches import batch_indices
 from data.errors import UserError
 from data.memory_tasks import Sequences
-from experiments import report
-from experiments.cell_options import make_cell
-from experiments.command_line import main
-from experiments.config import Shared, option
-from experiments.mesh import block_of_batches, evaluation_batches, mesh_for, own_rows, placed
-from experiments.results import Figure, finish
-from experiments.sequence_optimizer import make_optimizer
-from experiments.train import Ratio, evaluate, init_state, make_step
-from experiments.training_run import train
-from experiments.workdir import Workdir
-from experiments.xla import called_once
+from experiments.reports import page as report
+from experiments.reports.result import Figure, finish
+from experiments.runtime.command_line import main
+from experiments.runtime.mesh import (
+    block_of_batches,
+    evaluation_batches,
+    mesh_for,
+    own_rows,
+    placed,
+)
+from experiments.runtime.options import Shared, option
+from experiments.runtime.workdir import Workdir
+from experiments.runtime.xla import called_once
+from experiments.training.cell_options import make_cell
+from experiments.training.loop import Ratio, evaluate, init_state, make_step
+from experiments.training.optimizer import make_optimizer
+from experiments.training.run import train
 from nets.sequence_reader import SequenceReader
 
 TASKS = {"adding": memory_tasks.adding, "order": memory_tasks.order, "copy": memory_tasks.copy}
@@ -155,7 +161,7 @@ def measured(config: Config, model: SequenceReader, params, batch: Sequences, ro
 
 
 def make_loss(config: Config, model: SequenceReader):
-    """The mean loss of Sequences, as `experiments.train` wants it."""
+    """The mean loss of Sequences, as `experiments.training.loop` wants it."""
 
     def loss(params, variables, carry, batch, key):
         losses, metrics = measured(config, model, params, batch)

@@ -24,20 +24,15 @@ import optax
 
 from data.errors import UserError
 from data.moving_digits import mnist_digits, sequences, small_digits
-from experiments import moving_digits_report
-from experiments.command_line import main
-from experiments.config import Shared, option
-from experiments.mesh import block_of_batches, here, mesh_for, own_rows, placed
-from experiments.results import Figure, finish
-from experiments.train import (
-    Ratio,
-    evaluate,
-    init_state,
-    make_step,
-)
-from experiments.training_run import train
-from experiments.workdir import Workdir
-from experiments.xla import called_once
+from experiments.images import moving_digits_report
+from experiments.reports.result import Figure, finish
+from experiments.runtime.command_line import main
+from experiments.runtime.mesh import block_of_batches, here, mesh_for, own_rows, placed
+from experiments.runtime.options import Shared, option
+from experiments.runtime.workdir import Workdir
+from experiments.runtime.xla import called_once
+from experiments.training.loop import Ratio, evaluate, init_state, make_step
+from experiments.training.run import train
 from nets.cells import LSTM
 from nets.video import FUTURE, PAST, Composite
 

@@ -35,17 +35,17 @@ from data import mpqa, sentences, tagged_corpora
 from data.errors import UserError
 from data.tagged_files import FORMATS
 from data.word_vectors import read_vectors
-from experiments import config as options
-from experiments import tagger_report
-from experiments.best import Best
-from experiments.command_line import main
-from experiments.config import Shared, option
-from experiments.mesh import here, mesh_for, placed
-from experiments.results import Figure, finish
-from experiments.tagger_data import Data
-from experiments.tagger_net import NET, first_parameters, make_loss, make_nets, of_fold
-from experiments.tagger_optimizer import make_optimizer
-from experiments.tagger_scores import (
+from experiments.reports.result import Figure, finish
+from experiments.runtime import options
+from experiments.runtime.command_line import main
+from experiments.runtime.mesh import here, mesh_for, placed
+from experiments.runtime.options import Shared, option
+from experiments.runtime.workdir import Workdir
+from experiments.tagging import report as tagger_report
+from experiments.tagging.data import Data
+from experiments.tagging.net import NET, first_parameters, make_loss, make_nets, of_fold
+from experiments.tagging.optimizer import make_optimizer
+from experiments.tagging.scores import (
     HEADLINE,
     SCORINGS,
     figures,
@@ -54,10 +54,10 @@ from experiments.tagger_scores import (
     say,
     scoring_of,
 )
-from experiments.tagger_vectors import Vectors, make_vectors
-from experiments.train import Programs, init_state, make_step
-from experiments.training_run import train
-from experiments.workdir import Workdir
+from experiments.tagging.vectors import Vectors, make_vectors
+from experiments.training.best import Best
+from experiments.training.loop import Programs, init_state, make_step
+from experiments.training.run import train
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -29,18 +29,19 @@ from data import parallel_text
 from data.buckets import Buckets
 from data.parallel_text import Corpus
 from data.vocabulary import UNITS
-from experiments import translate_report
-from experiments.command_line import main
-from experiments.config import Shared, option
-from experiments.language_net import first_parameters
-from experiments.mesh import here, mesh_for, placed
-from experiments.results import Figure, finish
-from experiments.sequence_optimizer import make_optimizer
-from experiments.train import init_state, make_step
-from experiments.training_run import train
-from experiments.translate_decode import Decode, decode
-from experiments.translate_net import FORMS, ONE_LAYER, make_model
-from experiments.translation import (
+from experiments.language.net import first_parameters
+from experiments.reports.result import Figure, finish
+from experiments.runtime.command_line import main
+from experiments.runtime.mesh import here, mesh_for, placed
+from experiments.runtime.options import Shared, option
+from experiments.runtime.workdir import Workdir
+from experiments.training.loop import init_state, make_step
+from experiments.training.optimizer import make_optimizer
+from experiments.training.run import train
+from experiments.translation import report as translate_report
+from experiments.translation.decode import Decode, decode
+from experiments.translation.net import FORMS, ONE_LAYER, make_model
+from experiments.translation.pairs import (
     Sentences,
     make_batches,
     make_loss,
@@ -48,9 +49,8 @@ from experiments.translation import (
     make_vocabularies,
     shorter,
 )
-from experiments.translation_scores import scores, signatures
-from experiments.translator import Translator
-from experiments.workdir import Workdir
+from experiments.translation.scores import scores, signatures
+from experiments.translation.translator import Translator
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

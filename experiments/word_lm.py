@@ -30,22 +30,22 @@ from data import word_corpora
 from data.batches import windows_in_a_pass
 from data.errors import UserError
 from data.text import Text
-from experiments import word_lm_report
-from experiments.command_line import main
-from experiments.config import option
-from experiments.dynamic_evaluation import dynamic_surprises
-from experiments.language_net import LanguageOptions, first_parameters
-from experiments.mesh import here, mesh_for, placed
-from experiments.results import Figure, finish
-from experiments.running_text import make_batches, make_loss, make_surprises
-from experiments.sequence_optimizer import make_optimizer
-from experiments.train import init_state, make_step
-from experiments.training_run import train
-from experiments.validated_rate import make_judge
-from experiments.word_lm_sample import DEFAULT, sample, write_words
-from experiments.word_net import make_word_model
-from experiments.word_scores import Costs, best_weight, kneser_ney_nats, perplexity, unigram
-from experiments.workdir import Workdir
+from experiments.language import word_lm_report
+from experiments.language.dynamic_evaluation import dynamic_surprises
+from experiments.language.net import LanguageOptions, first_parameters
+from experiments.language.running_text import make_batches, make_loss, make_surprises
+from experiments.language.scores import Costs, best_weight, kneser_ney_nats, perplexity, unigram
+from experiments.language.word_lm_sample import DEFAULT, sample, write_words
+from experiments.language.word_net import make_word_model
+from experiments.reports.result import Figure, finish
+from experiments.runtime.command_line import main
+from experiments.runtime.mesh import here, mesh_for, placed
+from experiments.runtime.options import option
+from experiments.runtime.workdir import Workdir
+from experiments.training.loop import init_state, make_step
+from experiments.training.optimizer import make_optimizer
+from experiments.training.run import train
+from experiments.training.validated_rate import make_judge
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

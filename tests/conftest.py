@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import experiments  # noqa: F401  (sets XLA's flags)
-from experiments.xla import jaxlib_version
+from experiments.runtime.xla import jaxlib_version
 
 os.environ["JAX_PLATFORMS"] = "cpu"  # for the processes that tests start
 # The older of XLA's two ways to write loops compiles in a third of the time; 0.12 has it no more.

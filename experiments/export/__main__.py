@@ -15,12 +15,12 @@ import sys
 from collections.abc import Sequence
 
 from data.errors import UserError
-from experiments.command_line import options_of
-from experiments.config import option
 from experiments.export.forms import FORMS
 from experiments.export.package import check_place, write
 from experiments.export.run import run_of
 from experiments.launch import main_of
+from experiments.runtime.command_line import options_of
+from experiments.runtime.options import option
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -22,13 +22,13 @@ from experiments import (
     translate,
     word_lm,
 )
-from experiments.cell_options import make_cell
 from experiments.export.package import Form, Size
 from experiments.export.run import Run
-from experiments.language_net import make_model
-from experiments.tagger_net import NET, Batch, first_parameters, make_nets, of_fold
-from experiments.translate_net import make_model as make_translator
-from experiments.word_net import make_word_model
+from experiments.language.net import make_model
+from experiments.language.word_net import make_word_model
+from experiments.tagging.net import NET, Batch, first_parameters, make_nets, of_fold
+from experiments.training.cell_options import make_cell
+from experiments.translation.net import make_model as make_translator
 from nets.language_model import LanguageModel
 from nets.row_writer import RowWriter
 

@@ -14,8 +14,8 @@ import safetensors.numpy
 from jax import export
 
 from data.errors import UserError
-from experiments import xla
 from experiments.export.run import Run
+from experiments.runtime import xla
 
 Tree = Any
 PLATFORMS = ("cpu", "cuda", "tpu")

@@ -7,8 +7,8 @@ import re
 from typing import Any, NamedTuple, TypeVar
 
 from data.errors import UserError
-from experiments.checkpoints import Sound
-from experiments.trained_net import newest
+from experiments.training.checkpoints import Sound
+from experiments.training.trained_net import newest
 
 C = TypeVar("C")
 

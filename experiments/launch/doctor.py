@@ -21,8 +21,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from data.errors import UserError
-from experiments import xla
 from experiments.launch import main_of
+from experiments.runtime import xla
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 SETUP = "run ./launch.sh setup"

@@ -16,7 +16,8 @@ import time
 from collections.abc import Iterator, Sequence
 
 from data.errors import UserError
-from experiments.launch import children, main_of
+from experiments.launch import main_of
+from experiments.runtime import children
 
 USAGE = "Write ./launch.sh multi N EXPERIMENT [--flags], with N processes from 1 to 256."
 RESUMABLE = (2, 128 + signal.SIGINT, 128 + signal.SIGTERM)  # these say themselves what to do

@@ -10,7 +10,7 @@ import sys
 import jax
 import jax.numpy as jnp
 
-from experiments import xla
+from experiments.runtime import xla
 
 
 def main() -> int:

@@ -15,9 +15,9 @@ from collections.abc import Sequence
 
 from data.errors import UserError
 from experiments.__main__ import experiments
-from experiments.command_line import options_of
-from experiments.config import option
 from experiments.launch import main_of
+from experiments.runtime.command_line import options_of
+from experiments.runtime.options import option
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 

@@ -21,13 +21,13 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from data.errors import UserError
-from experiments import config as options
-from experiments.command_line import configuration, given_flags, options_of
-from experiments.config import option
 from experiments.launch import main_of, trials
 from experiments.launch.slurm import split
 from experiments.launch.sweep_table import ranked, show, write
 from experiments.launch.trials import Trial
+from experiments.runtime import options
+from experiments.runtime.command_line import configuration, given_flags, options_of
+from experiments.runtime.options import option
 
 USAGE = "Write ./launch.sh sweep [-n] [--jobs=N] EXPERIMENT --flag=a,b,c [--other=1,2] [--more=x]."
 LONGEST_NAME = 150  # of a folder

@@ -9,9 +9,9 @@ import rich.markup
 import rich.table
 
 from experiments.launch.trials import Outcome, Trial
-from experiments.results import headlines
-from experiments.results_table import headline
-from experiments.workdir import write_json
+from experiments.reports.result import headlines
+from experiments.results.__main__ import headline
+from experiments.runtime.workdir import write_json
 
 LARGER_IS_BETTER = ("accuracy", "f1", "bleu", "precision", "recall", "exact_match", "per_second")
 SHOWN = 4  # figures beside the one that the table is sorted by

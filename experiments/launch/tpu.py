@@ -14,10 +14,10 @@ import sys
 from collections.abc import Sequence
 
 from data.errors import UserError
-from experiments.command_line import options_of
-from experiments.config import option
 from experiments.launch import main_of
 from experiments.launch.slurm import split
+from experiments.runtime.command_line import options_of
+from experiments.runtime.options import option
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 FOLDER = "unfold"  # in the home folder of every machine

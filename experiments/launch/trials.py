@@ -9,8 +9,8 @@ import time
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from experiments.interruption import postponed
-from experiments.launch import children
+from experiments.runtime import children
+from experiments.runtime.interruption import postponed
 
 DONE, FAILED, INTERRUPTED, WAITING = "done", "failed", "interrupted", "not begun"
 LOG = "output.log"

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 from absl import flags
 
 from data.errors import UserError
+from experiments.runtime.workdir import write_json, write_whole
 from experiments.speed import (
     devices,
     interleaved,
@@ -19,7 +20,6 @@ from experiments.speed import (
     tagger,
     translate,
 )
-from experiments.workdir import write_json, write_whole
 
 Rows = list[dict[str, Any]]
 

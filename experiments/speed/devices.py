@@ -13,7 +13,7 @@ import jax
 from experiments.speed import lenet5, scale
 from experiments.speed.interleaved import Worker, chosen, core_counts
 from experiments.speed.our_steps import serve_steps
-from experiments.train import init_state, make_step
+from experiments.training.loop import init_state, make_step
 
 WORKLOADS = {
     f"lenet5 step, batch {batch}": lambda batch=batch: lenet5_step(batch)

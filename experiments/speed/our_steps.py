@@ -6,9 +6,9 @@ import jax
 import numpy as np
 import optax
 
-from experiments.mesh import block_of_batches, mesh_for, placed
+from experiments.runtime.mesh import block_of_batches, mesh_for, placed
 from experiments.speed.interleaved import serve
-from experiments.train import Loss, Step, TrainState, init_state, make_step, many_in_place
+from experiments.training.loop import Loss, Step, TrainState, init_state, make_step, many_in_place
 
 
 def serve_training(

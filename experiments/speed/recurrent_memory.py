@@ -12,11 +12,11 @@ from typing import Any
 
 import jax
 
-from experiments import drawing
+from experiments.reports import drawing
 from experiments.speed.interleaved import Worker, chosen, core_counts, serve
 from experiments.speed.recurrent import Workload, example_batch
 from experiments.speed.recurrent_step import init, make_chunked_loss, make_loss, make_optimizer
-from experiments.train import init_state, make_step
+from experiments.training.loop import init_state, make_step
 
 LSTM = Workload("lstm", 256, steps=0, batch=32, inputs=84, outputs=84, embedding=256)
 LENGTHS = (100, 300, 1000, 2048, 4000, 10_000)

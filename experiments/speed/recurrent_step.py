@@ -8,10 +8,10 @@ import jax.numpy as jnp
 import optax
 from jax.ad_checkpoint import checkpoint_name
 
-from experiments.norm import clip_by_norm
 from experiments.speed.our_steps import serve_training
 from experiments.speed.recurrent import ALL, CLIP, RATE, Workload, example_batch
-from experiments.train import Ratio
+from experiments.training.loop import Ratio
+from experiments.training.norm import clip_by_norm
 from nets.affine import affine
 from nets.cells import GRU, LSTM, RNN, fold
 from nets.language_model import Dropout, LanguageModel

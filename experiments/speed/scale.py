@@ -19,19 +19,19 @@ import numpy as np
 from jax.extend.core import ClosedJaxpr, Jaxpr
 
 from experiments.char_rnn import PRESETS as CHAR_RNN
-from experiments.language_net import make_model
-from experiments.running_text import Window
-from experiments.running_text import make_loss as text_loss
-from experiments.sequence_optimizer import make_optimizer
+from experiments.language.net import make_model
+from experiments.language.running_text import Window
+from experiments.language.running_text import make_loss as text_loss
+from experiments.language.word_net import make_word_model
 from experiments.speed.interleaved import Worker, chosen, core_counts
 from experiments.speed.our_steps import serve_steps
-from experiments.train import TrainState, init_state, make_step
+from experiments.training.loop import TrainState, init_state, make_step
+from experiments.training.optimizer import make_optimizer
 from experiments.translate import PRESETS as TRANSLATE
-from experiments.translate_net import make_model as make_translator
-from experiments.translation import Batch
-from experiments.translation import make_loss as translation_loss
+from experiments.translation.net import make_model as make_translator
+from experiments.translation.pairs import Batch
+from experiments.translation.pairs import make_loss as translation_loss
 from experiments.word_lm import PRESETS as WORD_LM
-from experiments.word_net import make_word_model
 
 DEVICES = 8
 MB = 1e6
@@ -59,7 +59,7 @@ WORKLOADS = {
 
 
 def share(batch: int) -> tuple[int, int]:
-    """(how many of the devices, rows of each), as `experiments.mesh.mesh_for` shares a batch."""
+    """(how many of the devices, rows of each), as `mesh_for` shares a batch."""
     devices = max(n for n in range(1, DEVICES + 1) if batch % n == 0)
     return devices, batch // devices
 

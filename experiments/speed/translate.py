@@ -60,12 +60,12 @@ def worker(name: str) -> None:
     """Times ours."""
     import jax
 
-    from experiments.sequence_optimizer import make_optimizer
     from experiments.speed.interleaved import serve
     from experiments.speed.our_steps import serve_training
-    from experiments.translate_net import make_model
-    from experiments.translation import Batch, make_loss
-    from experiments.translator import searcher
+    from experiments.training.optimizer import make_optimizer
+    from experiments.translation.net import make_model
+    from experiments.translation.pairs import Batch, make_loss
+    from experiments.translation.translator import searcher
 
     config, example = preset(), example_batch(name)
     model = make_model(config, config.vocabulary, config.vocabulary)

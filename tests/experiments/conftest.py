@@ -11,8 +11,10 @@ from html.parser import HTMLParser
 import numpy as np
 import pytest
 
-from experiments import lenet5, lenet5_report, training_run
-from experiments.command_line import main
+from experiments import lenet5
+from experiments.images import lenet5_report
+from experiments.runtime.command_line import main
+from experiments.training import run as training_run
 
 
 def write_idx(path, values):

@@ -6,9 +6,10 @@ import numpy as np
 import optax
 import pytest
 
-from experiments import char_rnn, char_rnn_report
-from experiments.char_rnn_sample import DEFAULT, sample
-from experiments.sequence_optimizer import make_optimizer, make_schedule
+from experiments import char_rnn
+from experiments.language import char_rnn_report
+from experiments.language.char_rnn_sample import DEFAULT, sample
+from experiments.training.optimizer import make_optimizer, make_schedule
 
 pytestmark = pytest.mark.usefixtures("quick_compilation")
 SMALL = ("--hidden=6", "--unroll=5", "--batch_size=3", "--num_steps=8", "--eval_every=4",

@@ -10,7 +10,7 @@ import pytest
 
 from data import mnist
 from experiments import lenet5
-from experiments.workdir import Workdir
+from experiments.runtime.workdir import Workdir
 
 pytestmark = pytest.mark.usefixtures("quick_compilation", "no_garbage_left")
 

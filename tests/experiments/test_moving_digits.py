@@ -5,7 +5,8 @@ import json
 import numpy as np
 import pytest
 
-from experiments import moving_digits, moving_digits_report
+from experiments import moving_digits
+from experiments.images import moving_digits_report
 
 SMALL = ("--hidden=4", "--frames=3", "--num_steps=4", "--eval_every=4", "--checkpoint_every=4",
          "--batch_size=4", "--steps_per_call=2", "--test_films=6", "--field=10")  # fmt: skip

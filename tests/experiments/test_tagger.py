@@ -10,13 +10,14 @@ import pytest
 
 from data import tagged_corpora
 from data.sentences import Corpus, Sentences, coding_of
-from experiments import tagger, tagger_report
-from experiments.mesh import mesh_for
-from experiments.tagger_data import Data
-from experiments.tagger_net import first_parameters, make_loss, make_nets, of_fold
-from experiments.tagger_optimizer import make_optimizer
-from experiments.tagger_report import sentence_lines
-from experiments.tagger_vectors import Vectors, make_vectors
+from experiments import tagger
+from experiments.runtime.mesh import mesh_for
+from experiments.tagging import report as tagger_report
+from experiments.tagging.data import Data
+from experiments.tagging.net import first_parameters, make_loss, make_nets, of_fold
+from experiments.tagging.optimizer import make_optimizer
+from experiments.tagging.report import sentence_lines
+from experiments.tagging.vectors import Vectors, make_vectors
 
 SMALL = ("--hidden=4", "--layers=1", "--embedding=3", "--batch_size=4", "--num_steps=4",
          "--eval_every=2", "--checkpoint_every=2", "--steps_per_call=2")  # fmt: skip

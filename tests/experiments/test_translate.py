@@ -7,11 +7,12 @@ import types
 import numpy as np
 import pytest
 
-from experiments import translate, translate_report
-from experiments.command_line import main
-from experiments.translate_decode import Decode, decode, restored
-from experiments.translation_scores import scores, signatures
-from experiments.translator import width_for
+from experiments import translate
+from experiments.runtime.command_line import main
+from experiments.translation import report as translate_report
+from experiments.translation.decode import Decode, decode, restored
+from experiments.translation.scores import scores, signatures
+from experiments.translation.translator import width_for
 
 SMALL = ("--hidden=4", "--embedding=3", "--batch_size=8", "--num_steps=6", "--eval_every=3",
          "--checkpoint_every=3", "--steps_per_call=2", "--beam=2", "--valid_percent=10",

@@ -8,15 +8,16 @@ import numpy as np
 import pytest
 
 from data.text import Text
-from experiments import word_lm, word_lm_report
-from experiments.dynamic_evaluation import dynamic_surprises
-from experiments.language_net import first_parameters
-from experiments.results import parameter_count
-from experiments.running_text import make_surprises
-from experiments.sequence_optimizer import make_schedule
-from experiments.trained_net import newest
-from experiments.word_net import make_word_model
-from experiments.word_scores import Costs, best_weight, perplexity, places
+from experiments import word_lm
+from experiments.language import word_lm_report
+from experiments.language.dynamic_evaluation import dynamic_surprises
+from experiments.language.net import first_parameters
+from experiments.language.running_text import make_surprises
+from experiments.language.scores import Costs, best_weight, perplexity, places
+from experiments.language.word_net import make_word_model
+from experiments.reports.result import parameter_count
+from experiments.training.optimizer import make_schedule
+from experiments.training.trained_net import newest
 
 pytestmark = pytest.mark.usefixtures("quick_compilation")
 SMALL = ("--hidden=6", "--embedding=6", "--unroll=5", "--batch_size=3", "--num_steps=8",

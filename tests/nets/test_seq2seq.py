@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from experiments import translate
-from experiments.results import parameter_count
-from experiments.translate_net import FORMS, make_model
+from experiments.reports.result import parameter_count
+from experiments.translation.net import FORMS, make_model
 from nets.attention import dot_scores, looked_at, seen
 from nets.cells import LSTM
 from nets.sentence_convolution import SentenceConvolution

@@ -1,0 +1,1 @@
+"""What the language models need: the net, text as batches, samples, reports."""

@@ -1,0 +1,89 @@
+"""What running text needs of the loop: the windows, the loss with a carried state, evaluation."""
+
+import math
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from optax import softmax_cross_entropy_with_integer_labels
+
+from data.batches import windows
+from experiments.runtime.mesh import block_of_batches, own_rows
+from experiments.training.loop import Ratio
+from nets.language_model import LanguageModel
+from nets.masks import blank
+
+EVALUATION_WINDOW = 500
+
+
+class Window(NamedTuple):
+    """What one step reads: symbols [B, T + 1], and whether a row begins anew, [B]."""
+
+    symbols: jax.Array
+    begins: jax.Array
+
+
+def make_batches(config, text: np.ndarray, mesh):
+    """Blocks of Windows [steps, B, ...] as a pure function of the step."""
+
+    def batches(first: int, count: int) -> Window:
+        block = windows(text, first, count, config.batch_size, config.unroll)
+        mine = Window(*(x[:, own_rows(config.batch_size)] for x in block))
+        return block_of_batches(mesh, mine, config.steps_per_call)
+
+    return batches
+
+
+def make_loss(model: LanguageModel, sum_over_time: bool = False):
+    """The surprise -ln p of a Window's symbols, in nats, as `experiments.training.loop` wants it.
+
+    What is minimised is the mean over the rows, and the mean over the steps or their sum. The
+    carry comes in from the window before and leaves for the one after; the gradient stops between
+    them, which is truncated back-propagation through time.
+    """
+
+    def loss(params, variables, carry, window, key):
+        symbols = window.symbols.T  # [T + 1, B]: the loop shares out the first axis, time is ours
+        carry = blank(~window.begins, carry)
+        carry, logits = model.logits(params, symbols[:-1], carry, key)
+        nats = softmax_cross_entropy_with_integer_labels(logits, symbols[1:])  # [T, B]
+        value = nats.mean() * (len(nats) if sum_over_time else 1)
+        return value, (variables, carry, {"nats": Ratio(nats.sum(), jnp.float32(nats.size))})
+
+    return loss
+
+
+def make_surprises(model: LanguageModel):
+    """(params, codes [N]) -> the surprise -ln p of each symbol but the first, float64 [N - 1].
+
+    The state is carried from the first symbol to the last.
+    """
+
+    @jax.jit
+    def by_window(params, symbols):
+        def window(carry, symbols):  # [T + 1]
+            carry, logits = model.logits(params, symbols[:-1, None], carry)
+            return carry, softmax_cross_entropy_with_integer_labels(logits[:, 0], symbols[1:])
+
+        return jax.lax.scan(window, model.carry(1), symbols)[1]
+
+    def surprises(params, codes: np.ndarray) -> np.ndarray:
+        nats = by_window(params, windows_of_text(codes, EVALUATION_WINDOW))
+        return np.asarray(nats, np.float64).ravel()[: len(codes) - 1]
+
+    return surprises
+
+
+def windows_of_text(codes: np.ndarray, length: int) -> np.ndarray:
+    """A text cut into windows [n, length + 1] to predict all but its first symbol, 0s at its end.
+
+    The last symbol of each is the first of the next.
+    """
+    firsts = np.arange(0, len(codes) - 1, length)[:, None]
+    return np.pad(codes, (0, length))[firsts + np.arange(length + 1)]
+
+
+def character_figures(nats: float) -> dict[str, float]:
+    """A mean surprise as it is written of characters."""
+    return {"nats_per_character": nats, "bits_per_character": nats / math.log(2)}

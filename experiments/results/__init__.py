@@ -1,0 +1,1 @@
+"""The committed results and the README's tables made from them."""

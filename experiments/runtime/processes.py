@@ -1,0 +1,172 @@
+"""One run in several processes: how they find one another, agree, and end together.
+
+All processes run the same program on one mesh (`experiments.runtime.mesh`). What differs is that
+process 0 alone owns the run's folder: it reads the checkpoint and tells the others, and it writes.
+"""
+
+import ipaddress
+import os
+import sys
+import traceback
+from collections.abc import Callable, Mapping
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.experimental import multihost_utils
+from jax.sharding import Mesh, NamedSharding, PartitionSpec
+
+from data.errors import UserError
+from experiments.runtime import xla
+from experiments.runtime.mesh import one_call_at_a_time
+from experiments.runtime.options import Shared
+
+HEARTBEAT_SECONDS = 10  # of silence, after which a process counts as dead and the others end
+CONNECT_SECONDS = 120  # in which all processes have to have started
+
+
+def start(config: Shared) -> None:
+    """Makes the devices and joins the processes that `config` asks for; before any computation.
+
+    Raises:
+      UserError: the flags do not fit together, or no cluster is found.
+    """
+    if config.deterministic:
+        xla.make_deterministic()
+    if config.num_cpu_devices > 1:
+        jax.config.update("jax_num_cpu_devices", config.num_cpu_devices)
+    if not wanted(config, os.environ):
+        return
+    jax.config.update("jax_enable_preemption_service", False)  # signals are noted by the loop
+    try:
+        jax.distributed.initialize(
+            **connection(config),
+            heartbeat_timeout_seconds=HEARTBEAT_SECONDS,
+            initialization_timeout=CONNECT_SECONDS,
+        )
+    except ValueError:
+        raise UserError(
+            "--distributed=on: JAX finds no SLURM job, TPU pod or Open MPI here; give "
+            "--coordinator=HOST:PORT, --num_processes and --process_id."
+        ) from None
+
+
+def wanted(config: Shared, environment: Mapping[str, str]) -> bool:
+    """Whether there are several processes: as --distributed says, or as the surroundings do."""
+    if config.distributed != "auto":
+        return config.distributed == "on"
+    tasks = ("SLURM_STEP_NUM_TASKS", "OMPI_COMM_WORLD_SIZE")
+    return (
+        config.coordinator != ""
+        or any(int(environment.get(name, "1")) > 1 for name in tasks)
+        or "," in environment.get("TPU_WORKER_HOSTNAMES", "")
+    )
+
+
+def connection(config: Shared) -> dict:
+    """The arguments of `jax.distributed.initialize`; none where JAX is to find them itself."""
+    given = (config.coordinator != "", config.num_processes > 0, config.process_id >= 0)
+    if not any(given):
+        return {}
+    if not all(given):
+        raise UserError("Give --coordinator, --num_processes and --process_id together, or none.")
+    if config.process_id >= config.num_processes:
+        raise UserError(
+            f"--process_id={config.process_id}: the processes are numbered from 0 to "
+            f"{config.num_processes - 1}."
+        )
+    host, colon, port = config.coordinator.rpartition(":")
+    if not (host and colon and port.isdigit() and 0 < int(port) < 65_536):
+        raise UserError(f"--coordinator={config.coordinator}: give HOST:PORT of process 0.")
+    found = dict(
+        coordinator_address=config.coordinator,
+        num_processes=config.num_processes,
+        process_id=config.process_id,
+    )
+    if is_loopback(host):  # then nobody else has to reach it
+        found["coordinator_bind_address"] = config.coordinator
+    return found
+
+
+def is_loopback(host: str) -> bool:
+    """Whether a host name or address means this machine alone."""
+    try:
+        return ipaddress.ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def alone() -> bool:
+    """Whether this is the run's only process; asks without starting JAX."""
+    return not jax.distributed.is_initialized()
+
+
+def is_first() -> bool:
+    """Whether this is process 0, the one that writes."""
+    return alone() or jax.process_index() == 0
+
+
+def name() -> str:
+    """What an error's sentence begins with: `process 1 of 2: `, or nothing in the only one."""
+    return "" if alone() else f"process {jax.process_index()} of {jax.process_count()}: "
+
+
+def from_first(message: bytes) -> bytes:
+    """Process 0's message, in every process."""
+    if alone():
+        return message
+    size = int(multihost_utils.broadcast_one_to_all(np.int32(len(message))))
+    mine = np.frombuffer(message, np.uint8) if is_first() else np.zeros(size, np.uint8)
+    return np.asarray(multihost_utils.broadcast_one_to_all(mine), np.uint8).tobytes()
+
+
+def make_agreement() -> Callable[[int], int]:
+    """A function to be called equally often in all processes, that gives all the same number.
+
+    It is the largest that any of them gave at the call before, so that nobody waits for the
+    device; a single process gets its own number at once.
+    """
+    if alone():
+        return lambda number: number
+    mesh = Mesh(np.array(jax.devices()), ("all",))
+    each = NamedSharding(mesh, PartitionSpec("all"))
+    largest = jax.jit(jnp.max, out_shardings=NamedSharding(mesh, PartitionSpec()))
+    sent = largest(jax.device_put(np.zeros(len(jax.devices()), np.int32), each))
+
+    def agreed(number: int) -> int:
+        nonlocal sent
+        before = int(sent)
+        mine = np.full(jax.local_device_count(), number, np.int32)
+        sent = largest(jax.make_array_from_process_local_data(each, mine))
+        if one_call_at_a_time(sent.sharding.device_set):
+            jax.block_until_ready(sent)
+        return before
+
+    return agreed
+
+
+def leave(status: int) -> int:
+    """Ends this process's part in the run; returns `status`, or does not return.
+
+    Where all end together they wait for one another. One that fails goes at once, so that the
+    others lose it and fail too, instead of waiting.
+    """
+    if alone():
+        return status
+    if status in (1, 2):
+        _go(status)
+    jax.distributed.shutdown()
+    return status
+
+
+def fail() -> None:
+    """To be called while an exception that nobody expected is handled: shows it and ends."""
+    if not alone():
+        traceback.print_exc()
+        _go(1)
+
+
+def _go(status: int) -> None:
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(status)  # JAX's own way out waits for the others

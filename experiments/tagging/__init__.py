@@ -1,0 +1,1 @@
+"""What the taggers need: sentences as batches, the nets, scores, the report."""

@@ -1,0 +1,88 @@
+"""`./launch.sh tagger vectors`: word vectors out of plain text, in the format of word2vec.
+
+Co-occurrence counts in a window, positive pointwise mutual information, truncated SVD
+(`data/word_vectors.py`). They stand in where a paper's own vectors are not to be had, and a result
+that uses them says so.
+"""
+
+import dataclasses
+import pathlib
+import re
+import time
+
+import numpy as np
+
+from data.errors import UserError
+from data.files import read_plain
+from data.parallel_text import lines_of
+from data.raw import RawFile, chosen_raw_dir, download_folder, raw_file
+from data.sentences import normal
+from data.word_vectors import factorised, neighbours, vocabulary, written_vectors
+from experiments.runtime.options import option
+from experiments.runtime.workdir import write_whole
+
+_WIKITEXT = (
+    "https://raw.githubusercontent.com/pytorch/examples/77f55b912142e11fcfdf5b530231fb9c52f181e8/"
+    "word_language_model/data/wikitext-2/train.txt"
+)
+WIKITEXT2 = RawFile(
+    "wikitext2", "wiki.train.tokens", (_WIKITEXT,), 10_797_148,
+    "9e9fa1ad55b1c2c95b08e37dd8e653f638fac2c6de904b79e813611eefbc985f",
+)  # fmt: skip
+TEXT8 = "text8/text8_first_6877825_bytes.txt"  # read where it lies in the raw folder
+NORM = 2.0  # mean length of a vector, about that of Google's
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Vectors:
+    """What to make and of what."""
+
+    out: str = option("vectors.txt", "the file to write")
+    text: str = option("", "plain text, files with commas between; none: WikiText-2, and the "
+                       "beginning of text8 where --raw_dir holds it")  # fmt: skip
+    width: int = option(300, "numbers of a vector", least=1, most=2000)
+    window: int = option(5, "words to each side that are neighbours", least=1, most=100)
+    least_count: int = option(3, "rarer words have no vector", least=1)
+    most_words: int = option(40_000, "so many words have vectors, the most frequent", least=2,
+                             most=1_000_000)  # fmt: skip
+    lowercase: bool = option(True, "words are in small letters; --lowercase of the tagger too")
+    data_dir: str = option("", "where downloads are kept")
+    raw_dir: str = option("", "folder of raw files, used instead of downloading")
+
+
+def make_vectors(options: Vectors) -> None:
+    """Writes the file; raises UserError where a text is missing or too short."""
+    begin = time.monotonic()
+    texts = [line.split() for path in _texts(options) for line in _lines(path)]
+    tokens = [[normal(w, options.lowercase) for w in line if w != "<unk>"] for line in texts]
+    words = vocabulary(tokens, options.least_count, options.most_words)
+    if len(words) <= options.width:
+        raise UserError(
+            f"The text has {len(words)} words that come {options.least_count} times or more: give "
+            f"more text, or a --width below {len(words)}."
+        )
+    number = {word: n for n, word in enumerate(words)}
+    coded = [[number.get(word, -1) for word in line] for line in tokens]
+    vectors = factorised(neighbours(coded, len(words), options.window), options.width)
+    vectors *= NORM / np.linalg.norm(vectors, axis=1).mean()
+    try:
+        write_whole(pathlib.Path(options.out), "".join(written_vectors(words, vectors)))
+    except OSError as error:
+        raise UserError(f"--out={options.out} cannot be written ({error.strerror}).") from None
+    print(f"{options.out}: {len(words):,} words, {options.width} numbers each, out of "
+          f"{sum(map(len, tokens)):,} words of text, {time.monotonic() - begin:.0f} seconds")
+
+
+def _texts(options: Vectors) -> list[pathlib.Path]:
+    if options.text:
+        return [pathlib.Path(name) for name in options.text.split(",")]
+    downloads = download_folder(options.data_dir)
+    paths = [raw_file(WIKITEXT2, options.raw_dir or None, downloads)]
+    raw = chosen_raw_dir(options.raw_dir or None)
+    return paths + ([raw / TEXT8] if raw and (raw / TEXT8).exists() else [])
+
+
+def _lines(path: pathlib.Path) -> list[str]:
+    """The lines of a text, WikiText's marks taken back: ` @-@ ` is a hyphen within a word."""
+    lines = lines_of(read_plain(path, "name a UTF-8 text file"), str(path))
+    return [re.sub(r" @([-.,])@ ", r"\1", line) for line in lines]

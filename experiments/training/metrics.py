@@ -1,0 +1,104 @@
+"""The figures of a run as it goes: metrics.jsonl, TensorBoard, and the terminal."""
+
+import json
+import pathlib
+import sys
+import time
+
+import rich.console
+import rich.progress
+
+from experiments.runtime.workdir import write_whole
+
+# tensorboardX imports PyTorch where there is one, for tensors that we never give it: 2.4 s.
+_pytorch = sys.modules.setdefault("torch", None)  # None: there is none
+try:
+    from tensorboardX.event_file_writer import EventsWriter
+    from tensorboardX.proto.event_pb2 import Event, SessionLog
+    from tensorboardX.summary import scalar
+finally:
+    if _pytorch is None:
+        del sys.modules["torch"]
+
+
+class Metrics:
+    """Writes figures by step and split; on resuming, forgets those after the checkpoint."""
+
+    def __init__(self, path: pathlib.Path, step: int):
+        self._path = path
+        self.rows = [row for row in read(path) if row["step"] <= step]
+        write_whole(path, "".join(json.dumps(row) + "\n" for row in self.rows))
+        # Not tensorboardX's usual writer: its thread dies of a full disk or of a clock that jumps,
+        # and what waits for the thread then waits for ever.
+        self._events = EventsWriter(str(path.parent / "events"))
+        self._event(step + 1, session_log=SessionLog(status=SessionLog.START))  # forget later ones
+
+    def write(self, step: int, split: str, figures: dict[str, float]) -> None:
+        """One line: step, split (`train`, `valid`, `test`), then the figures."""
+        row = {"step": step, "split": split, **figures}
+        self.rows.append(row)
+        with open(self._path, "a", encoding="utf-8") as file:
+            file.write(json.dumps(row) + "\n")
+        for name, value in figures.items():
+            self._event(step, summary=scalar(f"{split}/{name}", value))
+        self._events.flush()
+
+    def _event(self, step: int, **what) -> None:
+        self._events.write_event(Event(wall_time=time.time(), step=step, **what))
+
+    def curve(self, split: str, name: str) -> tuple[list[int], list[float]]:
+        """The steps and values of one figure."""
+        rows = [row for row in self.rows if row["split"] == split and name in row]
+        return [row["step"] for row in rows], [row[name] for row in rows]
+
+    def close(self) -> None:
+        """Ends what TensorBoard reads."""
+        self._events.close()
+
+
+def read(path: pathlib.Path) -> list[dict]:
+    """The rows of a metrics.jsonl or samples.jsonl; a damaged line, or half of one, is left out."""
+    rows = [_row(line) for line in path.read_bytes().split(b"\n")] if path.exists() else []
+    return [row for row in rows if row is not None]
+
+
+def _row(line: bytes) -> dict | None:
+    try:
+        row = json.loads(line)
+    except (ValueError, RecursionError):  # not JSON, or not UTF-8
+        return None
+    return row if isinstance(row, dict) and isinstance(row.get("step"), int) else None
+
+
+class Progress:
+    """A bar with speed and time left on a terminal; elsewhere one plain line per evaluation."""
+
+    def __init__(self, done: int, total: int):
+        console = rich.console.Console(file=sys.stderr)
+        self._live = console.is_terminal
+        self._total, self._begin, self._first = total, time.monotonic(), done
+        self._bar = rich.progress.Progress(
+            *rich.progress.Progress.get_default_columns(),
+            rich.progress.TextColumn("{task.fields[figures]}"),
+            console=console,
+            disable=not self._live,
+        )
+        self._task = self._bar.add_task("training", total=total, completed=done, figures="")
+        self._bar.start()
+
+    def to(self, step: int) -> None:
+        """The step that training has come to."""
+        self._bar.update(self._task, completed=step)
+
+    def say(self, step: int, figures: dict[str, float]) -> None:
+        """An evaluation's figures."""
+        text = "  ".join(f"{name} {value:.4g}" for name, value in figures.items())
+        if self._live:
+            self._bar.update(self._task, figures=text)
+        else:
+            rate = (step - self._first) / (time.monotonic() - self._begin)
+            print(f"step {step}/{self._total}  {text}  {rate:.1f} steps/s", flush=True)
+
+    def close(self) -> None:
+        """Leaves the terminal to others."""
+        self._bar.stop()

@@ -1,0 +1,185 @@
+"""A grid of runs: how it is written, that it goes on after a Ctrl-C, and its table."""
+
+import json
+import pathlib
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from data.errors import UserError
+from experiments import lenet5, memory
+from experiments.launch import main_of, sweep, sweep_table
+from experiments.launch.trials import DONE, FAILED, Outcome, Trial
+
+ROOT = pathlib.Path(__file__).resolve().parents[3]
+
+
+def test_a_comma_divides_unless_it_is_escaped():
+    assert sweep.values_of(r"300\,100,200") == ["300,100", "200"]
+    assert sweep.values_of("") == [""] and sweep.values_of("a,") == ["a", ""]
+
+
+def planned(*words, root="root"):
+    return sweep.trials_of("lenet5", lenet5.PRESETS, sweep.grid_of(words), root)
+
+
+def test_a_run_for_every_combination():
+    trials = planned("--seed=0,1", r"--hidden=300\,100,200", "--net=perceptron", "--raw_dir=/x")
+    assert [trial.flags for trial in trials] == [
+        {"seed": seed, "hidden": hidden} for seed in (0, 1) for hidden in ("300,100", "200")
+    ]
+    assert trials[0].folder == pathlib.Path("root/hidden=300,100,net=perceptron,seed=0")
+    assert trials[0].words == ["lenet5", "--net=perceptron", "--raw_dir=/x", "--seed=0",
+                               "--hidden=300,100"]  # fmt: skip
+    assert len({trial.folder for trial in trials}) == 4
+
+
+def test_values_decide_a_folder_and_not_how_they_are_written():
+    a, b = (planned(f"--learning_rate={rate},2") for rate in ("0.001", "1e-3"))
+    assert a[0].folder == b[0].folder
+    one, other = (sweep.name_of({"dataset": name}) for name in ("./a/b", "._a_b"))
+    assert one != other and "/" not in one and len(sweep.name_of({"x": "y" * 999})) <= 150
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--seed=1"], "several values"),
+        (["--seeds=1,2"], r"mean: seed \?"),
+        (["--seed=1,x"], "--seed"),
+        (["--seed=1,-2"], "0 or more"),
+        (["--net=lenet5,lenet6"], "--net=lenet6"),
+        (["--preset=paper,papers"], "--preset=papers"),
+        (["--seed=1,1"], "twice"),
+        (["--seed=1,2", "--seed=3"], "twice"),
+        (["--learning_rate=0.1,1e-1"], "the same"),
+        (["sample", "--seed=1,2"], "'sample'"),
+        (["--help", "--seed=1,2"], "--help"),
+    ],
+)
+def test_mistakes_are_known_before_anything_starts(words, said):
+    with pytest.raises(UserError, match=said):
+        planned(*words)
+
+
+def test_a_dry_run_prints_commands(capsys, tmp_path):
+    words = ["-n", "--jobs=2", "lenet5", "--seed=0,1", f"--workdir={tmp_path}"]
+    assert sweep.main(words) == 0
+    assert capsys.readouterr().out.splitlines() == [
+        f"./launch.sh lenet5 --seed={n} --workdir={tmp_path}/seed={n}" for n in (0, 1)
+    ]
+    assert sweep.main(["lenet5", "--seed=0,1", "--jobs=0"]) == 2
+
+
+def table(figure, *values, wanted=""):
+    trials = [Trial([], {"seed": n}, {}, pathlib.Path(str(n))) for n in range(len(values))]
+    outcomes = [Outcome(FAILED, "status 1") if value is None
+                else Outcome(DONE, result={"metrics": {"train_loss": -value, figure: value}})
+                for value in values]  # fmt: skip
+    return sweep_table.ranked(trials, outcomes, wanted)
+
+
+def order(ranked):
+    return [run["flags"]["seed"] for run in ranked.runs]
+
+
+def test_the_best_comes_first_and_what_failed_last():
+    assert order(table("test_error_percent", 3.0, None, 1.0)) == [2, 0, 1]
+    assert order(table("test_bleu", 3.0, None, 1.0)) == [0, 2, 1]
+    assert order(table("test_bleu", 3.0, 1.0, wanted="train_loss")) == [0, 1]
+    assert table("test_bleu", None, None).figure == ""
+
+
+def test_one_chooses_by_the_validation_where_there_is_one():
+    assert sweep_table.usual({"test_loss": 1, "test_error_percent": 2}) == "test_error_percent"
+    assert sweep_table.usual({"test_bleu": 1, "valid_bleu": 2}) == "valid_bleu"
+
+
+class Running:
+    """A process that is still at its end when a second Ctrl-C comes."""
+
+    def __init__(self):
+        self.told, self.returncode, self.polled = [], None, 0
+
+    def poll(self):
+        self.polled += 1
+        assert self.polled < 10, "the second Ctrl-C ended nothing"
+
+    def send_signal(self, number):
+        self.told.append(number)
+        signal.raise_signal(signal.SIGINT)
+
+    def terminate(self):
+        self.told.append(signal.SIGTERM)
+
+    def wait(self, seconds):
+        self.told.append("waited for")
+
+
+def test_a_second_ctrl_c_ends_all_and_says_so_in_one_sentence(monkeypatch, capsys):
+    run = Running()
+
+    def started(trial):
+        signal.raise_signal(signal.SIGINT)
+        return run
+
+    monkeypatch.setattr(sweep.trials, "started", started)
+    trial = Trial(["lenet5"], {"seed": 0}, {}, pathlib.Path("nowhere"))
+    assert main_of(lambda words: sweep.trials.run_all([trial], 1))([]) == 130
+    assert run.told == [signal.SIGINT, signal.SIGTERM, "waited for"]
+    assert capsys.readouterr().err == "Interrupted; the same command goes on.\n"
+
+
+# The whole of it
+
+WORDS = ("--cell=rnn", "--length=10", "--hidden=2", "--batch_size=2", "--optimizer=sgd",
+         "--clip_norm=0", "--num_steps=8000", "--eval_every=8000", "--checkpoint_every=800",
+         "--steps_per_call=200", "--learning_rate=1e30,0.001")  # fmt: skip
+
+
+def begin(root, environment):
+    """A sweep of a run that goes well and one that diverges."""
+    command = [sys.executable, "-P", "-m", "experiments.launch.sweep", "--jobs=2", "memory"]
+    return subprocess.Popen(
+        [*command, *WORDS, f"--workdir={root}"],
+        cwd=ROOT, env=environment, text=True,
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+    )  # fmt: skip
+
+
+@pytest.mark.thorough
+def test_it_is_interrupted_goes_on_and_a_failure_stops_no_other(tmp_path, quick_processes):
+    sweep_ = begin(tmp_path, quick_processes)
+    (good,) = waited_for(tmp_path, "*learning_rate=0.001*", 1)
+    waited_for(good / "checkpoints", "[1-9]*", 1)  # it trains; before that it begins anew
+    sweep_.send_signal(signal.SIGINT)
+    _, err = sweep_.communicate(timeout=60)
+    assert sweep_.returncode == 130 and "the same command goes on" in err, err
+    assert not (good / "result.json").exists()
+
+    sweep_ = begin(tmp_path, quick_processes)
+    out, err = sweep_.communicate(timeout=120)
+    assert sweep_.returncode == 1 and err == "", err
+    assert (good / "output.log").read_text().startswith("resuming at step ")
+    content = json.loads((tmp_path / "sweep.json").read_text())
+    assert [run["status"] for run in content["runs"]] == ["done", "failed"]
+    assert content["sorted_by"] == "test_wrong_percent"
+    assert content["runs"][0]["flags"] == {"learning_rate": 0.001}
+    assert "diverged" in content["runs"][1]["reason"] and "diverged" in out
+    trials = sweep.trials_of("memory", memory.PRESETS, sweep.grid_of(WORDS), str(tmp_path))
+    (trial,) = [trial for trial in trials if trial.folder == good]
+    assert sweep.trials.finished(trial).result["metrics"] == content["runs"][0]["metrics"]
+    changed = trial._replace(identity=trial.identity | {"num_steps": 1})
+    assert sweep.trials.finished(changed) is None
+
+
+def waited_for(folder, pattern, count, seconds=60):
+    """The files, as soon as there are so many."""
+    end = time.monotonic() + seconds
+    while len(found := list(folder.glob(pattern))) < count:
+        assert time.monotonic() < end
+        time.sleep(0.02)
+    return found

@@ -1,0 +1,173 @@
+"""From a dataclass to flags and back; from what goes wrong to a sentence and a status."""
+
+import dataclasses
+import errno
+import signal
+
+import pytest
+
+from data.errors import UserError
+from experiments import lenet5
+from experiments.runtime.command_line import configuration, main
+from experiments.runtime.failures import Diverged, Interrupted
+from experiments.runtime.options import Shared, check, identity, option
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Toy(Shared):
+    """An experiment with an option of each type."""
+
+    units: int = option(3, "how many", least=1, most=9)
+    rate: float = option(0.5, "how fast", least=0.0)
+    cell: str = option("lstm", "which", choices=("lstm", "gru"))
+    peepholes: bool = option(False, "whether")
+    loud: bool = option(True, "whether to say so", identity=False)
+
+
+PRESETS = {"quick": Toy(), "paper": Toy(preset="paper", units=7, peepholes=True, rate=0.1)}
+
+
+def parsed(*words, presets=PRESETS):
+    return configuration(presets, ["program", *words])
+
+
+def test_no_flag_is_the_quick_preset():
+    assert parsed() == Toy()
+
+
+def test_a_preset_is_taken_whole():
+    assert parsed("--preset=paper") == PRESETS["paper"]
+
+
+@pytest.mark.parametrize(
+    ("word", "field", "value"),
+    [
+        ("--units=4", "units", 4),
+        ("--rate=1e-3", "rate", 1e-3),
+        ("--cell=gru", "cell", "gru"),
+        ("--nopeepholes", "peepholes", False),
+        ("--peepholes=false", "peepholes", False),
+        ("--noloud", "loud", False),
+        ("--workdir=a b", "workdir", "a b"),
+        ("--rate=0", "rate", 0.0),
+    ],
+)
+def test_any_flag_wins_over_the_preset_wherever_it_stands(word, field, value):
+    expected = dataclasses.replace(PRESETS["paper"], **{field: value})
+    assert parsed("--preset=paper", word) == parsed(word, "--preset=paper") == expected
+
+
+def test_a_flag_that_repeats_the_default_wins_too():
+    assert parsed("--preset=paper", "--units=3").units == 3
+
+
+def test_two_experiments_are_parsed_in_one_process():
+    assert parsed("--units=2").units == 2
+    assert parsed("--net=lenet1", presets=lenet5.PRESETS).net == "lenet1"
+    assert parsed("--units=2") == Toy(units=2)
+
+
+BAD = [
+    ("--no_such_flag=1", "no_such_flag"),
+    ("--unit=1", "unit"),
+    ("extra", "'extra' is not a flag"),
+    ("--preset=best", "choose one of quick, paper"),
+    ("--preset", "Missing value for --preset"),
+    ("--batch_size=0", "--batch_size=0: give 1 or more"),
+    ("--batch_size=-5", "--batch_size=-5: give 1 or more"),
+    ("--batch_size=abc", "--batch_size=abc: give a whole number"),
+    ("--batch_size=1e9", "--batch_size=1e9: give a whole number"),
+    ("--batch_size=1000000000", "--batch_size=1000000000: give 65536 or less"),
+    ("--batch_size=1.5", "give a whole number"),
+    ("--batch_size=", "give a whole number"),
+    ("--learning_rate=nan", "--learning_rate=nan: give a finite number"),
+    ("--learning_rate=inf", "give a finite number"),
+    ("--learning_rate=-1", "give 0.0 or more"),
+    ("--learning_rate=fast", "--learning_rate=fast: give a number"),
+    ("--seed=-1", "--seed=-1: give 0 or more"),
+    ("--num_steps=99999999999999999999", "or less"),
+    ("--eval_every=0", "--eval_every=0: give 1 or more"),
+    ("--checkpoint_every=0", "--checkpoint_every=0: give 1 or more"),
+    ("--steps_per_call=0", "--steps_per_call=0: give 1 or more"),
+    ("--units=10", "--units=10: give 9 or less"),
+    ("--cell=rnn", "--cell=rnn: choose one of lstm, gru"),
+    ("--peepholes=perhaps", "--peepholes=perhaps: give true or false"),
+    ("--flagfile=/nowhere", "/nowhere"),
+]
+
+
+@pytest.mark.parametrize(("word", "said"), BAD, ids=[word for word, _ in BAD])
+def test_a_bad_word_is_one_sentence_and_status_2(word, said, monkeypatch, capfd):
+    monkeypatch.setattr("sys.argv", ["program", word])
+    assert main(PRESETS, lambda config: pytest.fail("it ran")) == 2
+    out, err = capfd.readouterr()
+    assert out == "" and err.count("\n") == 1 and err.endswith((".\n", "?\n"))
+    assert said in err and "Traceback" not in err
+
+
+def test_help_lists_every_flag_and_preset_and_runs_nothing(monkeypatch, capfd):
+    monkeypatch.setattr("sys.argv", ["program", "--help"])
+    assert main(PRESETS, lambda config: pytest.fail("it ran")) == 0
+    out = capfd.readouterr().out
+    assert "quick, paper" in out
+    for field in dataclasses.fields(Toy):
+        assert f"--{field.name}=" in out and field.metadata["help"] in out
+
+
+ENDS = [
+    (None, 0, ""),
+    (UserError("Name another folder."), 2, "Name another folder.\n"),
+    (Diverged("The run diverged at step 3."), 1, "The run diverged at step 3.\n"),
+    (Interrupted("Saved.", signal.SIGTERM), 143, "Saved.\n"),
+    (Interrupted("Saved.", signal.SIGINT), 130, "Saved.\n"),
+    (KeyboardInterrupt(), 130, "Interrupted outside of training"),
+    (OSError(errno.ENOSPC, "full"), 1, "No space left on device; free some space"),
+]
+
+
+@pytest.mark.parametrize(("error", "status", "said"), ENDS, ids=[repr(e) for e, _, _ in ENDS])
+def test_each_end_has_its_status(error, status, said, monkeypatch, capfd):
+    def run(config):
+        assert config == Toy()
+        if error is not None:
+            raise error
+
+    monkeypatch.setattr("sys.argv", ["program"])
+    assert main(PRESETS, run) == status
+    err = capfd.readouterr().err
+    assert err.startswith(said) and err.count("\n") <= 1
+
+
+def test_an_error_of_the_program_keeps_its_traceback(monkeypatch):
+    def run(config):
+        raise OSError(errno.EIO, "the disk is broken")
+
+    monkeypatch.setattr("sys.argv", ["program"])
+    with pytest.raises(OSError, match="broken"):
+        main(PRESETS, run)
+
+
+# Configurations
+
+
+@pytest.mark.parametrize("kind", [Shared, lenet5.Config])
+def test_every_option_says_what_it_means(kind):
+    for field in dataclasses.fields(kind):
+        assert len(field.metadata["help"]) > 5, field.name
+        assert type(field.default) in (bool, int, float, str), field.name
+
+
+def test_every_preset_is_acceptable_and_bears_its_name():
+    for name, preset in lenet5.PRESETS.items():
+        check(preset)
+        assert preset.preset == name
+
+
+def test_identity_is_what_decides_the_figures():
+    free = {"workdir", "data_dir", "raw_dir", "eval_every", "checkpoint_every", "steps_per_call",
+            "num_cpu_devices", "distributed", "coordinator", "num_processes",
+            "process_id"}  # fmt: skip
+    fields = {field.name for field in dataclasses.fields(lenet5.Config)}
+    assert set(identity(lenet5.Config())) == fields - free
+    assert identity(Toy(loud=False, workdir="there")) == identity(Toy())
+    assert identity(Toy(units=4)) != identity(Toy())

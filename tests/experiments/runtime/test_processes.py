@@ -1,0 +1,174 @@
+"""Several processes: what they are told, and that a pair of them is one run that survives."""
+
+import dataclasses
+import json
+import os
+import pathlib
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from data.errors import UserError
+from experiments.launch.multi import main, named, parsed
+from experiments.runtime.options import Shared
+from experiments.runtime.processes import (
+    connection,
+    from_first,
+    is_loopback,
+    make_agreement,
+    wanted,
+)
+
+ROOT = pathlib.Path(__file__).resolve().parents[3]
+PAIR = dict(coordinator="127.0.0.1:1234", num_processes=2, process_id=1)
+
+
+def config(**options):
+    return dataclasses.replace(Shared(), **options)
+
+
+@pytest.mark.parametrize(
+    ("options", "environment", "several"),
+    [
+        ({}, {}, False),
+        ({}, {"SLURM_STEP_NUM_TASKS": "1"}, False),
+        ({}, {"SLURM_STEP_NUM_TASKS": "8"}, True),
+        ({}, {"OMPI_COMM_WORLD_SIZE": "2"}, True),
+        ({}, {"TPU_WORKER_HOSTNAMES": "localhost"}, False),
+        ({}, {"TPU_WORKER_HOSTNAMES": "a,b"}, True),
+        (PAIR, {}, True),
+        ({"distributed": "on"}, {}, True),
+        (PAIR | {"distributed": "off"}, {"SLURM_STEP_NUM_TASKS": "8"}, False),
+    ],
+)
+def test_several_processes_are_found_or_asked_for(options, environment, several):
+    assert wanted(config(**options), environment) == several
+
+
+def test_the_loopback_is_bound_to_alone():
+    assert connection(config()) == {}
+    assert connection(config(**PAIR))["coordinator_bind_address"] == "127.0.0.1:1234"
+    there = connection(config(**PAIR | {"coordinator": "node7:1234"}))
+    assert "coordinator_bind_address" not in there and there["process_id"] == 1
+    assert is_loopback("localhost") and is_loopback("[::1]") and not is_loopback("10.0.0.1")
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"process_id": -1}, "together"),
+        ({"num_processes": 0}, "together"),
+        ({"process_id": 2}, "numbered from 0 to 1"),
+        ({"coordinator": "node7"}, "HOST:PORT"),
+        ({"coordinator": "node7:0"}, "HOST:PORT"),
+    ],
+)
+def test_flags_that_do_not_fit_together_are_told(changes, said):
+    with pytest.raises(UserError, match=said):
+        connection(config(**PAIR | changes))
+
+
+def test_one_process_agrees_with_itself_at_once():
+    assert [make_agreement()(n) for n in (0, 15)] == [0, 15]
+    assert from_first(b"\x80\x00") == b"\x80\x00"
+
+
+@pytest.mark.parametrize("words", [[], ["2"], ["two", "lenet5"], ["0", "lenet5"],
+                                   ["2", "lenet5", "--process_id=1"]])  # fmt: skip
+def test_multi_says_how_it_is_written(words, capsys):
+    assert main(words) == 2
+    assert capsys.readouterr().err.count("\n") == 1
+
+
+def test_multi_takes_the_experiments_flags_untouched():
+    assert parsed(["3", "lenet5", "--seed=1"]) == (3, ["lenet5", "--seed=1"])
+    assert named(-9) == "was killed by SIGKILL" and named(3) == "failed with status 3"
+
+
+# The end of who has started them
+
+PARENT = """
+import signal, sys
+from experiments.launch import children
+
+child = '''
+import os, sys, time
+from experiments.command_line import main
+from experiments.config import Shared
+
+def run(config):
+    sys.stdout.write("under way" + os.linesep)  # in one write, unlike print
+    sys.stdout.flush()
+    time.sleep(60)
+
+main({"quick": Shared()}, run)
+'''
+for _ in range(2):
+    children.started([sys.executable, "-P", "-c", child])
+signal.pause()
+"""
+
+
+def test_children_end_when_their_parent_is_killed():
+    parent = subprocess.Popen(
+        [sys.executable, "-P", "-c", PARENT], env=os.environ | {"PYTHONPATH": str(ROOT)},
+        text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+    )  # fmt: skip
+    assert [parent.stdout.readline() for _ in range(2)] == ["under way\n"] * 2
+    parent.kill()
+    assert parent.communicate(timeout=30) == ("", "")  # which waits for all that could still write
+
+
+# A pair
+
+WORDS = ("--net=perceptron", "--loss=cross_entropy", "--loss_scale=1", "--batch_size=4",
+         "--num_steps=400", "--eval_every=80", "--checkpoint_every=40",
+         "--steps_per_call=5")  # fmt: skip
+
+
+def pair(own_digits, run, environment):
+    return subprocess.Popen(
+        [sys.executable, "-P", "-m", "experiments.launch.multi", "2", "lenet5", *WORDS,
+         f"--dataset={own_digits}", f"--workdir={run}"],
+        cwd=ROOT, env=environment, text=True,
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+    )  # fmt: skip
+
+
+@pytest.mark.thorough
+def test_a_pair_ends_when_one_is_killed_goes_on_and_does_what_one_process_does(
+    own_digits, tmp_path, lenet5_command, quick_processes
+):
+    process = pair(own_digits, tmp_path / "pair", quick_processes)
+    for line in process.stdout:
+        if line.startswith("step "):
+            break
+    children = pathlib.Path(f"/proc/{process.pid}/task/{process.pid}/children")
+    if not children.exists():
+        process.kill()
+        pytest.skip("needs Linux's list of a process's children")
+    os.kill(int(children.read_text().split()[1]), signal.SIGKILL)
+    begin = time.monotonic()
+    _, err = process.communicate(timeout=60)
+    assert time.monotonic() - begin < 30
+    assert process.returncode == 1
+    assert "Process 1 of 2 was killed by SIGKILL" in err and "the same command goes on" in err
+    assert not (tmp_path / "pair" / "result.json").exists()
+
+    process = pair(own_digits, tmp_path / "pair", quick_processes)
+    out, err = process.communicate(timeout=300)
+    assert process.returncode == 0, err
+    assert "resuming at step " in out and "resuming at step 0 " not in out  # after Gloo's greeting
+
+    one = (*WORDS, f"--dataset={own_digits}")
+    assert lenet5_command(*one, f"--workdir={tmp_path / 'one'}")[0] == 0
+    ours, theirs = (
+        json.loads((tmp_path / name / "result.json").read_text())["metrics"]["test_loss"]
+        for name in ("pair", "one")
+    )
+    assert ours == pytest.approx(theirs, rel=1e-4)
+    status, out, _ = lenet5_command(*one, f"--workdir={tmp_path / 'pair'}")
+    assert status == 0 and out.startswith("resuming at step 400 ")  # by one, of two's checkpoints
