@@ -35,7 +35,7 @@ from experiments.language.running_text import (
     make_loss,
     make_surprises,
 )
-from experiments.reports.result import Figure, finish
+from experiments.reports.result import Figure, finish, same_options
 from experiments.runtime.command_line import main
 from experiments.runtime.mesh import here, mesh_for, placed
 from experiments.runtime.options import option
@@ -134,9 +134,8 @@ PAPER = {
 
 def published(config: Config) -> dict[str, Figure]:
     """The paper's figure for this preset, if the net and the text are still the preset's."""
-    preset = PRESETS[config.preset]
     names = ("cell", "hidden", "layers", "peepholes", "dataset", "unit")
-    same = all(getattr(config, name) == getattr(preset, name) for name in names)
+    same = same_options(config, PRESETS[config.preset], names)
     return PAPER.get(config.preset.removesuffix("-batch-25"), {}) if same else {}
 
 
@@ -182,6 +181,8 @@ def run(config: Config) -> dict:
     trained = train(
         config, workdir, placed(mesh, state), step, batches, evaluated,
         lambda means: character_figures(means["nats"]) | {"gradient_norm": means["gradient_norm"]},
+        data=f"{config.dataset}, {len(text.train):,} {config.unit} for training and "
+             f"{len(text.test):,} for testing",
         facts=text.facts,
     )  # fmt: skip
 
@@ -196,7 +197,7 @@ def run(config: Config) -> dict:
         workdir=workdir,
     )  # fmt: skip
     char_rnn_report.write(config, workdir, trained, result, model, text)
-    print(f"report: {workdir.report}\nsample: ./launch.sh char_rnn sample --workdir={workdir.path}")
+    print(f"sample: ./launch.sh char_rnn sample --workdir={workdir.path}")
     return result
 
 

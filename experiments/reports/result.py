@@ -1,15 +1,15 @@
 """What a finished run says of itself: result.json, and the table beside the paper's figures."""
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-import jax
 import rich.console
 import rich.table
 
 from experiments.runtime.options import Shared
 from experiments.runtime.workdir import Workdir, write_json
+from experiments.training.loop import parameter_count
 from experiments.training.run import Trained
 
 
@@ -20,6 +20,11 @@ class Figure:
     value: float
     source: str
     kind: str
+
+
+def same_options(config: Shared, preset: Shared, names: Sequence[str]) -> bool:
+    """Whether these options of a run are still the preset's, so that its published figures fit."""
+    return all(getattr(config, name) == getattr(preset, name) for name in names)
 
 
 def finish(
@@ -64,11 +69,6 @@ def finish(
     write_json(workdir.result, result)
     print_table(result)
     return result
-
-
-def parameter_count(params: Any) -> int:
-    """How many trainable numbers a tree holds."""
-    return sum(leaf.size for leaf in jax.tree.leaves(params))
 
 
 def headlines(metrics: Mapping[str, float]) -> dict[str, float]:
