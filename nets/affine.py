@@ -1,8 +1,21 @@
-"""x W + b over all rows at once, with each gradient as one matrix product."""
+"""Linear layers: x W + b over all rows at once, with each gradient as one matrix product."""
 
 import math
 
 import jax.numpy as jnp
+from jax.nn import initializers
+
+LECUN_NORMAL = initializers.lecun_normal()
+
+
+def init_linear(key, inputs, outputs, draw=LECUN_NORMAL):
+    """The parameters of a linear layer: `weights` [inputs, outputs], drawn, and `bias`, zeros."""
+    return {"weights": draw(key, (inputs, outputs)), "bias": jnp.zeros(outputs)}
+
+
+def linear(params, xs):
+    """The layer of `init_linear` on xs [..., inputs]: [..., outputs]."""
+    return affine(xs, params["weights"], params["bias"])
 
 
 def affine(xs, w, b):

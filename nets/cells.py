@@ -212,6 +212,16 @@ class Stack:
         return tuple(cell.carry(batch) for cell in self.cells)
 
 
+def hidden_state(carry):
+    """h [B, H] of a cell's carry: its field `h`, as in `Memory`, or all of it without one."""
+    return getattr(carry, "h", carry)
+
+
+def with_hidden_state(carry, h):
+    """The carry with `h` for its hidden state; the `c` of a `Memory` stays as it is."""
+    return carry._replace(h=h) if hasattr(carry, "h") else h
+
+
 def fold(params, embedding):
     """Parameters that take integers [T, B] as the given ones take rows of `embedding` [V, D].
 

@@ -15,7 +15,7 @@ import jax.numpy as jnp
 from jax import export, lax
 from jax.nn import initializers
 
-from nets.affine import affine
+from nets.affine import affine, init_linear
 from nets.cells import fold
 from nets.unroll import dropout, unroll_layers
 
@@ -59,11 +59,10 @@ class LanguageModel:
         layers = zip(self.cells, keys, widths[:-1], strict=True)
         params = {
             "layers": tuple(cell.init(key, width) for cell, key, width in layers),
-            "output": {"bias": jnp.zeros(self.symbols)},
+            "output": init_linear(key_output, widths[-1], self.symbols),
         }
-        if not self.tied:
-            weights = initializers.lecun_normal()(key_output, (widths[-1], self.symbols))
-            params["output"]["weights"] = weights
+        if self.tied:
+            del params["output"]["weights"]
         if self.embedding:
             shape = (self.symbols, self.embedding)
             params["embedding"] = initializers.normal(1.0)(key_embedding, shape)

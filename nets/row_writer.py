@@ -16,8 +16,8 @@ import jax.numpy as jnp
 from jax import lax
 from jax.nn import initializers
 
-from nets.affine import affine
-from nets.seq2seq import begun
+from nets.affine import init_linear, linear
+from nets.cells import with_hidden_state
 from nets.unroll import unroll
 
 
@@ -32,24 +32,20 @@ class RowWriter:
     def init(self, key):
         """Parameters `class`, `cell` and `output`."""
         keys = jax.random.split(key, 3)
-        shape = (self.cell.hidden, self.width)
         return {
             "class": initializers.normal(1.0)(keys[0], (self.classes, self.cell.hidden)),
             "cell": self.cell.init(keys[1], self.width),
-            "output": {
-                "weights": initializers.lecun_normal()(keys[2], shape),
-                "bias": jnp.zeros(self.width),
-            },
+            "output": init_linear(keys[2], self.cell.hidden, self.width),
         }
 
     def begin(self, params, classes):
         """The first carry of each of the classes [B]."""
-        return begun(self.cell.carry(classes.shape[0]), params["class"][classes])
+        return with_hidden_state(self.cell.carry(classes.shape[0]), params["class"][classes])
 
     def rows(self, params, carry, above):
         """What comes below rows [T, B, W]: the carry, and the logits [T, B, W]."""
         carry, hs = unroll(self.cell, params["cell"], above, carry)
-        return carry, affine(hs, params["output"]["weights"], params["output"]["bias"])
+        return carry, linear(params["output"], hs)
 
     def log_p(self, params, classes, pictures):
         """ln p of pictures [T, B, W] of 0 and 1 in classes [B]: [B]."""

@@ -26,8 +26,9 @@ import jax
 import jax.numpy as jnp
 from jax.nn import initializers
 
-from nets.affine import affine
+from nets.affine import init_linear, linear
 from nets.attention import additive_scores, dot_scores, looked_at, seen
+from nets.cells import hidden_state, with_hidden_state
 from nets.masks import blank
 from nets.sentence_convolution import SentenceConvolution
 from nets.unroll import both_directions, dropout, unroll, unroll_layers
@@ -57,7 +58,7 @@ class RecurrentEncoder:
 
     def read(self, params, es, mask, between):
         carry, states = unroll_layers(self.cells, params, es, mask=mask, between=between)
-        return Source(states, mask, output(carry[-1]), carry)
+        return Source(states, mask, hidden_state(carry[-1]), carry)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -81,7 +82,7 @@ class BidirectionalEncoder:
         carry, states = unroll_layers(
             pairs, params, es, mask=mask, layer=both_directions, between=between
         )
-        summary = jnp.concatenate([output(last) for last in carry[-1]], axis=-1)
+        summary = jnp.concatenate([hidden_state(last) for last in carry[-1]], axis=-1)
         return Source(states, mask, summary, carry)
 
 
@@ -136,14 +137,16 @@ class ContextDecoder:
         key_cell, key_first = jax.random.split(key)
         params = {"cell": self.cell.init(key_cell, inputs + width)}
         if self.first == "tanh":
-            params["first"] = _linear(key_first, width, self.cell.hidden)
+            params["first"] = init_linear(key_first, width, self.cell.hidden)
         return params
 
     def begin(self, params, source):
         v = source.summary
         first = self.cell.carry(v.shape[0])
-        if self.first != "zero":
-            first = begun(first, _tanh_of(params["first"], v) if self.first == "tanh" else v)
+        if self.first == "tanh":
+            first = with_hidden_state(first, _tanh_of(params["first"], v))
+        elif self.first == "v":
+            first = with_hidden_state(first, v)
         return v, first
 
     def unroll(self, params, v, carry, es, between):
@@ -168,7 +171,7 @@ class _Looking:
     def step(self, params, carry, drive):
         states, keys, mask = self.memory
         look = params["attention"]
-        scores = additive_scores(output(carry) @ look["query"], keys, look["v"])  # [B, S]
+        scores = additive_scores(hidden_state(carry) @ look["query"], keys, look["v"])  # [B, S]
         weights = looked_at(scores[None], mask)  # [1, B, S]
         context = seen(weights, states)  # [1, B, A]
         rows = _rows(params["cell"], slice(-context.shape[-1], None), bias=False)
@@ -195,19 +198,19 @@ class SearchDecoder:
         draw = initializers.lecun_normal()
         return {
             "cell": self.cell.init(keys[0], inputs + width),
-            "first": _linear(keys[1], width, hidden),
+            "first": init_linear(keys[1], width, hidden),
             "attention": {
                 "query": draw(keys[2], (hidden, self.attention)),
-                "key": _linear(keys[4], width, self.attention),
+                "key": init_linear(keys[4], width, self.attention),
                 "v": draw(keys[3], (self.attention, 1))[:, 0],
             },
         }
 
     def begin(self, params, source):
         first = self.cell.carry(source.summary.shape[0])
-        keys = _affine(params["attention"]["key"], source.states)
+        keys = linear(params["attention"]["key"], source.states)
         memory = source.states, keys, source.mask
-        return memory, begun(first, _tanh_of(params["first"], source.summary))
+        return memory, with_hidden_state(first, _tanh_of(params["first"], source.summary))
 
     def unroll(self, params, memory, carry, es, between):
         carry, (hs, contexts, weights) = unroll(_Looking(self.cell, memory), params, es, carry)
@@ -234,16 +237,16 @@ class GlobalDecoder:
         firsts = zip(self.cells, firsts, strict=True)
         return {
             "layers": _layers(self.cells, keys[0], inputs),
-            "first": tuple(_linear(key, width, cell.hidden) for cell, key in firsts),
+            "first": tuple(init_linear(key, width, cell.hidden) for cell, key in firsts),
             "score": initializers.lecun_normal()(keys[2], (width, hidden)),
-            "combine": _linear(keys[3], width + hidden, hidden),
+            "combine": init_linear(keys[3], width + hidden, hidden),
         }
 
     def begin(self, params, source):
         keys = source.states @ params["score"]  # [S, B, H]
         first = tuple(
-            begun(cell.carry(source.summary.shape[0]), _tanh_of(linear, source.summary))
-            for cell, linear in zip(self.cells, params["first"], strict=True)
+            with_hidden_state(cell.carry(source.summary.shape[0]), _tanh_of(first, source.summary))
+            for cell, first in zip(self.cells, params["first"], strict=True)
         )
         return (source.states, keys, source.mask), first
 
@@ -286,10 +289,10 @@ class Seq2Seq:
             "target": draw(keys[1], (self.targets, inputs)),
             "encoder": self.encoder.init(keys[2], inputs),
             "decoder": self.decoder.init(keys[3], inputs, width),
-            "output": _linear(keys[4], self.maxout or features, self.targets),
+            "output": init_linear(keys[4], self.maxout or features, self.targets),
         }
         if self.maxout:
-            params["maxout"] = _linear(keys[5], features, 2 * self.maxout)
+            params["maxout"] = init_linear(keys[5], features, 2 * self.maxout)
         return params
 
     def encode(self, params, xs, mask, key=None):
@@ -314,24 +317,14 @@ class Seq2Seq:
             params["decoder"], memory, carry, es, lambda n, ys: drop(n + 1, ys)
         )
         if self.maxout:
-            pieces = _affine(params["maxout"], features)
+            pieces = linear(params["maxout"], features)
             features = pieces.reshape(*pieces.shape[:-1], self.maxout, 2).max(-1)
-        return carry, _affine(params["output"], drop(99, features)), weights
+        return carry, linear(params["output"], drop(99, features)), weights
 
     def _dropout(self, key, number):
         if key is None or not self.rate:
             return lambda n, ys: ys
         return dropout(jax.random.fold_in(key, number), self.rate)
-
-
-def output(carry):
-    """h of a carry; an LSTM's holds its cell too."""
-    return getattr(carry, "h", carry)
-
-
-def begun(carry, h):
-    """A first carry with h in it; an LSTM's cell stays 0."""
-    return carry._replace(h=h) if hasattr(carry, "h") else h
 
 
 def _layers(cells, key, inputs):
@@ -340,17 +333,8 @@ def _layers(cells, key, inputs):
     return tuple(cell.init(key, width) for cell, key, width in triples)
 
 
-def _linear(key, inputs, outputs):
-    weights = initializers.lecun_normal()(key, (inputs, outputs))
-    return {"weights": weights, "bias": jnp.zeros(outputs)}
-
-
-def _affine(linear, xs):
-    return affine(xs, linear["weights"], linear["bias"])
-
-
-def _tanh_of(linear, xs):
-    return jnp.tanh(_affine(linear, xs))
+def _tanh_of(params, xs):
+    return jnp.tanh(linear(params, xs))
 
 
 def _rows(params, part, bias=True):

@@ -7,10 +7,9 @@ import dataclasses
 from typing import Any
 
 import jax
-import jax.numpy as jnp
-from jax.nn import initializers
 
-from nets.affine import affine
+from nets.affine import init_linear, linear
+from nets.cells import hidden_state
 from nets.unroll import unroll
 
 
@@ -25,20 +24,17 @@ class SequenceReader:
     def init(self, key):
         """Parameters `cell` and `output`."""
         key_cell, key_output = jax.random.split(key)
-        shape = (self.cell.hidden, self.outputs)
-        weights = initializers.lecun_normal()(key_output, shape)
         return {
             "cell": self.cell.init(key_cell, self.inputs),
-            "output": {"weights": weights, "bias": jnp.zeros(self.outputs)},
+            "output": init_linear(key_output, self.cell.hidden, self.outputs),
         }
 
     def each(self, params, xs, mask=None):
         """What is said at each step of xs [T, B, D] or integers [T, B]: [T, B, O]."""
         _, ys = unroll(self.cell, params["cell"], xs, mask=mask)
-        return affine(ys, params["output"]["weights"], params["output"]["bias"])
+        return linear(params["output"], ys)
 
     def last(self, params, xs, mask=None):
         """What is said at the end of each row, after its last real step: [B, O]."""
         carry, _ = unroll(self.cell, params["cell"], xs, mask=mask)
-        h = getattr(carry, "h", carry)  # an LSTM's carry holds its cell too
-        return affine(h, params["output"]["weights"], params["output"]["bias"])
+        return linear(params["output"], hidden_state(carry))

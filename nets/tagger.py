@@ -18,9 +18,9 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-from jax.nn import initializers
 
-from nets.affine import affine
+from nets.affine import init_linear, linear
+from nets.cells import hidden_state
 from nets.unroll import both_directions, dropout, unroll
 
 
@@ -50,16 +50,12 @@ class Tagger:
         keys = jax.random.split(key, (self.layers + 1, 2))
         widths = [self.inputs] + [self.width] * (self.layers - 1)
         directions = range(2 if self.backward else 1)
-        shape = (self.width, self.labels)
         return {
             "layers": tuple(
                 tuple(self.cell.init(keys[n, side], width) for side in directions)
                 for n, width in enumerate(widths)
             ),
-            "output": {
-                "weights": initializers.lecun_normal()(keys[-1, 0], shape),
-                "bias": jnp.zeros(self.labels),
-            },
+            "output": init_linear(keys[-1, 0], self.width, self.labels),
         }
 
     def hidden(self, params, xs, mask=None, key=None):
@@ -86,7 +82,7 @@ class Tagger:
     def each(self, params, xs, mask=None, key=None):
         """Logits of each word's label [T, B, C], and `hidden`'s layers."""
         found, _ = self.hidden(params, xs, mask, key)
-        return self._output(params, self._drop(key, self.layers, found[-1])), found
+        return linear(params["output"], self._drop(key, self.layers, found[-1])), found
 
     def whole(self, params, xs, mask=None, key=None):
         """Logits of the whole sequence's label [B, C], and `hidden`'s layers.
@@ -95,14 +91,10 @@ class Tagger:
         which is the sequence's first.
         """
         found, carries = self.hidden(params, xs, mask, key)
-        ends = [getattr(carry, "h", carry) for carry in carries]  # an LSTM's holds its cell too
-        ends = self._drop(key, self.layers, jnp.concatenate(ends, -1)[None])[0]  # [B, width]
-        return self._output(params, ends), found
+        ends = jnp.concatenate([hidden_state(carry) for carry in carries], -1)  # [B, width]
+        return linear(params["output"], self._drop(key, self.layers, ends[None])[0]), found
 
     def _drop(self, key, n, ys):
         if key is None or not self.rate:
             return ys
         return dropout(key, self.rate, same_each_step=True)(n, ys)
-
-    def _output(self, params, ys):
-        return affine(ys, params["output"]["weights"], params["output"]["bias"])

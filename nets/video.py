@@ -15,7 +15,7 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-from nets.affine import affine
+from nets.affine import init_linear, linear
 from nets.cells import LSTM
 from nets.unroll import unroll
 
@@ -45,8 +45,8 @@ class Composite:
         cell = self.cell.init(key_cell, self.pixels)
         if name not in self.conditional:  # it reads nothing
             cell = {gate: {k: v for k, v in w.items() if k != "x"} for gate, w in cell.items()}
-        weights = self.cell.draw_x(key_output, (self.cell.hidden, self.pixels))
-        return {"cell": cell, "output": {"weights": weights, "bias": jnp.zeros(self.pixels)}}
+        output = init_linear(key_output, self.cell.hidden, self.pixels, self.cell.draw_x)
+        return {"cell": cell, "output": output}
 
     def encode(self, params, frames):
         """The state after frames [T, B, P]."""
@@ -58,17 +58,13 @@ class Composite:
         if name not in self.conditional:
             cell = {gate: {"x": jnp.zeros((0, self.cell.hidden)), **w} for gate, w in cell.items()}
             _, hs = unroll(self.cell, cell, jnp.zeros((steps, batch, 0)), carry)
-            return _frame(params[name], hs)
+            return linear(params[name]["output"], hs)
 
         def step(state, _):
             carry, frame = state
             carry, hs = unroll(self.cell, cell, frame[None], carry)
-            logits = _frame(params[name], hs[0])
+            logits = linear(params[name]["output"], hs[0])
             return (carry, jax.nn.sigmoid(logits)), logits
 
         first = carry, jnp.zeros((batch, self.pixels))
         return lax.scan(step, first, jnp.arange(steps))[1]
-
-
-def _frame(decoder, hs):
-    return affine(hs, decoder["output"]["weights"], decoder["output"]["bias"])

@@ -14,6 +14,7 @@ import jax
 import jax.numpy as jnp
 from jax.nn import initializers
 
+from nets.cells import hidden_state
 from nets.unroll import both_directions
 
 
@@ -77,5 +78,5 @@ class WordEncoder:
         xs = params["letters"][steps]
         pair = (self.reader, self.reader)
         carries, _ = both_directions(pair, params["readers"], xs, mask=steps > 0)
-        ends = [getattr(carry, "h", carry) for carry in carries]
+        ends = [hidden_state(carry) for carry in carries]
         return jnp.concatenate(ends, -1).reshape(*letters.shape[:-1], -1)
