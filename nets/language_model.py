@@ -17,7 +17,7 @@ from jax.nn import initializers
 
 from nets.affine import affine, init_linear
 from nets.cells import fold
-from nets.unroll import dropout, unroll_layers
+from nets.unroll import dropout, unroll, unroll_checkpointed, unroll_layers
 
 
 @dataclasses.dataclass(frozen=True)
@@ -44,6 +44,8 @@ class LanguageModel:
 
     `embedding` is the length of a symbol's vector, 0 for one-hot vectors. `tied` makes the
     embedding the output's weights too (Press and Wolf 2017); it is as long as the top layer then.
+    `checkpointed` saves memory where a gradient goes back over many steps, see
+    `nets.unroll.unroll_checkpointed`; outputs and gradients are the same.
     """
 
     cells: tuple
@@ -51,6 +53,7 @@ class LanguageModel:
     embedding: int = 0
     dropout: Dropout = Dropout()
     tied: bool = False
+    checkpointed: bool = False
 
     def init(self, key):
         """Parameters: `layers`, one entry a cell; `output`; `embedding` [V, E] if there is one."""
@@ -88,7 +91,8 @@ class LanguageModel:
             layers = (fold(layers[0], params["embedding"]), *layers[1:])
         elif self.embedding:
             xs = between(len(self.cells), params["embedding"][xs])
-        carry, ys = unroll_layers(self.cells, layers, xs, carry, between=between)
+        layer = unroll_checkpointed if self.checkpointed else unroll
+        carry, ys = unroll_layers(self.cells, layers, xs, carry, layer=layer, between=between)
         return carry, affine(between(len(self.cells) - 1, ys), weights, output["bias"])
 
     def _thinned(self, params, key):

@@ -32,6 +32,9 @@ class LanguageOptions(Shared):
                        choices=("default", "normal", "uniform"))
     init_scale: float = option(0.08, "normal: deviation; uniform: limit", least=0.0)
     unroll: int = option(64, "steps back in time of a gradient", least=1, most=1_000_000)
+    recompute: bool = option(False, "for long windows: keep the state of every sqrt(unroll)-th "
+                             "step alone for the backward pass and compute the rest again; the "
+                             "same gradient in less memory and more time", identity=False)
     optimizer: str = option("adam", "the rule", choices=("sgd", "adagrad", "rmsprop", "adam"))
     clip_value: float = option(0.0, "limit of each entry of the gradient; 0: none", least=0.0)
     clip_norm: float = option(1.0, "limit of the gradient's norm; 0: none", least=0.0)
