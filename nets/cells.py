@@ -181,37 +181,6 @@ class GRU:
         return jnp.zeros((batch, self.hidden))
 
 
-@dataclasses.dataclass(frozen=True)
-class Stack:
-    """Cells on top of one another, as one cell: the output of each is the input of the next.
-
-    `params` and carries are tuples, one entry a cell, the same as in `unroll_layers`, which is
-    the faster way through a whole sequence. This is the way to take one step at a time.
-    """
-
-    cells: tuple
-
-    def init(self, key, inputs):
-        keys = jax.random.split(key, len(self.cells))
-        widths = (inputs, *(cell.hidden for cell in self.cells))
-        triples = zip(self.cells, keys, widths[:-1], strict=True)
-        return tuple(cell.init(key, width) for cell, key, width in triples)
-
-    def project(self, params, xs):
-        return self.cells[0].project(params[0], xs)
-
-    def step(self, params, carry, drive):
-        carries, y = [], None
-        for n, cell in enumerate(self.cells):
-            drive = drive if n == 0 else cell.project(params[n], y)
-            last, y = cell.step(params[n], carry[n], drive)
-            carries.append(last)
-        return tuple(carries), y
-
-    def carry(self, batch):
-        return tuple(cell.carry(batch) for cell in self.cells)
-
-
 def hidden_state(carry):
     """h [B, H] of a cell's carry: its field `h`, as in `Memory`, or all of it without one."""
     return getattr(carry, "h", carry)

@@ -7,9 +7,7 @@ first of the next, and `lax.stop_gradient(carry)` between the two cuts the gradi
 """
 
 import math
-from typing import Any
 
-import flax.linen as nn
 import jax
 import jax.numpy as jnp
 from jax import lax
@@ -157,19 +155,3 @@ def first_carry(cell, params, batch):
     """`cell.carry(batch)` in the parameters' precision."""
     dtype = jnp.result_type(*jax.tree.leaves(params))
     return jax.tree.map(lambda c: c.astype(dtype), cell.carry(batch))
-
-
-class Recurrent(nn.Module):
-    """A cell as a Linen module: it owns the cell's parameters and calls `unroll`.
-
-    `vocabulary` is the number of one-hot inputs where xs are integers [T, B].
-    """
-
-    cell: Any
-    reverse: bool = False
-    vocabulary: int | None = None
-
-    @nn.compact
-    def __call__(self, xs, carry=None, mask=None):
-        params = self.param("cell", self.cell.init, self.vocabulary or xs.shape[-1])
-        return unroll(self.cell, params, xs, carry, mask=mask, reverse=self.reverse)
