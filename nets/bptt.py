@@ -21,8 +21,8 @@ import functools
 import jax
 from jax import lax
 
-from nets.masks import blank, hold
-from nets.passes import passes_of
+from .masks import blank, hold
+from .passes import passes_of
 
 
 @functools.partial(jax.custom_vjp, nondiff_argnums=(0, 1))

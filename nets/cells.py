@@ -24,7 +24,7 @@ import jax
 import jax.numpy as jnp
 from jax.nn import initializers, relu, sigmoid
 
-from nets.affine import affine
+from .affine import affine
 
 Draw = Callable[..., jax.Array]  # an initializer: (key, shape) -> array
 

@@ -9,7 +9,7 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
-from nets.convolution import convolve
+from .convolution import convolve
 
 
 def _convolve_as_linen_asks(xs, kernel, *args, **options):

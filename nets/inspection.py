@@ -10,8 +10,8 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from nets.passes import passes_of
-from nets.unroll import unroll
+from .passes import passes_of
+from .unroll import unroll
 
 
 @dataclasses.dataclass(frozen=True)

@@ -15,9 +15,9 @@ import jax.numpy as jnp
 from jax import export, lax
 from jax.nn import initializers
 
-from nets.affine import affine, init_linear
-from nets.cells import fold
-from nets.unroll import dropout, unroll, unroll_checkpointed, unroll_layers
+from .affine import affine, init_linear
+from .cells import fold
+from .unroll import dropout, unroll, unroll_checkpointed, unroll_layers
 
 
 @dataclasses.dataclass(frozen=True)

@@ -26,9 +26,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from nets.bitmaps import digit_bitmaps
-from nets.convolution import convolve_tiles, on_each_map, sums_of_four, to_tiles
-from nets.differentiation import GRADIENT, Rule
+from .bitmaps import digit_bitmaps
+from .convolution import convolve_tiles, on_each_map, sums_of_four, to_tiles
+from .differentiation import GRADIENT, Rule
 
 # TABLE I: the maps of S2 that each map of C3 sees.
 TABLE_I = (

@@ -12,8 +12,8 @@ import jax
 import jax.numpy as jnp
 from jax.nn import relu, sigmoid
 
-from nets.affine import total
-from nets.cells import GRU, LSTM, RNN, Memory, pack
+from .affine import total
+from .cells import GRU, LSTM, RNN, Memory, pack
 
 
 class Passes(NamedTuple):

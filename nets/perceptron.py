@@ -4,7 +4,7 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
-from nets.lenet import FullConnection, squash
+from .lenet import FullConnection, squash
 
 
 class Perceptron(nn.Module):

@@ -16,9 +16,9 @@ import jax.numpy as jnp
 from jax import lax
 from jax.nn import initializers
 
-from nets.affine import init_linear, linear
-from nets.cells import with_hidden_state
-from nets.unroll import unroll
+from .affine import init_linear, linear
+from .cells import with_hidden_state
+from .unroll import unroll
 
 
 @dataclasses.dataclass(frozen=True)

@@ -11,8 +11,8 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-from nets.language_model import choose
-from nets.masks import hold
+from .language_model import choose
+from .masks import hold
 
 
 class Beams(NamedTuple):

@@ -26,12 +26,12 @@ import jax
 import jax.numpy as jnp
 from jax.nn import initializers
 
-from nets.affine import init_linear, linear
-from nets.attention import additive_scores, dot_scores, looked_at, seen
-from nets.cells import hidden_state, with_hidden_state
-from nets.masks import blank
-from nets.sentence_convolution import SentenceConvolution
-from nets.unroll import both_directions, dropout, unroll, unroll_layers
+from .affine import init_linear, linear
+from .attention import additive_scores, dot_scores, looked_at, seen
+from .cells import hidden_state, with_hidden_state
+from .masks import blank
+from .sentence_convolution import SentenceConvolution
+from .unroll import both_directions, dropout, unroll, unroll_layers
 
 
 class Source(NamedTuple):

@@ -8,9 +8,9 @@ from typing import Any
 
 import jax
 
-from nets.affine import init_linear, linear
-from nets.cells import hidden_state
-from nets.unroll import unroll
+from .affine import init_linear, linear
+from .cells import hidden_state
+from .unroll import unroll
 
 
 @dataclasses.dataclass(frozen=True)

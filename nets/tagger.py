@@ -19,9 +19,9 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from nets.affine import init_linear, linear
-from nets.cells import hidden_state
-from nets.unroll import both_directions, dropout, unroll
+from .affine import init_linear, linear
+from .cells import hidden_state
+from .unroll import both_directions, dropout, unroll
 
 
 @dataclasses.dataclass(frozen=True)

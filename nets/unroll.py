@@ -12,9 +12,9 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-from nets.bptt import scan_by_hand
-from nets.masks import blank, hold
-from nets.passes import passes_of
+from .bptt import scan_by_hand
+from .masks import blank, hold
+from .passes import passes_of
 
 
 def unroll(cell, params, xs, carry=None, *, mask=None, reverse=False, by_hand=True):

@@ -15,9 +15,9 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-from nets.affine import init_linear, linear
-from nets.cells import LSTM
-from nets.unroll import unroll
+from .affine import init_linear, linear
+from .cells import LSTM
+from .unroll import unroll
 
 PAST, FUTURE = "past", "future"
 

@@ -14,8 +14,8 @@ import jax
 import jax.numpy as jnp
 from jax.nn import initializers
 
-from nets.cells import hidden_state
-from nets.unroll import both_directions
+from .cells import hidden_state
+from .unroll import both_directions
 
 
 @dataclasses.dataclass(frozen=True)
