@@ -149,8 +149,8 @@ def measured(model: Composite, params, films):
     half = len(films) // 2
     state = model.encode(params, films[:half])
     found = {}
-    for name in model.tells:
-        nats = nats_of(model.told(params, name, state, half), wanted(films, name))
+    for name in model.decoders:
+        nats = nats_of(model.decode(params, name, state, half), wanted(films, name))
         found[f"{NAMES[name]}_nats_per_frame"] = Ratio(nats.sum(), jnp.float32(nats.size))
     return found
 

@@ -104,6 +104,29 @@ def test_nets_take_linen_alone_from_flax(path):
     assert {name for name in flax if not within(name, {"flax.linen"})} == set()
 
 
+@every_file(["nets"])
+def test_public_functions_of_nets_say_their_types(path):
+    """mypy, which `.ci/run` runs, checks them and passes over what has none."""
+    assert [f.name for f in public_functions(tree_of(path)) if untyped(f)] == []
+
+
+def public_functions(tree: ast.Module) -> list[ast.FunctionDef]:
+    """Those of the module and of its classes that have public names, `__call__` among them."""
+    classes = [node for node in tree.body if isinstance(node, ast.ClassDef)]
+    bodies = [tree.body, *(node.body for node in classes if not node.name.startswith("_"))]
+    functions = [node for body in bodies for node in body if isinstance(node, ast.FunctionDef)]
+    return [f for f in functions if f.name == "__call__" or not f.name.startswith("_")]
+
+
+def untyped(function: ast.FunctionDef) -> bool:
+    """Whether a parameter's type, or that of what is returned, is left open."""
+    arguments = function.args
+    named = [*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs]
+    starred = [arg for arg in (arguments.vararg, arguments.kwarg) if arg]
+    types = [arg.annotation for arg in (*named, *starred) if arg.arg != "self"]
+    return None in (*types, function.returns)
+
+
 @every_file()
 def test_what_nobody_imports(path):
     assert {name for name in imports_of(path) if within(name, NOBODY_IMPORTS)} == set()

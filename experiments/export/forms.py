@@ -212,8 +212,8 @@ def films(run: Run, asked) -> Form:
     def forward(params, inputs):
         frames = jnp.swapaxes(inputs["frames"], 0, 1)
         state = model.encode(params, frames)
-        return {name: jnp.swapaxes(model.told(params, name, state, frames.shape[0]), 0, 1)
-                for name in model.tells}  # fmt: skip
+        return {name: jnp.swapaxes(model.decode(params, name, state, frames.shape[0]), 0, 1)
+                for name in model.decoders}  # fmt: skip
 
     return Form(
         forward, _parameters(run, model),

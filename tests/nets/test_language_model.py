@@ -98,7 +98,7 @@ def test_one_draw_of_units_serves_all_steps_and_all_gates(drawn):
 def test_the_recurrence_and_the_alphabet_lose_what_is_drawn(drawn):
     model = LanguageModel((LSTM(40),), 50, 40, Dropout(recurrent=0.5, symbols=0.5), tied=True)
     params = drawn(model.init)
-    thin = jax.jit(lambda key: model._thinned(params, key)[0])(jax.random.key(2))
+    thin = jax.jit(lambda key: model._with_dropout(params, key)[0])(jax.random.key(2))
     rows = [np.asarray(thin["layers"][0][gate]["h"] == 0).all(1) for gate in LSTM.gates]
     assert 10 < rows[0].sum() < 30 and all((row == rows[0]).all() for row in rows)
     kept = ~rows[0]
