@@ -157,7 +157,8 @@ def run(config: Config) -> dict:
 
     optimizer = make_optimizer(config, pass_steps)
     key = jax.random.key(config.seed)
-    step = make_step(make_loss(model), optimizer, key, dtype=config.dtype)
+    loss = make_loss(model, recompute=config.recompute)
+    step = make_step(loss, optimizer, key, dtype=config.dtype)
     mesh = mesh_for(config.batch_size)
     state = init_state(params, optimizer, carry=model.carry(config.batch_size))
     nats = make_surprises(model)

@@ -170,7 +170,7 @@ def write_report(config: Config, workdir: Workdir, trained, result, model, test:
     params = jax.tree.map(jnp.asarray, trained.state.params)
     classes = jnp.repeat(jnp.arange(CLASSES), DRAWN)
     key, side = jax.random.key(config.seed), test.pictures.shape[-1]
-    drawn = jax.jit(lambda params: model.drawn(params, classes, key, side))(params)
+    drawn = jax.jit(lambda params: model.sample(params, classes, key, side))(params)
     real = np.concatenate([test.pictures[test.labels == name][:DRAWN] for name in range(CLASSES)])
     pictures = [
         Picture(drawing.tiles(words, np.asarray(images), 0, 1, columns=DRAWN, side=40), f"{words}.")

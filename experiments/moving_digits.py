@@ -152,8 +152,8 @@ def measured(model: Composite, params, films):
     half = len(films) // 2
     state = model.encode(params, films[:half])
     found = {}
-    for name in model.tells:
-        nats = nats_of(model.told(params, name, state, half), wanted(films, name))
+    for name in model.decoders:
+        nats = nats_of(model.decode(params, name, state, half), wanted(films, name))
         found[f"{NAMES[name]}_nats_per_frame"] = Ratio(nats.sum(), jnp.float32(nats.size))
     return found
 
@@ -223,8 +223,8 @@ def export_form(saved: SavedRun, options) -> Form:
     def forward(params, inputs):
         frames = jnp.swapaxes(inputs["frames"], 0, 1)
         state = model.encode(params, frames)
-        return {name: jnp.swapaxes(model.told(params, name, state, frames.shape[0]), 0, 1)
-                for name in model.tells}  # fmt: skip
+        return {name: jnp.swapaxes(model.decode(params, name, state, frames.shape[0]), 0, 1)
+                for name in model.decoders}  # fmt: skip
 
     return Form(
         forward, saved.parameters(jax.eval_shape(model.init, KEY)),

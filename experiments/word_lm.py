@@ -187,7 +187,7 @@ def run(config: Config) -> dict:
     params = first_parameters(config, model, config.seed)
 
     optimizer = make_optimizer(config, pass_steps)
-    loss = make_loss(model, config.sum_over_time)
+    loss = make_loss(model, config.sum_over_time, config.recompute)
     key = jax.random.key(config.seed)
     step = make_step(loss, optimizer, key, dtype=config.dtype)
     mesh = mesh_for(config.batch_size)

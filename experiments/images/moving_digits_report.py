@@ -30,7 +30,7 @@ def write(
     sections = [
         report.results_section(result),
         *report.configuration_sections(config, workdir),
-        report.parameters_section(params, ("encoder", *model.tells), {}, ""),
+        report.parameters_section(params, ("encoder", *model.decoders), {}, ""),
         report.curves_section(trained.metrics.rows, names, config.batch_size / 1000,
                               x="thousand films"),  # fmt: skip
         films(model, params, test[:SHOWN]),
@@ -75,7 +75,8 @@ def telling(model: Composite, params, test: np.ndarray) -> np.ndarray:
     @jax.jit
     def tell(params, read):
         carry = model.encode(params, read)
-        return {name: jax.nn.sigmoid(model.told(params, name, carry, half)) for name in model.tells}
+        logits = {name: model.decode(params, name, carry, half) for name in model.decoders}
+        return jax.tree.map(jax.nn.sigmoid, logits)
 
     found = jax.device_get(tell(params, test[:, :half].swapaxes(0, 1).reshape(half, len(test), -1)))
     nothing = np.zeros((half, len(test), model.pixels), np.float32)
