@@ -27,7 +27,7 @@ from data.moving_digits import mnist_digits, sequences, small_digits
 from experiments.images import moving_digits_report
 from experiments.reports.result import Figure, finish
 from experiments.runtime.command_line import main
-from experiments.runtime.mesh import block_of_batches, here, mesh_for, own_rows, placed
+from experiments.runtime.mesh import block_of_batches, local_copy, mesh_for, own_rows, placed
 from experiments.runtime.options import Shared, option
 from experiments.runtime.workdir import Workdir
 from experiments.runtime.xla import called_once
@@ -186,7 +186,7 @@ def run(config: Config) -> dict:
         return block_of_batches(mesh, mine, config.steps_per_call)  # fmt: skip
 
     def evaluated(state):
-        params = here(state.params)
+        params = local_copy(state.params)
         return {"test": evaluate(lambda cut: measure(params, cut), cuts).means()}
 
     def figures(means):

@@ -52,7 +52,7 @@ def own_rows(batch_size: int) -> slice:
     return slice(first, first + rows)
 
 
-def everywhere(mesh: Mesh, tree: Tree) -> Tree:
+def replicated(mesh: Mesh, tree: Tree) -> Tree:
     """A copy of `tree` on every device of the mesh."""
     return _spread(tree, lambda _: NamedSharding(mesh, PartitionSpec()))
 
@@ -61,7 +61,7 @@ def placed(mesh: Mesh, state: Tree) -> Tree:
     """A train state on the mesh: the carry's arrays [B, ...] with their rows, the rest whole."""
     shared, whole = (NamedSharding(mesh, PartitionSpec(*axes)) for axes in (("batch",), ()))
     carry = _spread(state.carry, lambda leaf: shared if np.ndim(leaf) else whole)
-    return everywhere(mesh, state.replace(carry={})).replace(carry=carry)
+    return replicated(mesh, state.replace(carry={})).replace(carry=carry)
 
 
 def placed_like(template: Tree, tree: Tree) -> Tree:
@@ -113,7 +113,7 @@ def evaluation_batches(mesh: Mesh, arrays: tuple, batch_size: int) -> list[Tree]
     ]
 
 
-def here(tree: Tree) -> Tree:
+def local_copy(tree: Tree) -> Tree:
     """The copy on this process's first device of what lies everywhere.
 
     For what is computed by each process alone: a text that is read from end to end, a sample.
