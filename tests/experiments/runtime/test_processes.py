@@ -92,12 +92,12 @@ def test_multi_takes_the_experiments_flags_untouched():
 
 PARENT = """
 import signal, sys
-from experiments.launch import children
+from experiments.runtime import children
 
 child = '''
 import os, sys, time
-from experiments.command_line import main
-from experiments.config import Shared
+from experiments.runtime.command_line import main
+from experiments.runtime.options import Shared
 
 def run(config):
     sys.stdout.write("under way" + os.linesep)  # in one write, unlike print
