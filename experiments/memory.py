@@ -43,7 +43,7 @@ from experiments.runtime.mesh import (
 )
 from experiments.runtime.options import Shared, option
 from experiments.runtime.workdir import Workdir
-from experiments.runtime.xla import called_once
+from experiments.runtime.xla import call_once
 from experiments.training.cell_options import make_cell
 from experiments.training.export_form import FLOATS, INTS, KEY, Form, Size
 from experiments.training.loop import Ratio, evaluate, init_state, make_step
@@ -219,7 +219,7 @@ def run(config: Config) -> dict:
     model = make_model(config)
     optimizer = make_optimizer(config, 1)
     mesh, rows = mesh_for(config.batch_size), own_rows(config.batch_size)
-    params = called_once(model.init, jax.random.key(config.seed))
+    params = call_once(model.init, jax.random.key(config.seed))
     state = placed(mesh, init_state(params, optimizer))
     key = jax.random.key(config.seed)
     step = make_step(make_loss(config, model), optimizer, key, dtype=config.dtype)

@@ -30,7 +30,7 @@ from experiments.runtime.command_line import main
 from experiments.runtime.mesh import block_of_batches, local_copy, mesh_for, own_rows, placed
 from experiments.runtime.options import Shared, option
 from experiments.runtime.workdir import Workdir
-from experiments.runtime.xla import called_once
+from experiments.runtime.xla import call_once
 from experiments.training.export_form import FLOATS, KEY, Form, Size
 from experiments.training.loop import Ratio, evaluate, init_state, make_step
 from experiments.training.run import train
@@ -173,7 +173,7 @@ def run(config: Config) -> dict:
 
     test = films(np.random.default_rng(TEST_SEED), digits.test, config.test_films)
     mesh, optimizer = mesh_for(config.batch_size), make_optimizer(config)
-    params = called_once(model.init, jax.random.key(config.seed))
+    params = call_once(model.init, jax.random.key(config.seed))
     key = jax.random.key(config.seed)
     step = make_step(make_loss(model), optimizer, key, dtype=config.dtype)
     measure = jax.jit(lambda params, cut: measured(model, params, cut))

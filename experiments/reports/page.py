@@ -17,7 +17,7 @@ from markupsafe import Markup
 from experiments.reports import drawing
 from experiments.reports.result import headlines, parameter_count
 from experiments.runtime.options import Shared
-from experiments.runtime.workdir import Workdir, write_whole
+from experiments.runtime.workdir import Workdir, write_atomically
 
 
 @dataclasses.dataclass(frozen=True)
@@ -68,7 +68,7 @@ def write(path: pathlib.Path, title: str, summary: str, sections: Sequence[Secti
         lstrip_blocks=True,
     )
     page = environment.get_template("report.html")
-    write_whole(path, page.render(title=title, summary=summary, sections=sections))
+    write_atomically(path, page.render(title=title, summary=summary, sections=sections))
 
 
 def results_section(result: Mapping[str, Any], unsaid: Sequence[str] = ()) -> Section:

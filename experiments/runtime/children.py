@@ -16,7 +16,7 @@ def _pipe() -> int:
     return os.pipe()[0]
 
 
-def started(command: Sequence[str], out=None) -> subprocess.Popen:
+def start_child(command: Sequence[str], out=None) -> subprocess.Popen:
     """A command of ours as a child; what it says goes to the file `out`, if one is given.
 
     It is a session of its own: a Ctrl-C at the terminal reaches this process alone, which passes it
@@ -29,7 +29,7 @@ def started(command: Sequence[str], out=None) -> subprocess.Popen:
 
 
 def end_with_parent() -> None:
-    """In a child that `started` made: ends it when the parent has, at once and without a word."""
+    """In a process that `start_child` started: exits at once when the parent has exited."""
     pipe = os.environ.pop(PIPE, "")
     if pipe:
         threading.Thread(target=_end_after, args=(int(pipe),), daemon=True).start()

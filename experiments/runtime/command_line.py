@@ -19,7 +19,14 @@ from data.errors import UserError
 from experiments.runtime.children import end_with_parent
 from experiments.runtime.failures import UNWRITABLE, Diverged, Interrupted
 from experiments.runtime.options import Shared, check
-from experiments.runtime.processes import alone, fail, is_first, leave, name, start
+from experiments.runtime.processes import (
+    error_prefix,
+    fail,
+    is_first,
+    is_single_process,
+    leave,
+    start,
+)
 
 C = TypeVar("C", bound=Shared)
 Options = TypeVar("Options")
@@ -168,7 +175,7 @@ def _outcome(presets, run, commands) -> int:
         where = f"{error.filename}: " if error.filename else ""
         return _stop(f"{where}{os.strerror(error.errno)}; {cure}.", 1)
     except JaxRuntimeError as error:
-        if alone():
+        if is_single_process():
             raise
         reason = str(error).partition("\n")[0][:120]
         return _stop(f"another process is gone ({reason}); the same command goes on.", 1)
@@ -178,5 +185,5 @@ def _stop(sentence: str, status: int, everywhere: bool = False) -> int:
     """Says why; process 0 does for all where it happens in all of them."""
     sentence = "".join(c if c.isprintable() else repr(c)[1:-1] for c in sentence)  # of a file, say
     if is_first() or not everywhere:
-        print(name() + sentence if not everywhere else sentence, file=sys.stderr)
+        print(error_prefix() + sentence if not everywhere else sentence, file=sys.stderr)
     return status

@@ -14,7 +14,7 @@ class Pending:
 
 
 @contextlib.contextmanager
-def postponed() -> Iterator[Pending]:
+def signals_deferred() -> Iterator[Pending]:
     """Within, the first signal is only noted; a second one acts as ever, for the impatient.
 
     Outside the main thread nothing can be noted, and nothing is.

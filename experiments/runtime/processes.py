@@ -96,24 +96,26 @@ def is_loopback(host: str) -> bool:
         return host == "localhost"
 
 
-def alone() -> bool:
+def is_single_process() -> bool:
     """Whether this is the run's only process; asks without starting JAX."""
     return not jax.distributed.is_initialized()
 
 
 def is_first() -> bool:
     """Whether this is process 0, the one that writes."""
-    return alone() or jax.process_index() == 0
+    return is_single_process() or jax.process_index() == 0
 
 
-def name() -> str:
-    """What an error's sentence begins with: `process 1 of 2: `, or nothing in the only one."""
-    return "" if alone() else f"process {jax.process_index()} of {jax.process_count()}: "
+def error_prefix() -> str:
+    """What an error message begins with: `process 1 of 2: `, or nothing in a single process."""
+    if is_single_process():
+        return ""
+    return f"process {jax.process_index()} of {jax.process_count()}: "
 
 
 def from_first(message: bytes) -> bytes:
     """Process 0's message, in every process."""
-    if alone():
+    if is_single_process():
         return message
     size = int(multihost_utils.broadcast_one_to_all(np.int32(len(message))))
     mine = np.frombuffer(message, np.uint8) if is_first() else np.zeros(size, np.uint8)
@@ -126,7 +128,7 @@ def make_agreement() -> Callable[[int], int]:
     It is the largest that any of them gave at the call before, so that nobody waits for the
     device; a single process gets its own number at once.
     """
-    if alone():
+    if is_single_process():
         return lambda number: number
     mesh = Mesh(np.array(jax.devices()), ("all",))
     each = NamedSharding(mesh, PartitionSpec("all"))
@@ -151,7 +153,7 @@ def leave(status: int) -> int:
     Where all end together they wait for one another. One that fails goes at once, so that the
     others lose it and fail too, instead of waiting.
     """
-    if alone():
+    if is_single_process():
         return status
     if status in (1, 2):
         _go(status)
@@ -161,7 +163,7 @@ def leave(status: int) -> int:
 
 def fail() -> None:
     """To be called while an exception that nobody expected is handled: shows it and ends."""
-    if not alone():
+    if not is_single_process():
         traceback.print_exc()
         _go(1)
 

@@ -29,7 +29,7 @@ from experiments.runtime.options import Shared
 from experiments.runtime.processes import is_first
 
 
-def write_whole(path: pathlib.Path, text: str) -> None:
+def write_atomically(path: pathlib.Path, text: str) -> None:
     """Writes a file that is there completely or not at all."""
     unfinished = path.with_name(path.name + ".unfinished")
     # A folder's name need not be text: what is not is written as the escapes of its bytes.
@@ -42,7 +42,7 @@ def write_whole(path: pathlib.Path, text: str) -> None:
 
 def write_json(path: pathlib.Path, value: Any) -> None:
     """`value` as indented JSON."""
-    write_whole(path, json.dumps(value, indent=2) + "\n")
+    write_atomically(path, json.dumps(value, indent=2) + "\n")
 
 
 class Workdir:

@@ -28,14 +28,14 @@ def jaxlib_version() -> str | None:
         return None
 
 
-def cured(flags: str, version: str | None) -> str:
+def with_workaround(flags: str, version: str | None) -> str:
     """`XLA_FLAGS` as it must be for this jaxlib; as it is where it needs nothing or has its say."""
     if version not in FAULTY or FLAG in flags:
         return flags
     return f"{flags} {FLAG}=".lstrip()
 
 
-def started() -> bool:
+def backend_started() -> bool:
     """Whether JAX has a backend already, and so has read its flags."""
     bridge = sys.modules.get("jax._src.xla_bridge")  # the question has no public form
     return bridge is not None and bridge.backends_are_initialized()
@@ -45,7 +45,7 @@ def avoid_miscompiled_reductions() -> None:
     """Sets `XLA_FLAGS`, or warns where that comes too late or cannot be done."""
     flags = os.environ.get("XLA_FLAGS", "")
     fault = f"jaxlib {jaxlib_version()} compiles some CPU reductions wrongly"
-    _set(flags, cured(flags, jaxlib_version()), fault, f"{FLAG}=")
+    _set(flags, with_workaround(flags, jaxlib_version()), fault, f"{FLAG}=")
 
 
 def make_deterministic() -> None:
@@ -60,7 +60,7 @@ def _set(flags: str, wanted: str, reason: str, missing: str) -> None:
         return
     if flags and not flags.lstrip().startswith("-"):
         problem = f"XLA_FLAGS names the file {flags}, which is left alone"
-    elif started():
+    elif backend_started():
         problem = "JAX has started already"
     else:
         os.environ["XLA_FLAGS"] = wanted
@@ -72,7 +72,7 @@ def _set(flags: str, wanted: str, reason: str, missing: str) -> None:
     )
 
 
-def called_once(function: Callable, *arguments):
+def call_once(function: Callable, *arguments):
     """`function(*arguments)`, compiled for this one call.
 
     A CPU's compiler is asked for less: it takes a third to four fifths of the time for what draws

@@ -5,12 +5,12 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from experiments.runtime.xla import called_once
+from experiments.runtime.xla import call_once
 
 
 def first_parameters(config, model, seed: int) -> Any:
     """The parameters as `--init` wants them drawn."""
-    params = called_once(model.init, jax.random.key(seed))
+    params = call_once(model.init, jax.random.key(seed))
     if config.init == "default":
         return params
     leaves, tree = jax.tree.flatten(params)

@@ -9,7 +9,7 @@ import jax
 
 from experiments.runtime import options
 from experiments.runtime.failures import Diverged, Interrupted
-from experiments.runtime.interruption import postponed
+from experiments.runtime.interruption import signals_deferred
 from experiments.runtime.mesh import on_host
 from experiments.runtime.processes import make_agreement
 from experiments.runtime.workdir import Workdir
@@ -115,7 +115,7 @@ def train(
         return min((now // n + 1) * n for n in (config.eval_every, config.checkpoint_every))
 
     try:
-        with postponed() as pending:
+        with signals_deferred() as pending:
             if restored is None:
                 save(state)  # so that a run which diverges at once has a checkpoint to name
             state = fit(

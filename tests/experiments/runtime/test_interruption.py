@@ -16,7 +16,7 @@ import numpy as np
 import orbax.checkpoint as ocp
 import pytest
 
-from experiments.runtime.interruption import postponed
+from experiments.runtime.interruption import signals_deferred
 
 ROOT = pathlib.Path(__file__).resolve().parents[3]
 
@@ -157,7 +157,7 @@ def test_the_paper_s_own_training_ends_as_if_nothing_had_happened(
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_signal_is_noted_and_a_second_one_acts(number):
     before = signal.getsignal(signal.SIGTERM), signal.getsignal(signal.SIGINT)
-    with postponed() as pending:
+    with signals_deferred() as pending:
         assert pending.signal == 0
         os.kill(os.getpid(), number)
         assert pending.signal == number
@@ -167,7 +167,7 @@ def test_a_signal_is_noted_and_a_second_one_acts(number):
 
 def test_outside_the_main_thread_nothing_is_noted():
     def within():
-        with postponed() as pending:
+        with signals_deferred() as pending:
             return pending.signal
 
     with concurrent.futures.ThreadPoolExecutor(1) as pool:

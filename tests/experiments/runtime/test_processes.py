@@ -107,7 +107,7 @@ def run(config):
 main({"quick": Shared()}, run)
 '''
 for _ in range(2):
-    children.started([sys.executable, "-P", "-c", child])
+    children.start_child([sys.executable, "-P", "-c", child])
 signal.pause()
 """
 

@@ -44,13 +44,13 @@ def test_the_check_finds_the_fault_where_it_is(tmp_path):
     ],
 )
 def test_flag_is_added_for_faulty_versions_alone(flags, version, expected):
-    assert xla.cured(flags, version) == expected
+    assert xla.with_workaround(flags, version) == expected
 
 
 @pytest.fixture
 def faulty(monkeypatch):
     monkeypatch.setattr(xla, "jaxlib_version", lambda: "0.10.2")
-    monkeypatch.setattr(xla, "started", lambda: False)
+    monkeypatch.setattr(xla, "backend_started", lambda: False)
     monkeypatch.delenv("XLA_FLAGS", raising=False)
     return monkeypatch
 
@@ -74,7 +74,7 @@ def test_determinism_is_asked_for_beside_other_flags(faulty):
 
 
 def test_too_late_is_said(faulty):
-    faulty.setattr(xla, "started", lambda: True)
+    faulty.setattr(xla, "backend_started", lambda: True)
     with pytest.warns(RuntimeWarning, match="JAX has started already"):
         xla.avoid_miscompiled_reductions()
     assert "XLA_FLAGS" not in os.environ
@@ -90,9 +90,9 @@ def test_a_file_of_flags_is_left_alone(faulty):
 def test_started_tells_whether_jax_computes():
     script = (
         "import jax, experiments.runtime.xla as xla\n"
-        "assert not xla.started()\n"
+        "assert not xla.backend_started()\n"
         "jax.devices()\n"
-        "assert xla.started()\n"
+        "assert xla.backend_started()\n"
     )
     subprocess.run([sys.executable, "-c", script], check=True)
 
@@ -102,10 +102,10 @@ def test_what_is_called_once_gives_the_same_numbers():
         keys = jax.random.split(key)
         return jax.random.normal(keys[0], (50, 3)) / 7, jax.random.uniform(keys[1], (99,)) - 0.5
 
-    ours = xla.called_once(drawn, jax.random.key(0))
+    ours = xla.call_once(drawn, jax.random.key(0))
     theirs = jax.jit(drawn)(jax.random.key(0))
     assert all((a == b).all() for a, b in zip(ours, theirs, strict=True))
-    shapes = jax.eval_shape(lambda: xla.called_once(drawn, jax.random.key(0)))
+    shapes = jax.eval_shape(lambda: xla.call_once(drawn, jax.random.key(0)))
     assert [leaf.shape for leaf in shapes] == [(50, 3), (99,)]
 
 
@@ -121,7 +121,7 @@ def test_what_is_called_once_is_optimised_less_but_no_more_than_jax_is_told(leas
     before = jax.config.read("jax_disable_most_optimizations")
     jax.config.update("jax_disable_most_optimizations", least)
     try:
-        assert xla.called_once(lambda x: x + 1, 1) == 2
+        assert xla.call_once(lambda x: x + 1, 1) == 2
     finally:
         jax.config.update("jax_disable_most_optimizations", before)
     assert asked == [None if least else {"xla_backend_optimization_level": 1}]
