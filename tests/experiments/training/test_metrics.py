@@ -82,7 +82,7 @@ def test_a_file_is_replaced_whole_or_stays(tmp_path, monkeypatch):
 
 def test_a_folder_is_held_by_one_run_at_a_time(tmp_path):
     held = Workdir(str(tmp_path / "a" / "b"))
-    with pytest.raises(UserError, match="another run is at work there"):
+    with pytest.raises(UserError, match="another run is using this folder"):
         Workdir(str(tmp_path / "a" / "b"))
     Workdir(str(tmp_path / "a" / "c"))
     del held
