@@ -37,7 +37,7 @@ from experiments.language.running_text import (
 )
 from experiments.reports.result import Figure, finish, same_options
 from experiments.runtime.command_line import main
-from experiments.runtime.mesh import here, mesh_for, placed
+from experiments.runtime.mesh import local_copy, mesh_for, placed
 from experiments.runtime.options import option
 from experiments.runtime.workdir import Workdir
 from experiments.training.export_form import Form
@@ -168,7 +168,7 @@ def run(config: Config) -> dict:
 
     def evaluated(state) -> dict:
         """The validation at each pause, the test at the end; a sample is written beside."""
-        now, params = int(state.step), here(state.params)
+        now, params = int(state.step), local_copy(state.params)
         if not workdir.samples.exists():
             write_characters(workdir, config, model, untrained, text, 0)
         write_characters(workdir, config, model, params, text, now)

@@ -31,7 +31,7 @@ from experiments.runtime.mesh import (
 )
 from experiments.runtime.options import option
 from experiments.runtime.workdir import Workdir
-from experiments.runtime.xla import called_once
+from experiments.runtime.xla import call_once
 from experiments.training.batches import drawn_batches
 from experiments.training.cell_options import CellOptions, make_cell
 from experiments.training.export_form import FLOATS, INTS, KEY, Form, Size
@@ -130,7 +130,7 @@ def run(config: Config) -> dict:
     side = training.pictures.shape[-1]
     model = RowWriter(make_cell(config), CLASSES, side)
     mesh, optimizer = mesh_for(config.batch_size), make_optimizer(config, 1)
-    params = called_once(model.init, jax.random.key(config.seed))
+    params = call_once(model.init, jax.random.key(config.seed))
     key = jax.random.key(config.seed)
     step = make_step(make_loss(model), optimizer, key, dtype=config.dtype)
     measure = make_measure(model)

@@ -32,7 +32,7 @@ from data import mpqa, tagged_corpora
 from data.tagged_files import FORMATS
 from experiments.reports.result import Figure, finish
 from experiments.runtime.command_line import main
-from experiments.runtime.mesh import here, mesh_for, placed
+from experiments.runtime.mesh import local_copy, mesh_for, placed
 from experiments.runtime.options import option
 from experiments.runtime.workdir import Workdir
 from experiments.tagging import report as tagger_report
@@ -232,7 +232,7 @@ def run(config: Config) -> dict:
 
     def evaluated(state) -> dict:
         """The validation part at each pause; what does best there is kept."""
-        now = here(state.params)
+        now = local_copy(state.params)
         _, each = scored(now, data.valid, corpus.valid.labels)
         for (name, place), row in each.items():
             params = of_fold(now[name], place)

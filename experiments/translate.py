@@ -31,7 +31,7 @@ from data.parallel_text import Corpus
 from data.vocabulary import UNITS
 from experiments.reports.result import Figure, finish, same_options
 from experiments.runtime.command_line import main
-from experiments.runtime.mesh import here, mesh_for, placed
+from experiments.runtime.mesh import local_copy, mesh_for, placed
 from experiments.runtime.options import option
 from experiments.runtime.workdir import Workdir
 from experiments.training.cell_options import LayerOptions
@@ -197,7 +197,7 @@ def run(config: Config) -> dict:
 
     def evaluated(state) -> dict:
         """The validation's perplexity at each pause; the test, translated, at the end."""
-        params = here(state.params)
+        params = local_copy(state.params)
         found = {"valid": {"perplexity": perplexity(params, sentences.valid)}}
         if int(state.step) == config.num_steps:
             translate(params)

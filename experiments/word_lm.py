@@ -39,7 +39,7 @@ from experiments.language.scores import Costs, best_weight, kneser_ney_nats, per
 from experiments.language.word_lm_sample import DEFAULT, sample, write_words
 from experiments.reports.result import Figure, finish, same_options
 from experiments.runtime.command_line import main
-from experiments.runtime.mesh import here, mesh_for, placed
+from experiments.runtime.mesh import local_copy, mesh_for, placed
 from experiments.runtime.options import option
 from experiments.runtime.workdir import Workdir
 from experiments.training.export_form import Form
@@ -201,9 +201,9 @@ def run(config: Config) -> dict:
         now = int(state.step)
         if not workdir.samples.exists():
             write_words(workdir, config, model, untrained, text.symbols, 0)
-        write_words(workdir, config, model, here(state.params), text.symbols, now)
+        write_words(workdir, config, model, local_copy(state.params), text.symbols, now)
         return {
-            name: {"perplexity": perplexity(surprises(here(state.params), part))}
+            name: {"perplexity": perplexity(surprises(local_copy(state.params), part))}
             for name, part in splits.items()
             if name == "valid" or now == config.num_steps
         }
