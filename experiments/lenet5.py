@@ -27,7 +27,13 @@ from data import digits, image_folder, mnist
 from data.errors import UserError
 from data.images import ImageSets, hold_out
 from experiments.images import lenet5_report
-from experiments.images.classes import figures, make_batches, make_evaluate, make_loss, make_predict
+from experiments.images.classification import (
+    make_batches,
+    make_evaluate,
+    make_loss,
+    make_predict,
+    to_figures,
+)
 from experiments.images.lenet5_optimizer import make_optimizer
 from experiments.images.robustness import robustness
 from experiments.reports.result import Figure, finish
@@ -181,7 +187,7 @@ def run(config: Config) -> dict:
     splits = {"test": sets.test} | ({"valid": valid_set} if config.valid_size else {})
 
     evaluated = make_evaluate(config, predict, splits, mesh)
-    trained = train(config, workdir, state, step, batches, evaluated, figures)
+    trained = train(config, workdir, state, step, batches, evaluated, to_figures)
 
     read = functools.partial(predict, trained.state.params, trained.state.variables)
     result = finish(
