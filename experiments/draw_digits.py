@@ -19,8 +19,7 @@ import numpy as np
 
 from data import mnist
 from data.moving_digits import small_digits
-from experiments.reports import drawing
-from experiments.reports import page as report
+from experiments.reports import drawing, page
 from experiments.reports.page import Picture, Section
 from experiments.reports.result import finish
 from experiments.runtime.command_line import main
@@ -179,9 +178,9 @@ def write_report(config: Config, workdir: Workdir, trained, result, model, test:
     names = {"nats_per_picture": "nats per picture", "wrong_percent": "wrong class (%)"}
     text = ("One class to a row, 0 to 9. The net is given the class and its own rows alone.",)
     sections = [
-        report.results_section(result),
-        *report.configuration_sections(config, workdir),
-        report.curves_section(trained.metrics.rows, names, config.batch_size, x="pictures"),
+        page.result_section(result),
+        *page.configuration_sections(config, workdir),
+        page.curves_section(trained.metrics.rows, names, config.batch_size, x="pictures"),
         Section("Drawn digits", text, pictures=pictures),
     ]
     summary = (
@@ -189,7 +188,7 @@ def write_report(config: Config, workdir: Workdir, trained, result, model, test:
         f"units, {result['parameters']:,} parameters, {config.num_steps:,} steps of "
         f"{config.batch_size}."
     )
-    report.write(workdir.report, f"Drawn digits, preset {config.preset}", summary, sections)
+    page.write(workdir.report, f"Drawn digits, preset {config.preset}", summary, sections)
 
 
 def export_form(saved: SavedRun, options) -> Form:

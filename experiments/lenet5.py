@@ -27,7 +27,13 @@ from data import digits, image_folder, mnist
 from data.errors import UserError
 from data.images import ImageSets, hold_out
 from experiments.images import lenet5_report
-from experiments.images.classes import figures, make_batches, make_evaluate, make_loss, make_predict
+from experiments.images.classification import (
+    make_batches,
+    make_evaluate,
+    make_loss,
+    make_predict,
+    to_figures,
+)
 from experiments.images.export import class_names, image_form
 from experiments.images.lenet5_optimizer import make_optimizer
 from experiments.images.robustness import robustness
@@ -185,7 +191,7 @@ def run(config: Config) -> dict:
 
     evaluated = make_evaluate(config, predict, splits, mesh)
     trained = train(
-        config, workdir, state, step, batches, evaluated, figures,
+        config, workdir, state, step, batches, evaluated, to_figures,
         data=f"{config.dataset}, {len(train_set.labels):,} images for training and "
              f"{len(sets.test.labels):,} for testing",
     )  # fmt: skip

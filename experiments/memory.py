@@ -31,7 +31,7 @@ from data import memory_tasks, mnist
 from data.errors import UserError
 from data.images import Images
 from data.memory_tasks import Sequences
-from experiments.reports import page as report
+from experiments.reports import page
 from experiments.reports.result import Figure, finish
 from experiments.runtime.command_line import main
 from experiments.runtime.mesh import (
@@ -241,15 +241,15 @@ def write_report(config: Config, workdir: Workdir, trained, result) -> None:
     )
     names = {loss_name(config): loss_name(config).replace("_", " "), "wrong_percent": "wrong (%)"}
     sections = [
-        report.results_section(result, text),
-        *report.configuration_sections(config, workdir),
-        report.curves_section(trained.metrics.rows, names, config.batch_size, x="sequences"),
+        page.result_section(result, text),
+        *page.configuration_sections(config, workdir),
+        page.curves_section(trained.metrics.rows, names, config.batch_size, x="sequences"),
     ]
     summary = (
         f"{config.task}, length {config.length}: a {config.cell} of {config.hidden} units, "
         f"{result['parameters']:,} parameters, {config.num_steps:,} steps of {config.batch_size}."
     )
-    report.write(workdir.report, f"Memory, preset {config.preset}", summary, sections)
+    page.write(workdir.report, f"Memory, preset {config.preset}", summary, sections)
 
 
 def export_form(saved: SavedRun, options) -> Form:
