@@ -1,7 +1,8 @@
-"""Vectors of words: files of them in the text format of word2vec and GloVe, and making some.
+"""Word vectors: reading files in the text format of word2vec and GloVe, and making vectors.
 
-A line is a word and its numbers, with blanks between; word2vec's first line, with two counts, may
-be there or not. It is held against what follows: no memory is taken for what it claims.
+Each line is a word and its numbers, separated by blanks. The first line may be word2vec's header
+with two counts, which is checked against the lines that follow; no memory is allocated for what it
+claims.
 """
 
 import re
@@ -17,22 +18,22 @@ from data.errors import UserError
 from data.files import read_plain
 from data.tagged_files import text_lines
 
-HEADER = re.compile(r"([0-9]{1,18})\s+([0-9]{1,18})")  # how many vectors, and their length
+HEADER = re.compile(r"([0-9]{1,18})\s+([0-9]{1,18})")  # number of vectors, and their length
 
 
 def read_vectors(path: str | Path) -> tuple[list[str], np.ndarray]:
-    """Words, and float32 [V, D]; of a word that comes twice, the first vector.
+    """Reads words and their vectors float32 [V, D]; of a repeated word the first vector counts.
 
     Raises:
-      UserError: the file cannot be read, is empty or not as long as its first line says, a line
-        has too many or too few numbers or something else in their place; names file and line.
+      UserError: the file cannot be read, is empty, or contradicts its header; or a line has too
+        many or too few numbers, or something that is no number. Names the file and the line.
     """
-    advice = "name a file of vectors by --vectors, or make one with ./launch.sh tagger vectors"
+    advice = "give a file of vectors by --vectors, or make one with ./launch.sh tagger vectors"
     return parse_vectors(read_plain(path, advice), str(path))
 
 
 def parse_vectors(content: bytes, name: str) -> tuple[list[str], np.ndarray]:
-    """`read_vectors` of a file's bytes; `name` is for errors."""
+    """Like `read_vectors`, from the bytes of a file; `name` is used in errors."""
     found: dict[str, np.ndarray] = {}
     width, rows, claimed = None, 0, None
     for number, line in text_lines(content, name):
@@ -47,40 +48,42 @@ def parse_vectors(content: bytes, name: str) -> tuple[list[str], np.ndarray]:
             vector = np.array(cells[1:], np.float32)
         except ValueError:
             raise UserError(
-                f"{name}, line {number} is not a word and its numbers: mend that line."
+                f"{name}, line {number} is not a word followed by numbers; fix that line."
             ) from None
         width = width or len(vector)
         if len(vector) != width or not width:
             raise UserError(
-                f"{name}, line {number} has {len(vector)} numbers and the lines before it have "
-                f"{width}: all vectors must have one length."
+                f"{name}, line {number} has {len(vector)} numbers but the lines before it have "
+                f"{width}; all vectors must have the same length."
             )
         if not np.isfinite(vector).all():
-            raise UserError(f"{name}, line {number} has a number that is not finite: mend it.")
+            raise UserError(f"{name}, line {number} has a number that is not finite; fix it.")
         found.setdefault(cells[0], vector)
     if not found:
-        raise UserError(f"{name} holds no vectors: name a file with a word and numbers a line.")
+        raise UserError(f"{name} has no vectors; give a file with a word and numbers on each line.")
     if claimed not in (None, (rows, width)):
         raise UserError(
-            f"{name} claims {claimed[0]:,} vectors of {claimed[1]:,} numbers in its first line and "
-            f"{rows:,} of {width:,} follow: get the file again, or leave that line out."
+            f"{name} announces {claimed[0]:,} vectors of {claimed[1]:,} numbers in its first line "
+            f"but has {rows:,} of {width:,}; get the file again, or remove that line."
         )
     return list(found), np.stack(list(found.values()))
 
 
-def written_vectors(words: Sequence[str], vectors: np.ndarray) -> Iterator[str]:
-    """The lines of a file in word2vec's text format."""
+def vector_lines(words: Sequence[str], vectors: np.ndarray) -> Iterator[str]:
+    """Yields the lines of a file in word2vec's text format."""
     yield f"{len(words)} {vectors.shape[1]}\n"
     for word, vector in zip(words, vectors, strict=True):
         yield f"{word} {' '.join(f'{x:.5g}' for x in vector)}\n"
 
 
-def neighbours(sentences: Iterable[Sequence[int]], size: int, window: int) -> sparse.csr_matrix:
-    """How often each word stands near each: [size, size], symmetric.
+def cooccurrences(
+    sentences: Iterable[Sequence[int]], size: int, window: int
+) -> sparse.csr_matrix:
+    """Counts how often each word occurs near each other word: [size, size], symmetric.
 
-    A pair at distance d counts (window + 1 - d) / window, as if the window's width were drawn
-    (Mikolov et al. 2013). Words are numbers below `size`; others, such as -1, keep their place
-    and are not counted.
+    A pair at distance d counts (window + 1 - d) / window, the expectation of a randomly drawn
+    window width (Mikolov et al. 2013). Words are codes below `size`; negative codes take up a
+    position but are not counted.
     """
     flat = np.concatenate([np.append(np.asarray(s, np.int64), [-1] * window) for s in sentences])
     total = sparse.csr_matrix((size, size), dtype=np.float32)
@@ -92,11 +95,11 @@ def neighbours(sentences: Iterable[Sequence[int]], size: int, window: int) -> sp
     return total + total.T
 
 
-def factorised(counts: sparse.csr_matrix, width: int, shift: float = 1.0) -> np.ndarray:
-    """Vectors [V, width] by truncated SVD of positive pointwise mutual information.
+def ppmi_vectors(counts: sparse.csr_matrix, width: int, shift: float = 1.0) -> np.ndarray:
+    """Vectors [V, width] by truncated SVD of positive pointwise mutual information (PPMI).
 
-    PPMI = max(0, log p(w, c) / (p(w) p(c)^0.75 normed) - log shift), vectors = U sqrt(S), each
-    component scaled so that all have a mean square of 1 together (Levy, Goldberg and Dagan 2015).
+    PPMI = max(0, log p(w, c) / (p(w) p'(c)) - log shift), where p'(c) is proportional to
+    p(c)^0.75; vectors = U sqrt(S), scaled to a mean square of 1 (Levy, Goldberg and Dagan 2015).
     """
     pairs = counts.tocoo()
     rows = np.asarray(counts.sum(1)).ravel()
@@ -115,6 +118,6 @@ def factorised(counts: sparse.csr_matrix, width: int, shift: float = 1.0) -> np.
 
 
 def vocabulary(sentences: Iterable[Sequence[str]], least: int, most: int) -> list[str]:
-    """The words that come `least` times or more, the most frequent first, `most` of them."""
+    """The words that occur `least` times or more, most frequent first, at most `most` of them."""
     counts = Counter(word for sentence in sentences for word in sentence)
     return [word for word, n in counts.most_common(most) if n >= least]

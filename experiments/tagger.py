@@ -298,7 +298,7 @@ def run(config: Config) -> dict:
         lambda means: {prefix(config, n.removesuffix("_nats")) + "nats": means[n]
                        for n in means if n.endswith("_nats")}
         | {"gradient_norm": means["gradient_norm"]},
-        facts=facts, alike=data.buckets.alike,
+        facts=facts, alike=data.buckets.steps_of_one_shape,
     )  # fmt: skip
     print(f"{trained.programs} programs compiled for the training step and {programs.count} for "
           f"evaluation; there are {len(data.shapes)} lengths of batches", flush=True)

@@ -225,7 +225,7 @@ def run(config: Config) -> dict:
         make_batches(config, sentences, buckets, mesh), evaluated,
         lambda means: {"perplexity": float(np.exp(means["nats"])),
                        "gradient_norm": means["gradient_norm"]},
-        facts=facts(corpus, vocabularies, sentences), alike=buckets.alike,
+        facts=facts(corpus, vocabularies, sentences), alike=buckets.steps_of_one_shape,
     )  # fmt: skip
     if not translations:  # the run had ended before
         translate(trained.state.params)
@@ -243,8 +243,8 @@ def facts(corpus: Corpus, vocabularies, sentences: Sentences) -> dict[str, str]:
     """What else than the options decides a run's figures, and what decoding needs."""
     return {
         "sentences": corpus.fingerprint,
-        "source_vocabulary": vocabularies.source.written(),
-        "target_vocabulary": vocabularies.target.written(),
+        "source_vocabulary": vocabularies.source.to_json(),
+        "target_vocabulary": vocabularies.target.to_json(),
         "growth": f"{sentences.growth:.6f}",
     }
 

@@ -139,7 +139,8 @@ def labels(run: Run, asked) -> Form:
 def translation(run: Run, asked) -> Form:
     """translate: a source and the target before each word to the logits of each target word."""
     config = run.config(translate.Config)
-    sides = [vocabulary.read(run.identity[f"{side}_vocabulary"]) for side in ("source", "target")]
+    names = ("source_vocabulary", "target_vocabulary")
+    sides = [vocabulary.from_json(run.identity[name]) for name in names]
     model = make_translator(config, *map(len, sides))
     source = "source"
     if config.form == "kalchbrenner":  # its layers are as many as the source's length wants

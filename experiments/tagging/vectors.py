@@ -16,8 +16,8 @@ from data.errors import UserError
 from data.files import read_plain
 from data.parallel_text import lines_of
 from data.raw import RawFile, chosen_raw_dir, download_folder, raw_file
-from data.sentences import normal
-from data.word_vectors import factorised, neighbours, vocabulary, written_vectors
+from data.sentences import lookup_form
+from data.word_vectors import cooccurrences, ppmi_vectors, vector_lines, vocabulary
 from experiments.runtime.options import option
 from experiments.runtime.workdir import write_whole
 
@@ -54,7 +54,7 @@ def make_vectors(options: Vectors) -> None:
     """Writes the file; raises UserError where a text is missing or too short."""
     begin = time.monotonic()
     texts = [line.split() for path in _texts(options) for line in _lines(path)]
-    tokens = [[normal(w, options.lowercase) for w in line if w != "<unk>"] for line in texts]
+    tokens = [[lookup_form(w, options.lowercase) for w in line if w != "<unk>"] for line in texts]
     words = vocabulary(tokens, options.least_count, options.most_words)
     if len(words) <= options.width:
         raise UserError(
@@ -63,10 +63,10 @@ def make_vectors(options: Vectors) -> None:
         )
     number = {word: n for n, word in enumerate(words)}
     coded = [[number.get(word, -1) for word in line] for line in tokens]
-    vectors = factorised(neighbours(coded, len(words), options.window), options.width)
+    vectors = ppmi_vectors(cooccurrences(coded, len(words), options.window), options.width)
     vectors *= NORM / np.linalg.norm(vectors, axis=1).mean()
     try:
-        write_whole(pathlib.Path(options.out), "".join(written_vectors(words, vectors)))
+        write_whole(pathlib.Path(options.out), "".join(vector_lines(words, vectors)))
     except OSError as error:
         raise UserError(f"--out={options.out} cannot be written ({error.strerror}).") from None
     print(f"{options.out}: {len(words):,} words, {options.width} numbers each, out of "

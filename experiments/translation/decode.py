@@ -80,7 +80,7 @@ def restored(workdir: str) -> Restored:
 
     def make(config) -> tuple:
         sides = config.source_vocabulary, config.target_vocabulary
-        vocabularies = Vocabularies(*map(vocabulary.read, sides))
+        vocabularies = Vocabularies(*map(vocabulary.from_json, sides))
         return vocabularies, float(config.growth), make_model(config, *map(len, vocabularies))
 
     facts = ("form", "source_vocabulary", "target_vocabulary")

@@ -10,7 +10,7 @@ import numpy as np
 from data.buckets import Buckets, Ragged, bucket_shapes, covering
 from data.errors import UserError
 from data.parallel_text import Corpus, Pairs
-from data.vocabulary import BEGIN, END, Vocabulary, made
+from data.vocabulary import BEGIN, END, Vocabulary, build
 from experiments.runtime.mesh import block_of_batches, own_rows
 from experiments.training.loop import Ratio, evaluate
 from nets.seq2seq import Seq2Seq
@@ -50,8 +50,8 @@ class Batch(NamedTuple):
 def make_vocabularies(config, train: Pairs) -> Vocabularies:
     """Both sides' by the options; raises UserError."""
     return Vocabularies(
-        made(train.sources, config.source_unit, config.vocabulary, config.least_count),
-        made(train.targets, config.target_unit, config.vocabulary, config.least_count),
+        build(train.sources, config.source_unit, config.vocabulary, config.least_count),
+        build(train.targets, config.target_unit, config.vocabulary, config.least_count),
     )
 
 

@@ -63,7 +63,7 @@ def test_it_does_not_matter_how_steps_are_split_or_where_they_begin():
     def read(most, first):
         buckets, now, found = Buckets(lengths, shapes, 16, seed=3), first, []
         while now < 120:
-            count = buckets.alike(now, min(most, 120 - now))
+            count = buckets.steps_of_one_shape(now, min(most, 120 - now))
             bucket, rows = buckets.rows(now, count)
             assert rows.shape[0] == count <= most
             found += [(bucket, row.tolist()) for row in rows]
@@ -82,7 +82,7 @@ def test_steps_in_a_row_share_a_bucket():
     buckets = Buckets(lengths, bucket_shapes(lengths), 16, seed=0, stretch=4)
     steps, calls, now = round(buckets.steps_in_a_pass), 0, 0
     while now < steps:
-        now, calls = now + buckets.alike(now, 4), calls + 1
+        now, calls = now + buckets.steps_of_one_shape(now, 4), calls + 1
     assert calls < 0.4 * steps
 
 

@@ -107,12 +107,12 @@ def spoil_cut(folder):
 
 def spoil_empty_class(folder):
     (folder / "train" / "c").mkdir()
-    return r"train/c holds no picture"
+    return r"train/c has no pictures"
 
 
 def spoil_unseen_class(folder):
     put(folder / "test" / "c" / "1.png", FIELD[0])
-    return r"test/c is a class that .*train has not"
+    return r"test/c is a class that .*train does not have"
 
 
 def spoil_huge(folder):
@@ -139,13 +139,13 @@ def spoil_no_classes(folder):
     for split in ("train", "test"):
         (folder / split).rename(folder / f"old {split}")
         (folder / split).mkdir()
-    return r"train holds no class"
+    return r"train has no classes"
 
 
 def spoil_no_test(folder):
     (folder / "test").rename(folder / "old")
     (folder / "test").mkdir()
-    return r"test holds no class"
+    return r"test has no classes"
 
 
 @pytest.mark.parametrize("name", [name for name in globals() if name.startswith("spoil_")])
@@ -168,7 +168,7 @@ def test_faulty_four_files_are_named(four_files):
     with pytest.raises(UserError, match="t10k-labels-idx1-ubyte is missing; put it there, plain"):
         image_folder.load(four_files)
     put_idx(four_files / "t10k-labels-idx1-ubyte", np.array([0, 1, 2, 3]))
-    with pytest.raises(UserError, match="the test labels have 3, which no training label has"):
+    with pytest.raises(UserError, match="label 3 occurs in the test set but not in the training"):
         image_folder.load(four_files)
     put_idx(four_files / "t10k-labels-idx1-ubyte", np.array([0, 1, 2]))
     with pytest.raises(UserError, match="4 images but 3 labels"):

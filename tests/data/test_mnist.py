@@ -70,7 +70,7 @@ def test_a_wrong_raw_file_is_an_error_even_when_data_is_prepared(prepared, raw_d
     labels = tmp_path / "mnist" / "t10k-labels-idx1-ubyte.gz"
     labels.chmod(0o644)
     labels.write_bytes(labels.read_bytes()[:-1] + b"!")
-    with pytest.raises(UserError, match="t10k-labels-idx1-ubyte.gz is another file"):
+    with pytest.raises(UserError, match="t10k-labels-idx1-ubyte.gz is a different file"):
         mnist.load(prepared, tmp_path)
     labels.unlink()
     with pytest.raises(UserError, match="t10k-labels-idx1-ubyte.gz is missing"):

@@ -5,7 +5,7 @@ import gzip
 import pytest
 
 from data.errors import UserError
-from data.number_words import drawn, in_words
+from data.number_words import in_words, random_numbers
 from data.parallel_text import lines_of, load
 
 
@@ -31,9 +31,9 @@ def test_every_number_has_words_of_its_own():
 
 
 def test_drawn_numbers_are_different_and_the_same_each_time():
-    numbers = drawn(5000, 0)
+    numbers = random_numbers(5000, 0)
     assert len(set(numbers.tolist())) == 5000 and numbers.min() >= 0 and numbers.max() < 1_000_000
-    assert (numbers == drawn(5000, 0)).all() and (numbers < 1000).mean() > 0.05
+    assert (numbers == random_numbers(5000, 0)).all() and (numbers < 1000).mean() > 0.05
 
 
 def test_no_number_to_train_on_is_tested():
@@ -67,7 +67,7 @@ def test_two_files(tmp_path):
 @pytest.mark.parametrize(
     ("source", "target", "sentence"),
     [
-        (b"a\nb\n", b"a\n", "2 lines and .* has 1"),
+        (b"a\nb\n", b"a\n", "2 lines but .* has 1"),
         (b"a\nb\xff\n", b"a\nb\n", "Line 2 of .* .byte 2 of the line is 0xff"),
         (b"", b"", "0 pairs without an empty side"),
         (b"a\n\n", b"\nb\n", "0 pairs"),
@@ -80,7 +80,7 @@ def test_wrong_files(source, target, sentence, tmp_path):
 
 @pytest.mark.parametrize(
     ("dataset", "sentence"),
-    [("words", "choose numbers, multi30k"), ("./a,./b,./c", "two files"),
+    [("words", "choose numbers, multi30k"), ("./a,./b,./c", "two text files"),
      ("./no,./such", "cannot be read")],
 )  # fmt: skip
 def test_wrong_names(dataset, sentence):

@@ -54,11 +54,11 @@ def test_takes_the_file_from_the_raw_folder(tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("content", "words"),
     [
-        (None, "is missing: put a.gz from https://one/a.gz or https://two/a.gz"),
+        (None, "is missing; put a.gz from https://one/a.gz or https://two/a.gz"),
         (CONTENT[:-1], "is cut short .18 of 19 bytes."),
         (b"", "is cut short"),
-        (CONTENT.upper(), "is another file"),
-        (CONTENT + b"!", "is another file"),
+        (CONTENT.upper(), "is a different file"),
+        (CONTENT + b"!", "is a different file"),
     ],
 )
 def test_a_faulty_raw_folder_is_never_papered_over(tmp_path, monkeypatch, content, words):

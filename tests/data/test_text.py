@@ -8,7 +8,7 @@ import pytest
 from data import corpora, ngrams
 from data.batches import windows, windows_in_a_pass
 from data.errors import UserError
-from data.text import Text, coded, codes_of, decoded, encoded, in_three, read_file, text_of
+from data.text import Text, coded, codes_of, decoded, encoded, read_file, text_of, three_parts
 
 CUTS = {"valid_percent": 10, "test_percent": 10}
 
@@ -29,7 +29,7 @@ def test_codes_and_text_are_inverse_and_the_alphabet_is_sorted():
 
 def test_the_three_parts_are_the_text_in_order():
     text = "".join(map(str, range(100)))
-    train, valid, test = in_three(text, 10, 20)
+    train, valid, test = three_parts(text, 10, 20)
     assert train + valid + test == text
     assert (len(valid), len(test)) == (19, 38)
 
@@ -93,7 +93,7 @@ def test_windows_read_on_where_the_last_stopped():
 
 
 def test_a_text_shorter_than_a_step():
-    with pytest.raises(UserError, match="5 symbols .* needs 8"):
+    with pytest.raises(UserError, match="5 symbols, .* needs 8"):
         windows(np.arange(5), 0, 1, 2, 3)
 
 

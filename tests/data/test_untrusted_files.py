@@ -30,7 +30,7 @@ from data import (
     word_vectors,
 )
 from data.errors import UserError
-from data.files import likely, read_plain, unzipped
+from data.files import expansion_limit, gunzipped, read_plain
 
 
 def picture(kind):
@@ -190,16 +190,16 @@ def test_a_picture_is_what_it_is_and_not_what_it_is_called(tmp_path):
 
 def test_gzip_that_stands_for_too_much_is_given_up(tmp_path):
     bomb = zipped_zeros(2**28)
-    assert likely(len(bomb)) < 2**27
-    sentence, peak = peak_of(unzipped, bomb, "bomb.gz")
-    assert "unpacks to more than" in sentence and peak < 2**28
+    assert expansion_limit(len(bomb)) < 2**27
+    sentence, peak = peak_of(gunzipped, bomb, "bomb.gz")
+    assert "expands to more than" in sentence and peak < 2**28
     (tmp_path / "bomb.gz").write_bytes(bomb)
     for read in (lambda path: parallel_text.load(f"{path},{path}"),
                  lambda path: mpqa.members(path.read_bytes(), str(path))):  # fmt: skip
-        with pytest.raises(UserError, match="unpacks to more than"):
+        with pytest.raises(UserError, match="expands to more than"):
             read(tmp_path / "bomb.gz")
     content = LINES * 30_000  # what is merely dull is read
-    assert unzipped(gzip.compress(content), "dull.gz") == content
+    assert gunzipped(gzip.compress(content), "dull.gz") == content
 
 
 @pytest.mark.parametrize(
@@ -213,7 +213,7 @@ def test_gzip_that_stands_for_too_much_is_given_up(tmp_path):
 def test_archives_hold_plain_files_inside_them(name, kind, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     content = b"x" if kind == tarfile.REGTYPE else b""
-    with pytest.raises(UserError, match="not a plain file inside"):
+    with pytest.raises(UserError, match="not a regular file inside"):
         mpqa.members(tar(("fine.txt", tarfile.REGTYPE, b"x"), (name, kind, content)), "a.tar.gz")
     assert not list(tmp_path.iterdir())  # nor is anything ever unpacked into a folder
 
@@ -249,7 +249,7 @@ def test_a_text_of_many_different_characters_has_its_bigrams_counted_in_little_m
 
     symbols = [chr(n) for n in range(0x4E00, 0x4E00 + 20_000)]
     random.Random(0).shuffle(symbols)
-    whole = text.coded(text.in_three("".join(symbols * 2), 10, 10), "many")
+    whole = text.coded(text.three_parts("".join(symbols * 2), 10, 10), "many")
     tracemalloc.start()
     assert 0 < ngrams.bigram_nats(whole) < np.log(20_001)
     peak = tracemalloc.get_traced_memory()[1]

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from data import vocabulary
 from data.errors import UserError
-from data.vocabulary import SPECIAL, UNITS, UNKNOWN, made, read
+from data.vocabulary import SPECIAL, UNITS, UNKNOWN, build, from_json
 
 LINES = [
     "Two men, in hats, don't walk.",
@@ -17,7 +17,7 @@ LINES = [
 
 
 def vocabulary_of(unit, lines=LINES):
-    return made(lines, unit, 90, 1)
+    return build(lines, unit, 90, 1)
 
 
 @pytest.mark.parametrize("unit", UNITS)
@@ -32,13 +32,13 @@ def test_a_line_comes_back_as_it_was(unit):
 @pytest.mark.parametrize("unit", UNITS)
 def test_what_is_written_is_read(unit):
     known = vocabulary_of(unit)
-    again = read(known.written())
+    again = from_json(known.to_json())
     assert len(again) == len(known) and again.codes(LINES[1]) == known.codes(LINES[1])
 
 
 @pytest.mark.parametrize("unit", UNITS)
 def test_the_same_text_has_the_same_vocabulary(unit):
-    assert vocabulary_of(unit).written() == vocabulary_of(unit, list(LINES)).written()
+    assert vocabulary_of(unit).to_json() == vocabulary_of(unit, list(LINES)).to_json()
 
 
 @pytest.mark.parametrize("unit", UNITS)
@@ -62,13 +62,13 @@ def test_words_and_characters_lose_blanks_alone(line):
 
 
 def test_rare_words_are_left_out():
-    known = made(["a a b", "a c"], "words", 0, 2)
+    known = build(["a a b", "a c"], "words", 0, 2)
     assert known.pieces == (*SPECIAL, " a")
     assert known.text(known.codes("a b")) == "a <unk>"
 
 
 def test_impossible_vocabularies():
     with pytest.raises(UserError, match="least_count"):
-        made(["a b"], "words", 0, 2)
-    with pytest.raises(UserError, match="or less"):
-        made(["a b"] * 9, "subwords", 5000, 1)
+        build(["a b"], "words", 0, 2)
+    with pytest.raises(UserError, match="give at most 9"):
+        build(["a b"] * 9, "subwords", 5000, 1)

@@ -211,7 +211,7 @@ def test_cut_and_resumed_it_ends_with_the_same_figures(tmp_path, command, monkey
         ("", (), "is empty"),
         ("a A\nb\n", (), "line 2 has 1 columns"),
         (columns("A A A A A"), (), "the same label"),
-        (columns("A B A B A"), ("--label_column=7",), "column 7 is asked for"),
+        (columns("A B A B A"), ("--label_column=7",), "column 7 was requested"),
         (columns("A B A B A"), ("--folds=2",), "there are not so many"),
         (columns("A B A B A"), ("--embedding=0",), "The words have no vectors: give --vectors"),
         (columns("A B A B A"), ("--vectors=none.txt",), "none.txt cannot be read"),

@@ -134,7 +134,7 @@ def test_wrong_decoding(words, stdin, sentence, run_dir, command):
 @pytest.mark.parametrize(
     ("words", "sentence"),
     [
-        (["--dataset=./only.de"], "SOURCE"),
+        (["--dataset=./only.de"], "the paths of two text files"),
         (["--longest=1"], "no training pair is as short"),
         (["--form=tree"], "choose one of"),
         (["--least_count=1000"], "occurs 1000 times"),
@@ -147,7 +147,7 @@ def test_wrong_flags(words, sentence, run_dir, command):
     status, _, error = command(*SMALL, given, f"--workdir={run_dir}", *words)
     error = error.decode()
     assert status == 2 and error.count("\n") == 1
-    assert sentence in error or "two files" in error
+    assert sentence in error
 
 
 @pytest.mark.thorough
