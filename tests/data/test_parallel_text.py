@@ -1,4 +1,4 @@
-"""Pairs of sentences: made ones, published ones, and the user's own two files."""
+"""Sentence pairs: generated (`data/number_words.py`), published, and the user's own files."""
 
 import gzip
 
@@ -26,17 +26,17 @@ def test_numbers_in_words(number, words):
     assert in_words(number) == words
 
 
-def test_every_number_has_words_of_its_own():
+def test_no_two_numbers_have_the_same_words():
     assert len({in_words(n) for n in range(30_000)}) == 30_000
 
 
-def test_drawn_numbers_are_different_and_the_same_each_time():
+def test_random_numbers_are_distinct_and_reproducible():
     numbers = random_numbers(5000, 0)
     assert len(set(numbers.tolist())) == 5000 and numbers.min() >= 0 and numbers.max() < 1_000_000
     assert (numbers == random_numbers(5000, 0)).all() and (numbers < 1000).mean() > 0.05
 
 
-def test_no_number_to_train_on_is_tested():
+def test_training_numbers_are_not_in_the_test_part():
     corpus = load("numbers")
     train, valid, test = ({*part.targets} for part in corpus)
     assert (len(train), len(valid), len(test)) == (20_000, 500, 1_000)

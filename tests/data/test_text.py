@@ -1,4 +1,4 @@
-"""Texts: symbols and codes, cuts, published files, and what is wrong with a user's file."""
+"""Texts by name or path (`data/corpora.py`): codes, parts, mistakes; `data/ngrams.py`."""
 
 import math
 
@@ -56,7 +56,7 @@ def test_an_unknown_symbol_is_named():
         codes_of("a☃", "ab")
 
 
-def test_facts_tell_texts_apart():
+def test_facts_identify_a_text():
     one, other = coded(("ab", "a", "b"), "f"), coded(("ab", "b", "a"), "f")
     assert one.facts != other.facts and one.facts["symbols"] == "ab"
 
@@ -81,7 +81,7 @@ def test_the_embedded_text_needs_no_file():
     assert len(text.train) > 300_000 and set("\n abc") <= set(text.symbols)
 
 
-def test_windows_read_on_where_the_last_stopped():
+def test_windows_continue_where_the_last_stopped():
     text = np.arange(2 * 11)
     assert windows_in_a_pass(22, 2, 3) == 3
     symbols, begins = windows(text, 0, 4, 2, 3)

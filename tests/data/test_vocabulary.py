@@ -1,4 +1,4 @@
-"""Vocabularies: what goes in comes out, by words, characters and subwords."""
+"""Vocabularies of words, characters and subwords: decoding inverts encoding."""
 
 import pytest
 from hypothesis import given
@@ -21,7 +21,7 @@ def vocabulary_of(unit, lines=LINES):
 
 
 @pytest.mark.parametrize("unit", UNITS)
-def test_a_line_comes_back_as_it_was(unit):
+def test_decoding_inverts_encoding(unit):
     known = vocabulary_of(unit)
     for line in LINES:
         assert known.text(known.codes(line)) == line
@@ -30,7 +30,7 @@ def test_a_line_comes_back_as_it_was(unit):
 
 
 @pytest.mark.parametrize("unit", UNITS)
-def test_what_is_written_is_read(unit):
+def test_from_json_inverts_to_json(unit):
     known = vocabulary_of(unit)
     again = from_json(known.to_json())
     assert len(again) == len(known) and again.codes(LINES[1]) == known.codes(LINES[1])
@@ -42,21 +42,21 @@ def test_the_same_text_has_the_same_vocabulary(unit):
 
 
 @pytest.mark.parametrize("unit", UNITS)
-def test_special_numbers_are_not_written(unit):
+def test_special_codes_are_not_decoded(unit):
     known = vocabulary_of(unit)
     codes = known.codes("a-b c/d")
     assert known.text([2, *codes, 3, 0, 0]) == "a-b c/d"
 
 
 @pytest.mark.parametrize("unit", UNITS)
-def test_unknown_words_are_said_to_be_unknown(unit):
+def test_unknown_words_are_decoded_as_unknown(unit):
     known = vocabulary_of(unit)
     codes = known.codes("a 雪")
     assert UNKNOWN in codes and SPECIAL[UNKNOWN] in known.text(codes)
 
 
 @given(st.text(max_size=40))
-def test_words_and_characters_lose_blanks_alone(line):
+def test_splitting_loses_nothing_but_blanks(line):
     for unit in ("words", "characters"):
         assert "".join(vocabulary.split(line, unit)).strip() == " ".join(line.split())
 
