@@ -1,8 +1,13 @@
-"""Spans encoded as B/I/O labels, and two ways of scoring them.
+"""Spans encoded as labels, and two ways of scoring them.
 
-A label is O, or B or I with or without a type: B-NP, I. A span begins at a B, at an I that follows
-an O, or at an I whose type differs from that of the previous label; it ends where another span
-begins or at an O.
+A label is O, or a mark with or without a type: B-NP, I. All usual encodings are read:
+
+    B I O         IOB1 and IOB2 (BIO)
+    B I E S O     IOBES; also with M for I and W for S (BMES, BMEWO)
+    B I L U O     BILOU
+
+As in conlleval, a span begins at B, S, U or W, at any mark that follows O, E, L, S, U or W, and
+where the type changes; it ends where another span begins or at an O.
 """
 
 from collections.abc import Iterable, Sequence
@@ -17,29 +22,38 @@ class Span(NamedTuple):
     type: str
 
 
+BEGIN, END = frozenset("BSUW"), frozenset("ELSUW")  # marks of the first and last word of a span
+MARKS = BEGIN | END | frozenset("IM")
+
+
+def is_span_label(label: str) -> bool:
+    """Whether a label is O, or a known mark with or without a type."""
+    return label == "O" or label.partition("-")[0] in MARKS
+
+
 def are_spans(labels: Iterable[str]) -> bool:
-    """Whether labels encode spans: all are O, B, I, B-... or I-..., and not all are O."""
+    """Whether labels encode spans: all are marks with or without types, and not all are O."""
     labels = set(labels)
-    return labels - {"O"} != set() and all(
-        label == "O" or label.partition("-")[0] in ("B", "I") for label in labels
-    )
+    return labels - {"O"} != set() and all(map(is_span_label, labels))
 
 
 def spans_of(labels: Sequence[str]) -> list[Span]:
     """The spans that a sentence's labels encode, in order."""
-    found, start, kind = [], None, ""
+    found, start, last, kind = [], None, "O", ""
     for at, label in enumerate([*labels, "O"]):
         mark, _, type_ = label.partition("-")
-        if start is not None and (mark != "I" or type_ != kind):
+        begins = mark != "O" and (mark in BEGIN or last == "O" or last in END or type_ != kind)
+        if start is not None and (mark == "O" or begins):
             found.append(Span(start, at, kind))
             start = None
-        if mark != "O" and start is None:
-            start, kind = at, type_
+        if begins:
+            start = at
+        last, kind = mark, type_
     return found
 
 
 class Score(NamedTuple):
-    """Precision and recall, from 0 to 1."""
+    """Precision and recall, from 0 to 1; 0 if nothing is predicted or there is nothing to find."""
 
     precision: float
     recall: float
@@ -53,7 +67,7 @@ class Score(NamedTuple):
 
 def _score(hit_predicted: float, predicted: int, hit_gold: float, gold: int) -> Score:
     return Score(
-        hit_predicted / predicted if predicted else 1.0, hit_gold / gold if gold else 1.0
+        hit_predicted / predicted if predicted else 0.0, hit_gold / gold if gold else 0.0
     )
 
 
@@ -76,7 +90,7 @@ def overlap(pairs: Pairs) -> tuple[Score, Score]:
       Proportional overlap: every pair of a gold span a and a predicted span b that share o words
       adds o / |b| to the precision and o / |a| to the recall. Binary overlap: each b that
       overlaps some a counts once for the precision, each a that overlaps some b once for the
-      recall. Without any prediction the precision is 1.
+      recall.
     """
     shares = [0.0, 0.0]
     overlapping = [0, 0]

@@ -35,6 +35,26 @@ def test_spans_of_typed_labels(labels, spans):
     assert spans_of(labels.split()) == [Span(*span) for span in spans]
 
 
+ENCODINGS = {  # the same six spans
+    "IOB1": "I-A I-A B-A O I-B I-C O I-A I-A I-A I-B",
+    "IOB2": "B-A I-A B-A O B-B B-C O B-A I-A I-A B-B",
+    "IOBES": "B-A E-A S-A O S-B S-C O B-A I-A E-A S-B",
+    "BILOU": "B-A L-A U-A O U-B U-C O B-A I-A L-A U-B",
+    "BMEWO": "B-A E-A W-A O W-B W-C O B-A M-A E-A W-B",
+    "IOE2": "I-A E-A E-A O E-B E-C O I-A I-A E-A E-B",
+}
+
+
+@pytest.mark.parametrize("encoding", ENCODINGS)
+def test_all_encodings_give_the_same_spans(encoding):
+    labels = ENCODINGS[encoding].split()
+    assert spans_of(labels) == [
+        Span(0, 2, "A"), Span(2, 3, "A"), Span(4, 5, "B"), Span(5, 6, "C"), Span(7, 10, "A"),
+        Span(10, 11, "B"),
+    ]  # fmt: skip
+    assert are_spans(labels) and exact([(labels, ENCODINGS["IOB2"].split())]).f1 == 1
+
+
 def pair(gold, predicted):
     return [(gold.split(), predicted.split())]
 
@@ -45,6 +65,12 @@ def test_exact_spans():
     assert score.f1 == pytest.approx(2 / 3)
     assert exact(pair("B-NP I-NP", "B-VP I-VP")).f1 == 0
     assert exact(pair("B-NP I-NP", "I-NP I-NP")).f1 == 1
+
+
+@pytest.mark.parametrize(("gold", "predicted"), [("B I", "O O"), ("O O", "B I"), ("O O", "O O")])
+def test_scores_of_nothing_are_0_as_in_conlleval(gold, predicted):
+    score = exact(pair(gold, predicted))
+    assert (score.precision, score.recall, score.f1) == (0, 0, 0)
 
 
 @pytest.mark.parametrize(
@@ -59,8 +85,9 @@ def test_exact_spans():
         # an I continues a span, a B begins a new one
         ("B I B I", "B I I O", (2 / 3 + 1 / 3, 1 / 2 + 1 / 4), (1, 1)),
         ("B I O O", "O O B I", (0, 0), (0, 0)),
-        ("B I O O", "O O O O", (1, 0), (1, 0)),  # nothing predicted: precision 1
-        ("O O O O", "B O O O", (0, 1), (0, 1)),  # nothing to find: recall 1
+        ("B I O O", "O O O O", (0, 0), (0, 0)),  # nothing predicted
+        ("O O O O", "B O O O", (0, 0), (0, 0)),  # nothing to find
+        ("O O O O", "O O O O", (0, 0), (0, 0)),  # neither
     ],
 )
 def test_overlaps(gold, predicted, proportional, binary):
@@ -77,4 +104,5 @@ def test_overlaps_are_micro_averages():
 
 def test_which_labels_encode_spans():
     assert are_spans(["O", "B", "I"]) and are_spans(["B-NP", "O", "I-NP"])
+    assert are_spans(["S-PER", "O"]) and are_spans(["U", "L"])
     assert not are_spans(["NOUN", "O"]) and not are_spans(["O"]) and not are_spans(["BAD", "O"])

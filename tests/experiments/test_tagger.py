@@ -216,6 +216,8 @@ def test_cut_and_resumed_it_ends_with_the_same_figures(tmp_path, command, monkey
         (columns("A B A B A"), ("--embedding=0",), "The words have no vectors: give --vectors"),
         (columns("A B A B A"), ("--vectors=none.txt",), "none.txt cannot be read"),
         (columns("A B A B A"), ("--cell=tree",), "choose one of"),
+        (columns("A B A B A"), ("--scoring=exact",), "'A' is not a label of a span"),
+        (columns("B-X B-X O NOUN O"), ("--scoring=overlap",), "'NOUN' is not a label of a span"),
     ],
 )
 def test_what_cannot_be(content, words, sentence, tmp_path, command):
