@@ -2,7 +2,7 @@
 
 import hashlib
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -32,6 +32,7 @@ class Corpus(NamedTuple):
 
 
 UNKNOWN = 0  # the code of unknown words and letters
+DIGITS = ("kept", "0")  # how words with digits are looked up: as written, or each digit as a 0
 
 
 class Coding(NamedTuple):
@@ -44,10 +45,14 @@ class Coding(NamedTuple):
     lowercase: bool  # whether words are looked up in lower case; letters keep their case
     longest: int  # letters read per word; of a longer word, the first and the last half
     frequent: int  # how many words (the first ones) occur more than once in the training part
+    digits: str = "0"  # one of DIGITS
 
     def facts(self) -> dict[str, str]:
         """A short hash that identifies this coding."""
-        sha = hashlib.sha256(repr(self).encode())
+        kept = self.digits == "kept" and any(map(_has_digit, self.words))
+        # Runs from before there was a choice read digits as 0: theirs is the hash without it.
+        text = repr(self).removesuffix(f", digits={self.digits!r})") + ")" + ", kept" * kept
+        sha = hashlib.sha256(text.encode())
         return {"coding": sha.hexdigest()[:16]}
 
 
@@ -65,14 +70,33 @@ class Coded(NamedTuple):
         return self.words.lengths
 
 
-def lookup_form(word: str, lowercase: bool) -> str:
-    """The form in which a word is looked up: digits become 0, optionally in lower case."""
-    word = "".join("0" if c.isdigit() else c for c in word)
-    return word.lower() if lowercase else word
+def lookup_form(word: str, lowercase: bool, digits: str, known: Container[str] = ()) -> str:
+    """The form in which a word is looked up.
+
+    Args:
+      word: as written.
+      lowercase: whether to convert it to lower case.
+      digits: one of DIGITS; with `0`, every digit of a word that is not in `known` becomes 0.
+      known: words that have a code or a vector of their own.
+    """
+    word = word.lower() if lowercase else word
+    if digits == "kept" or word in known:
+        return word
+    return "".join("0" if c.isdigit() else c for c in word)
+
+
+def _has_digit(word: str) -> bool:
+    return any(c.isdigit() for c in word)
 
 
 def coding_of(
-    corpus: Corpus, *, lowercase: bool, least: int, longest: int, known: Iterable[str] = ()
+    corpus: Corpus,
+    *,
+    lowercase: bool,
+    least: int,
+    longest: int,
+    digits: str = "kept",
+    known: Iterable[str] = (),
 ) -> Coding:
     """Assigns codes to the words that occur at least `least` times in the training part.
 
@@ -82,24 +106,26 @@ def coding_of(
       lowercase: see `Coding`.
       least: words that occur less often have no code.
       longest: see `Coding`.
+      digits: one of DIGITS.
       known: words that have pretrained vectors; they get codes if they occur in any part.
     """
-    counts = Counter(
-        lookup_form(word, lowercase) for sentence in corpus.train.words for word in sentence
-    )
-    parts = (corpus.train, corpus.valid, corpus.test)
     known = set(known)
+
+    def form(word: str) -> str:
+        return lookup_form(word, lowercase, digits, known)
+
+    counts = Counter(form(word) for sentence in corpus.train.words for word in sentence)
+    parts = (corpus.train, corpus.valid, corpus.test)
     words = [w for w, n in counts.most_common() if n >= least]
     if known:
-        others = {lookup_form(w, lowercase) for part in parts for sentence in part.words
-                  for w in sentence}  # fmt: skip
+        others = {form(w) for part in parts for sentence in part.words for w in sentence}
         words += sorted((others & known) - set(words))
     letters = {c for part in parts for sentence in part.words for word in sentence for c in word}
     labels = {label for part in parts for sentence in part.labels for label in sentence}
     features = {f for part in parts for row in part.features or () for f in row}
     ordered = ("".join(sorted(letters)), tuple(sorted(labels)), tuple(sorted(features)))
     frequent = sum(n > 1 for n in counts.values() if n >= least)
-    return Coding(tuple(words), *ordered, lowercase, longest, frequent)
+    return Coding(tuple(words), *ordered, lowercase, longest, frequent, digits)
 
 
 def coded(sentences: Sentences, coding: Coding) -> Coded:
@@ -117,9 +143,11 @@ def coded(sentences: Sentences, coding: Coding) -> Coded:
     def ragged(dtype, code_of, rows) -> Ragged:
         return Ragged.of([[code_of(name) for name in row] for row in rows], dtype)
 
+    def code_of_word(word: str) -> int:
+        return words.get(lookup_form(word, coding.lowercase, coding.digits, words), UNKNOWN)
+
     return Coded(
-        ragged(np.int32, lambda w: words.get(lookup_form(w, coding.lowercase), UNKNOWN),
-               sentences.words),
+        ragged(np.int32, code_of_word, sentences.words),
         ragged(np.uint16, spelled.__getitem__, sentences.words),
         ragged(np.int32, lambda f: features.get(f, UNKNOWN), sentences.features or [[]]),
         ragged(np.int32, labels.__getitem__, sentences.labels),

@@ -79,6 +79,9 @@ class Config(Shared):
     freeze: bool = option(True, "given vectors stay as they are; false: they are learned on, in "
                           "place of --embedding")
     lowercase: bool = option(True, "words are looked up in small letters")
+    digits: str = option("kept", "kept: words are looked up as they are written; 0: every digit of "
+                         "a word without a given vector is a 0, so that 1999 and 2014 are one word",
+                         choices=sentences.DIGITS, identity=False)
     least_count: int = option(1, "rarer words of the training part are unknown", least=1)
     word_dropout: float = option(0.5, "share of the words that come once which training reads as "
                                  "unknown", least=0.0, most=1.0)
@@ -139,7 +142,7 @@ BUDGETS = {
 }
 PASS = 93  # steps: 8,241 sentences, of which each fold leaves out a tenth
 _OPINION = dict(
-    vectors="vectors.txt", folds=3, embedding=0, word_dropout=0.0, init="uniform",
+    vectors="vectors.txt", digits="0", folds=3, embedding=0, word_dropout=0.0, init="uniform",
     optimizer="sgd", momentum=0.7, learning_rate=1e-3, output_rate=0.1, reduction="sum",
     outside_weight=0.5, weight_decay=1e-4, activation_decay=1e-4, clip_norm=0.0,
     schedule="constant", batch_size=89,
@@ -176,7 +179,7 @@ TUNED = [
     dataclasses.replace(config, preset=f"{config.preset}-tuned", **_TUNED) for config in OPINION
 ]
 _LSTM = dict(
-    cell="lstm", hidden=100, layers=1, dropout=0.5, input_dropout=0.25, least_count=2,
+    digits="0", cell="lstm", hidden=100, layers=1, dropout=0.5, input_dropout=0.25, least_count=2,
     learning_rate=4e-3, clip_norm=5.0,
 )  # fmt: skip
 _LETTERS = dict(embedding=50, letter_hidden=25, **_LSTM)
@@ -232,7 +235,7 @@ def coded_corpus(config: Config) -> tuple[sentences.Corpus, sentences.Coding, np
     known, vectors = given_vectors(config)
     coding = sentences.coding_of(
         corpus, lowercase=config.lowercase, least=config.least_count, longest=config.longest_word,
-        known=known,
+        digits=config.digits, known=known,
     )  # fmt: skip
     if vectors is None:
         return corpus, coding, None

@@ -102,7 +102,8 @@ def labels(run: Run, asked) -> Form:
     """tagger: sentences to the logits of labels; the parameters that did best on the validation."""
     places = {name: getattr(asked, name) or run.written.get(name, "")
               for name in ("data_dir", "raw_dir", "vectors")}  # fmt: skip
-    config = run.config(tagger.Config, **places)
+    digits = run.written.get("digits", "0")  # what runs from before the option did
+    config = run.config(tagger.Config, **places, digits=digits)
     corpus, coding, table = tagger.coded_corpus(config)
     facts = tagger.facts_of(coding, table)
     if any(run.identity.get(name) != value for name, value in facts.items()):
@@ -130,9 +131,11 @@ def labels(run: Run, asked) -> Form:
     return Form(forward, params | given, sizes, {
         "labels": list(coding.labels), "words": list(coding.words), "letters": coding.letters,
         "features": list(coding.features), "lowercase": coding.lowercase,
+        "digits": coding.digits,
         "note": "a label's number is its place from 0; that of a word, letter or feature its place "
-                "from 1, and 0 is what is not listed, or padding; words are looked up with every "
-                "digit a 0, and in small letters where `lowercase`; mask is true at words",
+                "from 1, and 0 is what is not listed, or padding; words are looked up in small "
+                "letters where `lowercase`; where `digits` is 0 a word that is not listed is "
+                "looked up with every digit a 0; mask is true at words",
     })  # fmt: skip
 
 

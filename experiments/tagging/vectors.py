@@ -16,7 +16,7 @@ from data.errors import UserError
 from data.files import read_plain
 from data.parallel_text import lines_of
 from data.raw import RawFile, chosen_raw_dir, download_folder, raw_file
-from data.sentences import lookup_form
+from data.sentences import DIGITS, lookup_form
 from data.word_vectors import cooccurrences, ppmi_vectors, vector_lines, vocabulary
 from experiments.runtime.options import option
 from experiments.runtime.workdir import write_whole
@@ -46,6 +46,8 @@ class Vectors:
     most_words: int = option(40_000, "so many words have vectors, the most frequent", least=2,
                              most=1_000_000)  # fmt: skip
     lowercase: bool = option(True, "words are in small letters; --lowercase of the tagger too")
+    digits: str = option("0", "0: every digit is a 0, as the opinion presets look words up; kept: "
+                         "words as they are written", choices=DIGITS)  # fmt: skip
     data_dir: str = option("", "where downloads are kept")
     raw_dir: str = option("", "folder of raw files, used instead of downloading")
 
@@ -54,7 +56,8 @@ def make_vectors(options: Vectors) -> None:
     """Writes the file; raises UserError where a text is missing or too short."""
     begin = time.monotonic()
     texts = [line.split() for path in _texts(options) for line in _lines(path)]
-    tokens = [[lookup_form(w, options.lowercase) for w in line if w != "<unk>"] for line in texts]
+    tokens = [[lookup_form(w, options.lowercase, options.digits) for w in line if w != "<unk>"]
+              for line in texts]  # fmt: skip
     words = vocabulary(tokens, options.least_count, options.most_words)
     if len(words) <= options.width:
         raise UserError(

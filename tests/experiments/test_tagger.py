@@ -272,3 +272,9 @@ def test_spans_in_colour():
     assert "A B" in page and page.count('class="right"') == 2 and page.count('class="wrong"') == 1
     page = str(sentence_lines("exact", ["<x>"], ["B-NP"], {"net": ["B-NP"]}))
     assert "[NP &lt;x&gt;]" in page
+
+
+def test_presets_with_committed_results_read_digits_as_0():
+    others = {name: preset for name, preset in tagger.PRESETS.items() if name != "quick"}
+    assert {preset.digits for preset in others.values()} == {"0"}
+    assert tagger.PRESETS["quick"].digits == "kept"
