@@ -15,9 +15,10 @@ import numpy as np
 
 from data.errors import UserError
 from data.files import gunzipped
+from data.lines import lines_of
 from data.raw import RawFile, raw_file
 from data.sentences import Corpus, Sentences
-from data.tagged_files import parsed, text_lines
+from data.tagged_files import parsed
 
 ARCHIVE = RawFile(
     "mpqa_opinion",
@@ -71,12 +72,12 @@ def corpus(files: dict[str, bytes], kind: str, name: str = ARCHIVE.name) -> Corp
         return files[member]
 
     def documents(member: str) -> set[str]:
-        return {line.strip() for _, line in text_lines(text(member), member) if line.strip()}
+        return {line.strip() for line in lines_of(text(member), member) if line.strip()}
 
     sentences = parsed(text(f"{kind}.txt"), f"{kind}.txt", "columns", 1, 3)
     sentence_documents = [
         document_of(line, n)
-        for n, line in text_lines(text("sentenceid.txt"), "sentenceid.txt")
+        for n, line in enumerate(lines_of(text("sentenceid.txt"), "sentenceid.txt"), 1)
         if line.strip()
     ]
     if len(sentence_documents) != len(sentences.words):

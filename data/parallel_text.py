@@ -10,6 +10,7 @@ from typing import NamedTuple
 from data import number_words
 from data.errors import UserError
 from data.files import gunzipped, read_plain
+from data.lines import lines_of
 from data.raw import RawFile, download_folder, raw_file
 
 NAMES = ("numbers", "multi30k")
@@ -114,28 +115,6 @@ def load(
             "separated by a comma, such as ./mine.de,./mine.en."
         )
     return _three_parts(_read_two_files(*paths), valid_percent, test_percent, dataset)
-
-
-def lines_of(content: bytes, name: str) -> list[str]:
-    """The lines of UTF-8 text without their line ends; only line feeds end a line.
-
-    Raises:
-      UserError: a line is not UTF-8; the message gives its number.
-    """
-    lines = content.split(b"\n")
-    if not lines[-1]:
-        lines.pop()
-    return [_decoded(line.removesuffix(b"\r"), n, name) for n, line in enumerate(lines, 1)]
-
-
-def _decoded(line: bytes, number: int, name: str) -> str:
-    try:
-        return line.decode("utf-8")
-    except UnicodeDecodeError as error:
-        raise UserError(
-            f"Line {number:,} of {name} is not UTF-8 (byte {error.start + 1:,} of the line is "
-            f"{line[error.start]:#04x}); convert the file to UTF-8."
-        ) from None
 
 
 def _numbers() -> Corpus:

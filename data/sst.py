@@ -11,9 +11,9 @@ import re
 from pathlib import Path
 
 from data.errors import UserError
+from data.lines import lines_of
 from data.raw import RawFile, raw_file
 from data.sentences import Corpus, Sentences
-from data.tagged_files import text_lines
 
 _URL = "https://nlp.stanford.edu/sentiment/trainDevTestTrees_PTB.zip"
 FILES = {
@@ -25,7 +25,7 @@ FILES = {
     )
 }
 NAMES = ("very negative", "negative", "neutral", "positive", "very positive")
-TOKEN = re.compile(r"\(|\)|[^\s()]+")
+TOKEN = re.compile(r"\(|\)|[^ \t()]+")  # some words contain a no-break blank
 
 
 def phrases(line: str, where: str) -> list[tuple[int, list[str]]]:
@@ -56,7 +56,7 @@ def phrases(line: str, where: str) -> list[tuple[int, list[str]]]:
 
 def trees(content: bytes, name: str) -> list[list[tuple[int, list[str]]]]:
     """The `phrases` of every line of a file."""
-    lines = text_lines(content, name)
+    lines = enumerate(lines_of(content, name), 1)
     return [phrases(line, f"{name}, line {n}") for n, line in lines if line.strip()]
 
 

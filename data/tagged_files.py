@@ -4,18 +4,20 @@
     conllu    the same with ten columns and comments (Universal Dependencies)
     slashes   one sentence per line, word/LABEL word/LABEL
 
-UTF-8, with or without a byte order mark; Windows line ends are accepted.
+Columns and words are separated by blanks or tabs; other Unicode blanks are part of a word.
 """
 
-from collections.abc import Iterator
+import re
 from pathlib import Path
 
 from data.errors import UserError
 from data.files import read_plain
+from data.lines import lines_of
 from data.sentences import Sentences
 
 FORMATS = ("auto", "columns", "conllu", "slashes")
 CONLLU_TOKEN, CONLLU_LABEL = 2, 4  # FORM and UPOS, counted from 1
+_BETWEEN_BLANKS = re.compile(r"[^ \t]+")
 
 
 def read_tagged(
@@ -43,7 +45,7 @@ def parsed(
     content: bytes, name: str, form: str = "auto", token: int = 0, label: int = 0, feature: int = 0
 ) -> Sentences:
     """Like `read_tagged`, from the bytes of a file; `name` is used in errors."""
-    lines = list(text_lines(content, name))
+    lines = list(enumerate(lines_of(content, name), 1))
     if not any(line.strip() for _, line in lines):
         raise UserError(f"{name} is empty; give a file of labelled words.")
     form = _form(lines, name) if form == "auto" else form
@@ -55,22 +57,11 @@ def parsed(
     return _columns(lines, name, form, token or 1, label, feature)
 
 
-def text_lines(content: bytes, name: str) -> Iterator[tuple[int, str]]:
-    """Yields (number from 1, line without its line end) for each line of UTF-8 text."""
-    for number, line in enumerate(content.removeprefix(b"\xef\xbb\xbf").split(b"\n"), 1):
-        try:
-            yield number, line.decode("utf-8").rstrip("\r")
-        except UnicodeDecodeError:
-            raise UserError(
-                f"{name}, line {number} is not UTF-8 text; convert the file to UTF-8."
-            ) from None
-
-
 def _form(lines, name: str) -> str:
     if name.endswith(".conllu"):
         return "conllu"
     first = next(line for _, line in lines if line.strip())
-    pieces = first.split()
+    pieces = _BETWEEN_BLANKS.findall(first)
     if "\t" not in first and all(0 < p.rfind("/") < len(p) - 1 for p in pieces):
         return "slashes"
     return "columns"
@@ -79,7 +70,7 @@ def _form(lines, name: str) -> str:
 def _slashes(lines, name: str) -> Sentences:
     words, labels = [], []
     for number, line in lines:
-        pairs = [piece.rpartition("/") for piece in line.split()]
+        pairs = [piece.rpartition("/") for piece in _BETWEEN_BLANKS.findall(line)]
         for word, _, label in pairs:
             if not word or not label:
                 raise UserError(
@@ -93,20 +84,21 @@ def _slashes(lines, name: str) -> Sentences:
 
 
 def _columns(lines, name: str, form: str, token: int, label: int, feature: int) -> Sentences:
-    words, labels, features, width = [[]], [[]], [[]], None
+    words, labels, features, first = [[]], [[]], [[]], None
     for number, line in lines:
-        cells = line.split("\t") if "\t" in line else line.split()
+        cells = line.split("\t") if "\t" in line else _BETWEEN_BLANKS.findall(line)
         if not line.strip() or cells[0] == "-DOCSTART-":
             if words[-1]:
                 words.append([]), labels.append([]), features.append([])
             continue
         if form == "conllu" and not cells[0].isdigit():
             continue  # 3-4 is a range of the words that follow, 3.1 a word that is not in the text
-        width = width or len(cells)
+        first = first or (number, len(cells))
+        width = first[1]
         if len(cells) != width:
             raise UserError(
-                f"{name}, line {number} has {len(cells)} columns but the lines before it have "
-                f"{width}; fix that line."
+                f"{name}, line {number} has {len(cells)} columns but line {first[0]} has {width}; "
+                "give all lines the same columns, separated by tabs if words contain blanks."
             )
         wanted = max(token, label, feature)
         if width < wanted or width < 2:
@@ -114,7 +106,7 @@ def _columns(lines, name: str, form: str, token: int, label: int, feature: int) 
                 f"{name}, line {number} has {width} columns but column {max(wanted, 2)} was "
                 "requested; see --token_column and --label_column."
             )
-        chosen = [cells[column - 1].strip() for column in (token, label or width)]
+        chosen = [cells[column - 1].strip(" ") for column in (token, label or width)]
         if not all(chosen):
             raise UserError(f"{name}, line {number} has an empty column; fix that line.")
         words[-1].append(chosen[0]), labels[-1].append(chosen[1])

@@ -8,6 +8,7 @@ import numpy as np
 
 from data.errors import UserError
 from data.files import read_plain
+from data.lines import without_mark
 
 Symbols = TypeVar("Symbols", str, list)
 
@@ -36,7 +37,8 @@ def decoded(content: bytes, unit: str, name: str) -> str:
     """The text of a file: a symbol for each byte, or for each Unicode character of UTF-8.
 
     Args:
-      content: the bytes of the file; line ends and byte order marks are kept.
+      content: the bytes of the file; line ends are kept. UTF-8's byte order mark is no
+        character of the text, but three of its bytes.
       unit: `bytes` or `characters`.
       name: the file's name, for errors.
 
@@ -45,6 +47,7 @@ def decoded(content: bytes, unit: str, name: str) -> str:
     """
     if unit == "bytes":
         return content.decode("latin-1")  # byte n becomes character n
+    content = without_mark(content, name)
     try:
         return content.decode("utf-8")
     except UnicodeDecodeError as error:

@@ -16,7 +16,7 @@ from scipy.sparse.linalg import svds
 
 from data.errors import UserError
 from data.files import read_plain
-from data.tagged_files import text_lines
+from data.lines import lines_of
 
 HEADER = re.compile(r"([0-9]{1,18})\s+([0-9]{1,18})")  # number of vectors, and their length
 
@@ -36,7 +36,7 @@ def parse_vectors(content: bytes, name: str) -> tuple[list[str], np.ndarray]:
     """Like `read_vectors`, from the bytes of a file; `name` is used in errors."""
     found: dict[str, np.ndarray] = {}
     width, rows, claimed = None, 0, None
-    for number, line in text_lines(content, name):
+    for number, line in enumerate(lines_of(content, name), 1):
         cells = line.rstrip().split(" ") if " " in line.rstrip() else line.split()
         if not line.strip():
             continue

@@ -11,6 +11,7 @@ from data.errors import UserError
 from data.text import Text
 
 END, UNKNOWN = "<eos>", "<unk>"  # the end of a line, and a word outside the vocabulary
+_BETWEEN_BLANKS = re.compile(r"[^ \t\n]+")
 _WORD_OR_MARK = re.compile(rf"{END}|{UNKNOWN}|\w+(?:['’]\w+)*|[^\w\s]")
 
 
@@ -19,10 +20,11 @@ def words_of(text: str, tokens: str) -> list[str]:
 
     Args:
       text: lines of text, also with Windows line ends.
-      tokens: `blanks`: words are separated by blanks, as in the files of the Penn Treebank; or
-        `marks`: punctuation marks are words too, so that `don't (say)` is don't, (, say, ).
+      tokens: `blanks`: words are separated by blanks or tabs, as in the files of the Penn
+        Treebank; or `marks`: punctuation marks are words too, so that `don't (say)` is don't, (,
+        say, ).
     """
-    split = str.split if tokens == "blanks" else _WORD_OR_MARK.findall
+    split = (_BETWEEN_BLANKS if tokens == "blanks" else _WORD_OR_MARK).findall
     lines = io.StringIO(text, newline=None)
     return [word for line in lines for word in (*split(line), END)]
 

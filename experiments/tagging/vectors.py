@@ -14,7 +14,7 @@ import numpy as np
 
 from data.errors import UserError
 from data.files import read_plain
-from data.parallel_text import lines_of
+from data.lines import lines_of
 from data.raw import RawFile, chosen_raw_dir, download_folder, raw_file
 from data.sentences import DIGITS, lookup_form
 from data.word_vectors import cooccurrences, ppmi_vectors, vector_lines, vocabulary

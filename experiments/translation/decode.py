@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from data import vocabulary
 from data.errors import UserError
-from data.parallel_text import lines_of
+from data.lines import lines_of
 from experiments.language.net import first_parameters
 from experiments.runtime.options import option
 from experiments.training.trained_net import trained

@@ -61,7 +61,7 @@ def test_a_hash_is_a_word_in_columns():
     [
         (b"", {}, "file is empty"),
         (b"\n \n\r\n", {}, "file is empty"),
-        (b"a A\nb B\n\nc\n", {}, "file, line 4 has 1 columns but the lines before it have 2"),
+        (b"a A\nb B\n\nc\n", {}, "file, line 4 has 1 columns but line 1 has 2"),
         (b"a A\nb B x\n", {}, "file, line 2 has 3 columns"),
         (b"a\nb\n", {"form": "columns"}, "line 1 has 1 columns"),
         (b"a A\n", {"label": 3}, "column 3 was requested; see --token_column"),

@@ -17,7 +17,7 @@ CUTS = {"valid_percent": 10, "test_percent": 10, "tokens": "marks", "vocabulary"
         ("don't (say)!", "blanks", "don't (say)! <eos>"),
         ("a\r\n\r\nb", "marks", "a <eos> <eos> b <eos>"),
         ("a <unk> b\n", "marks", "a <unk> b <eos>"),
-        ("x\x0by\u2028z\n", "blanks", "x y z <eos>"),
+        ("x\ty  z\n", "blanks", "x y z <eos>"),
         ("", "marks", ""),
     ],
 )

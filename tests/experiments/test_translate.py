@@ -101,6 +101,9 @@ def test_one_line_out_for_one_line_in(run_dir, command):
     # nor does a line depend on those beside it
     assert command("decode", f"--workdir={run_dir}", stdin=lines[0])[1] == written[0] + b"\n"
     assert command("decode", f"--workdir={run_dir}", stdin=b"")[1] == b""
+    # nor on a byte order mark
+    marked = b"\xef\xbb\xbf" + lines[0]
+    assert command("decode", f"--workdir={run_dir}", stdin=marked)[1] == written[0] + b"\n"
 
 
 def test_the_n_best_have_their_scores(run_dir, command):
@@ -118,7 +121,7 @@ def test_the_n_best_have_their_scores(run_dir, command):
 @pytest.mark.parametrize(
     ("words", "stdin", "sentence"),
     [
-        ([], b"one\ntwo \xff\n", "Line 2 of the input is not UTF-8"),
+        ([], b"one\ntwo \xff\n", "the input, line 2 is not UTF-8"),
         (["--nbest=9"], b"", "a larger --beam"),
         (["--beam=0"], b"", "give 1 or more"),
         (["--workdir=/nowhere/at/all"], b"", "has no sound checkpoint"),
