@@ -15,6 +15,14 @@ from typing import BinaryIO
 from data.errors import UserError
 
 SLACK = 2**26  # bytes that any file may expand to
+GZIP = b"\x1f\x8b"
+ARCHIVES = {  # by how their content begins
+    b"PK\x03\x04": "a zip archive",
+    b"\xfd7zXZ\0": "an xz file",
+    b"BZh": "a bzip2 file",
+    b"7z\xbc\xaf": "a 7-Zip archive",
+    b"(\xb5/\xfd": "a Zstandard file",
+}
 RATIO = 64  # text compresses to a tenth at best, weights hardly at all; deflate can reach 1,032
 
 
@@ -49,6 +57,21 @@ def read_plain(path: str | Path, advice: str) -> bytes:
             return file.read()
     except OSError as error:
         raise UserError(f"{path} cannot be read ({error.strerror or error}); {advice}.") from None
+
+
+def read_unpacked(path: str | Path, advice: str) -> bytes:
+    """Like `read_plain`, but decompresses gzip data, whatever the file is called.
+
+    Raises:
+      UserError: also for files of other compressed formats, which are named.
+    """
+    content = read_plain(path, advice)
+    if content.startswith(GZIP):
+        return gunzipped(content, str(path))
+    for start, kind in ARCHIVES.items():
+        if content.startswith(start):
+            raise UserError(f"{path} is {kind}; unpack it and give the file inside.")
+    return content
 
 
 def expansion_limit(size: int) -> int:

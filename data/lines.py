@@ -4,6 +4,8 @@ UTF-8 with or without a byte order mark. Lines end at LF or CR LF, or at CR in a
 LF; nothing else ends a line.
 """
 
+from collections.abc import Iterator
+
 from data.errors import UserError
 
 MARK = b"\xef\xbb\xbf"  # UTF-8's byte order mark
@@ -11,16 +13,29 @@ OTHER_MARKS = {b"\xff\xfe": "UTF-16", b"\xfe\xff": "UTF-16"}
 
 
 def lines_of(content: bytes, name: str) -> list[str]:
-    """The lines of a text without their line ends; `name` is the file's name, for errors.
+    """The lines of a text without their line ends; raises UserError as `each_line` does."""
+    return list(each_line(content, name))
+
+
+def each_line(content: bytes, name: str) -> Iterator[str]:
+    """Yields the lines of a text without their line ends.
+
+    Args:
+      content: the text.
+      name: the file's name, for errors.
 
     Raises:
       UserError: the text is not UTF-8; the message names the line and the byte.
     """
     content = without_mark(content, name)
-    lines = content.split(b"\n" if b"\n" in content else b"\r")
-    if not lines[-1]:
-        lines.pop()
-    return [_decoded(line.rstrip(b"\r"), n, name) for n, line in enumerate(lines, 1)]
+    end = b"\n" if b"\n" in content else b"\r"
+    start, number = 0, 0
+    while start < len(content):
+        stop = content.find(end, start)
+        stop = len(content) if stop < 0 else stop
+        number += 1
+        yield _decoded(content[start:stop].rstrip(b"\r"), number, name)
+        start = stop + 1
 
 
 def without_mark(content: bytes, name: str) -> bytes:

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from data import number_words
 from data.errors import UserError
-from data.files import gunzipped, read_plain
+from data.files import gunzipped, read_unpacked
 from data.lines import lines_of
 from data.raw import RawFile, download_folder, raw_file
 
@@ -83,8 +83,7 @@ def load(
     Args:
       dataset: one of NAMES; or the paths of two files separated by a comma, source first. Line n
         of one file is the translation of line n of the other; pairs with an empty side are
-        dropped, and the validation and test parts are cut from the end. Files whose names end in
-        .gz are decompressed.
+        dropped, and the validation and test parts are cut from the end. Gzip files are unpacked.
       source, target: the languages of `multi30k`.
       valid_percent, test_percent: shares of the pairs of two files.
       data_dir: downloads are kept in its subfolder `downloads`; default `~/tensorflow_datasets`.
@@ -135,8 +134,7 @@ def _multi30k(part: str, language: str, data_dir: str, raw_dir: str) -> list[str
 def _read_two_files(source: str, target: str) -> Pairs:
     sides = []
     for path in (source.strip(), target.strip()):
-        content = read_plain(path, "name a text file")
-        content = gunzipped(content, path) if path.endswith(".gz") else content
+        content = read_unpacked(path, "name a text file")
         sides.append([line.strip() for line in lines_of(content, path)])
     if len(sides[0]) != len(sides[1]):
         raise UserError(

@@ -11,7 +11,7 @@ import re
 from pathlib import Path
 
 from data.errors import UserError
-from data.files import read_plain
+from data.files import read_unpacked
 from data.lines import lines_of
 from data.sentences import Sentences
 
@@ -37,7 +37,7 @@ def read_tagged(
       UserError: the file cannot be read, is empty or not UTF-8, or a line is not in the format;
         the message names the file and the line.
     """
-    content = read_plain(path, "name a text file")
+    content = read_unpacked(path, "name a text file")
     return parsed(content, str(path), form, token, label, feature)
 
 

@@ -7,7 +7,7 @@ from typing import NamedTuple, TypeVar
 import numpy as np
 
 from data.errors import UserError
-from data.files import read_plain
+from data.files import read_plain, read_unpacked
 from data.lines import without_mark
 
 Symbols = TypeVar("Symbols", str, list)
@@ -64,7 +64,8 @@ def encoded(text: str, unit: str) -> bytes:
 
 def read_file(path: str | Path, unit: str) -> str:
     """The text of the user's own file; raises UserError if it cannot be read or decoded."""
-    return decoded(read_plain(path, "name a text file"), unit, str(path))
+    read = read_plain if unit == "bytes" else read_unpacked
+    return decoded(read(path, "name a text file"), unit, str(path))
 
 
 def three_parts(text: Symbols, valid_percent: float, test_percent: float) -> tuple[Symbols, ...]:

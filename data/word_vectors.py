@@ -1,8 +1,9 @@
-"""Word vectors: reading files in the text format of word2vec and GloVe, and making vectors.
+"""Word vectors: reading files of word2vec, GloVe and fastText, and making vectors.
 
-Each line is a word and its numbers, separated by blanks. The first line may be word2vec's header
-with two counts, which is checked against the lines that follow; no memory is allocated for what it
-claims.
+In the text format each line is a word and its numbers, separated by blanks or tabs; the first line
+may be word2vec's header with two counts. In word2vec's binary format the header is followed by each
+word, a blank and its numbers as 32-bit floats. Headers are checked against what follows them; no
+memory is allocated for what they claim. Either format may be compressed with gzip.
 """
 
 import re
@@ -15,58 +16,126 @@ from scipy import sparse
 from scipy.sparse.linalg import svds
 
 from data.errors import UserError
-from data.files import read_plain
-from data.lines import lines_of
+from data.files import read_unpacked
+from data.lines import each_line
 
-HEADER = re.compile(r"([0-9]{1,18})\s+([0-9]{1,18})")  # number of vectors, and their length
+HEADER = re.compile(r"([0-9]{1,18})[ \t]+([0-9]{1,18})[ \t]*\r?")  # number of vectors, their length
+CONTROL = re.compile(rb"[\0-\x08\x0e-\x1f]")  # bytes that no text has and floats are full of
+SAMPLE = 2**16  # bytes after the header that are searched for them
+LONGEST_WORD = 2**12  # bytes, in the binary format
+FASTTEXT, PICKLE = b"\xba\x16\x4f\x2f", b"\x80"
+_BLANKS = re.compile(r"[ \t]+")
 
 
 def read_vectors(path: str | Path) -> tuple[list[str], np.ndarray]:
     """Reads words and their vectors float32 [V, D]; of a repeated word the first vector counts.
 
     Raises:
-      UserError: the file cannot be read, is empty, or contradicts its header; or a line has too
-        many or too few numbers, or something that is no number. Names the file and the line.
+      UserError: the file cannot be read, is empty, of another format, or contradicts its header;
+        or a line has too many or too few numbers, or something that is no number. Names the file
+        and the line.
     """
     advice = "give a file of vectors by --vectors, or make one with ./launch.sh tagger vectors"
-    return parse_vectors(read_plain(path, advice), str(path))
+    return parse_vectors(read_unpacked(path, advice), str(path))
 
 
 def parse_vectors(content: bytes, name: str) -> tuple[list[str], np.ndarray]:
     """Like `read_vectors`, from the bytes of a file; `name` is used in errors."""
+    if content.startswith((FASTTEXT, PICKLE)):
+        kind = "fastText's binary" if content.startswith(FASTTEXT) else "a pickled Python"
+        raise UserError(
+            f"{name} is {kind} model; save its vectors in the text format of word2vec."
+        )
+    header, _, rest = content.partition(b"\n")
+    claimed = HEADER.fullmatch(header.decode("latin-1"))
+    if claimed and CONTROL.search(rest, 0, SAMPLE):
+        return _binary(rest, name, *map(int, claimed.groups()))
+    return _text(each_line(content, name), name)
+
+
+def _text(lines: Iterable[str], name: str) -> tuple[list[str], np.ndarray]:
     found: dict[str, np.ndarray] = {}
-    width, rows, claimed = None, 0, None
-    for number, line in enumerate(lines_of(content, name), 1):
-        cells = line.rstrip().split(" ") if " " in line.rstrip() else line.split()
+    claimed, width, first, rows = None, None, 0, 0
+    for number, line in enumerate(lines, 1):
         if not line.strip():
             continue
-        if number == 1 and (header := HEADER.fullmatch(line.strip())):
-            claimed = tuple(map(int, header.groups()))
+        if number == 1 and (header := HEADER.fullmatch(line)):
+            claimed, width = map(int, header.groups())
+            first = number
             continue
+        cells = _BLANKS.split(line.strip(" \t"))
+        if width is None:
+            width, first = _width(cells), number
+        word, vector = _row(cells, width, f"{name}, line {number}", first)
+        found.setdefault(word, vector)
         rows += 1
-        try:
-            vector = np.array(cells[1:], np.float32)
-        except ValueError:
-            raise UserError(
-                f"{name}, line {number} is not a word followed by numbers; fix that line."
-            ) from None
-        width = width or len(vector)
-        if len(vector) != width or not width:
-            raise UserError(
-                f"{name}, line {number} has {len(vector)} numbers but the lines before it have "
-                f"{width}; all vectors must have the same length."
-            )
-        if not np.isfinite(vector).all():
-            raise UserError(f"{name}, line {number} has a number that is not finite; fix it.")
-        found.setdefault(cells[0], vector)
     if not found:
         raise UserError(f"{name} has no vectors; give a file with a word and numbers on each line.")
-    if claimed not in (None, (rows, width)):
-        raise UserError(
-            f"{name} announces {claimed[0]:,} vectors of {claimed[1]:,} numbers in its first line "
-            f"but has {rows:,} of {width:,}; get the file again, or remove that line."
-        )
+    if claimed not in (None, rows):
+        raise _contradiction(name, claimed, width, f"has {rows:,}")
     return list(found), np.stack(list(found.values()))
+
+
+def _width(cells: Sequence[str]) -> int:
+    """How many numbers end a line; the word before them may contain blanks, or be a number."""
+    numbers = 0
+    while numbers < len(cells) - 1 and _is_number(cells[-1 - numbers]):
+        numbers += 1
+    return numbers
+
+
+def _row(cells: Sequence[str], width: int, where: str, first: int) -> tuple[str, np.ndarray]:
+    """The word and vector of a line; its `width` comes from line `first` or from the header."""
+    words = len(cells) - width
+    if width < 1 or (words < 1 and not all(map(_is_number, cells[1:]))):
+        raise UserError(f"{where} is not a word followed by numbers; fix that line.")
+    if words < 1 or (words > 1 and _is_number(cells[words - 1])):
+        raise UserError(
+            f"{where} has {len(cells) - 1} numbers and line {first} gives {width}; all vectors "
+            "must have the same length."
+        )
+    try:
+        vector = np.array(cells[words:], np.float32)
+    except ValueError:
+        raise UserError(f"{where} is not a word followed by numbers; fix that line.") from None
+    if not np.isfinite(vector).all():
+        raise UserError(f"{where} has a number that is not finite; fix it.")
+    return " ".join(cells[:words]), vector
+
+
+def _is_number(cell: str) -> bool:
+    try:
+        float(cell)
+    except ValueError:
+        return False
+    return True
+
+
+def _binary(content: bytes, name: str, count: int, width: int) -> tuple[list[str], np.ndarray]:
+    """The records after the header of word2vec's binary format: a word, a blank, its floats."""
+    found: dict[str, np.ndarray] = {}
+    at = 0
+    for row in range(count):
+        blank = content.find(b" ", at, at + LONGEST_WORD)
+        end = blank + 1 + 4 * width
+        if blank < 0 or end > len(content):
+            raise _contradiction(name, count, width, f"ends after {row:,}")
+        word = content[at:blank].lstrip(b"\n").decode("utf-8", "replace")
+        found.setdefault(word, np.frombuffer(content, "<f4", width, blank + 1))
+        at = end
+    if content[at:].strip() or not found or not width:
+        raise _contradiction(name, count, width, "has other data")
+    vectors = np.stack(list(found.values())).astype(np.float32)
+    if not np.isfinite(vectors).all():
+        raise UserError(f"{name} has a number that is not finite; get the file again.")
+    return list(found), vectors
+
+
+def _contradiction(name: str, count: int, width: int, found: str) -> UserError:
+    return UserError(
+        f"{name} announces {count:,} vectors of {width:,} numbers in its first line but {found}; "
+        "get the file again, or correct that line."
+    )
 
 
 def vector_lines(words: Sequence[str], vectors: np.ndarray) -> Iterator[str]:

@@ -75,7 +75,8 @@ class Config(Shared):
     fold: int = option(0, "mpqa: the first fold", least=0, most=mpqa.FOLDS - 1)
     folds: int = option(1, "mpqa: how many folds are trained side by side", least=1,
                         most=mpqa.FOLDS)
-    vectors: str = option("", "word vectors, a file in the text format of word2vec or GloVe")
+    vectors: str = option("", "word vectors: a file of word2vec (text or binary), GloVe or fastText "
+                          "(text), plain or .gz")
     freeze: bool = option(True, "given vectors stay as they are; false: they are learned on, in "
                           "place of --embedding")
     lowercase: bool = option(True, "words are looked up in small letters")
@@ -240,6 +241,11 @@ def coded_corpus(config: Config) -> tuple[sentences.Corpus, sentences.Coding, np
     if vectors is None:
         return corpus, coding, None
     count = len(set(known) & set(coding.words))
+    if not count:
+        raise UserError(
+            f"--vectors={config.vectors} has no vector for any of the {len(coding.words):,} words "
+            f"of {config.dataset}; give vectors of the same language and case (--lowercase)."
+        )
     print(f"{count:,} of {len(coding.words):,} words have given vectors", flush=True)
     return corpus, coding, table_of(coding, known, vectors)
 

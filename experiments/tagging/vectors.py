@@ -13,7 +13,7 @@ import time
 import numpy as np
 
 from data.errors import UserError
-from data.files import read_plain
+from data.files import read_unpacked
 from data.lines import lines_of
 from data.raw import RawFile, chosen_raw_dir, download_folder, raw_file
 from data.sentences import DIGITS, lookup_form
@@ -87,5 +87,5 @@ def _texts(options: Vectors) -> list[pathlib.Path]:
 
 def _lines(path: pathlib.Path) -> list[str]:
     """The lines of a text, WikiText's marks taken back: ` @-@ ` is a hyphen within a word."""
-    lines = lines_of(read_plain(path, "name a UTF-8 text file"), str(path))
+    lines = lines_of(read_unpacked(path, "name a UTF-8 text file"), str(path))
     return [re.sub(r" @([-.,])@ ", r"\1", line) for line in lines]

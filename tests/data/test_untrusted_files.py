@@ -76,6 +76,7 @@ CONLLU = b"# text = no\n1-2\tno\n" + b"1\tno\tno\tDET\n2\tway\tway\tNOUN\n\n" * 
 SLASHES = "the/DET Stra\u00dfe/NOUN 1/2/NUM\n".encode() * 8
 LINES = "eins zwei\nStra\u00dfe \u96ea\n\nx\n".encode() * 8
 VECTORS = b"3 2\nred 1 0\ngreen -1e-3 .5\nblue 2 7\n"
+BINARY = b"2 3\nred " + struct.pack("<3f", 1, 0, 2) + b"\nblue " + struct.pack("<3f", 2, 0, 7)
 TREES = b"(3 (2 so) (4 (2 very) (3 good)))\n" * 3
 TAR = tar(("a/b.txt", tarfile.REGTYPE, b"text" * 30), ("dse.txt", tarfile.REGTYPE, COLUMNS),
           ("sentenceid.txt", tarfile.REGTYPE, b"0 0 d\n"))  # fmt: skip
@@ -88,6 +89,8 @@ READERS = {  # a sound file, and the function that reads it
     "slashes": (SLASHES, tagged_files.read_tagged),
     "corpus.txt": (COLUMNS, as_corpus),
     "vectors": (VECTORS, word_vectors.read_vectors),
+    "vectors.gz": (gzip.compress(VECTORS, mtime=0), word_vectors.read_vectors),
+    "vectors.bin": (BINARY, word_vectors.read_vectors),
     "lines.txt": (LINES, as_pairs),
     "lines.gz": (gzip.compress(LINES, mtime=0), as_pairs),
     "characters.txt": (LINES, as_text("characters")),

@@ -215,6 +215,7 @@ def test_cut_and_resumed_it_ends_with_the_same_figures(tmp_path, command, monkey
         (columns("A B A B A"), ("--folds=2",), "there are not so many"),
         (columns("A B A B A"), ("--embedding=0",), "The words have no vectors: give --vectors"),
         (columns("A B A B A"), ("--vectors=none.txt",), "none.txt cannot be read"),
+        (columns("A B A B A"), ("--vectors=other.txt",), "no vector for any of the 5 words"),
         (columns("A B A B A"), ("--cell=tree",), "choose one of"),
         (columns("A B A B A"), ("--scoring=exact",), "'A' is not a label of a span"),
         (columns("B-X B-X O NOUN O"), ("--scoring=overlap",), "'NOUN' is not a label of a span"),
@@ -223,6 +224,8 @@ def test_cut_and_resumed_it_ends_with_the_same_figures(tmp_path, command, monkey
 def test_what_cannot_be(content, words, sentence, tmp_path, command):
     path = tmp_path / "mine.txt"
     path.write_text(content)
+    (tmp_path / "other.txt").write_text("chat 1 2\nchien 3 4\n")
+    words = [word.replace("other.txt", str(tmp_path / "other.txt")) for word in words]
     status, _, error = command(*SMALL, *words, f"--dataset={path}", f"--workdir={tmp_path / 'run'}")
     assert status == 2 and sentence in error and error.count("\n") == 1
 
