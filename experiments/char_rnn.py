@@ -27,7 +27,7 @@ from data.errors import UserError
 from data.ngrams import bigram_nats, unigram_nats
 from experiments.language import char_rnn_report
 from experiments.language.char_rnn_sample import DEFAULT, sample, write_characters
-from experiments.language.net import LanguageOptions, first_parameters, make_model
+from experiments.language.net import LanguageOptions, make_model
 from experiments.language.running_text import (
     character_figures,
     make_batches,
@@ -39,6 +39,7 @@ from experiments.runtime.command_line import main
 from experiments.runtime.mesh import here, mesh_for, placed
 from experiments.runtime.options import option
 from experiments.runtime.workdir import Workdir
+from experiments.training.first_parameters import first_parameters
 from experiments.training.loop import init_state, make_step
 from experiments.training.optimizer import make_optimizer
 from experiments.training.run import train

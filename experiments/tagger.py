@@ -22,7 +22,6 @@ that it is tested on; a batch of 89 has 80 of a fold's own on the average.
 """
 
 import dataclasses
-import hashlib
 import json
 import pathlib
 import sys
@@ -31,10 +30,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from data import mpqa, sentences, tagged_corpora
-from data.errors import UserError
+from data import mpqa, tagged_corpora
+from data.sentences import DIGITS
 from data.tagged_files import FORMATS
-from data.word_vectors import read_vectors
 from experiments.reports.result import Figure, finish
 from experiments.runtime import options
 from experiments.runtime.command_line import main
@@ -42,9 +40,10 @@ from experiments.runtime.mesh import here, mesh_for, placed
 from experiments.runtime.options import Shared, option
 from experiments.runtime.workdir import Workdir
 from experiments.tagging import report as tagger_report
-from experiments.tagging.data import Data
+from experiments.tagging.data import Data, coded_corpus, facts_of, sha
 from experiments.tagging.net import NET, first_parameters, make_loss, make_nets, of_fold
 from experiments.tagging.optimizer import make_optimizer
+from experiments.tagging.paper import PAPER
 from experiments.tagging.scores import (
     HEADLINE,
     SCORINGS,
@@ -75,14 +74,14 @@ class Config(Shared):
     fold: int = option(0, "mpqa: the first fold", least=0, most=mpqa.FOLDS - 1)
     folds: int = option(1, "mpqa: how many folds are trained side by side", least=1,
                         most=mpqa.FOLDS)
-    vectors: str = option("", "word vectors: a file of word2vec (text or binary), GloVe or fastText "
-                          "(text), plain or .gz")
+    vectors: str = option("", "word vectors: a file of word2vec (text or binary), GloVe or "
+                          "fastText (text), plain or .gz")
     freeze: bool = option(True, "given vectors stay as they are; false: they are learned on, in "
                           "place of --embedding")
     lowercase: bool = option(True, "words are looked up in small letters")
     digits: str = option("kept", "kept: words are looked up as they are written; 0: every digit of "
                          "a word without a given vector is a 0, so that 1999 and 2014 are one word",
-                         choices=sentences.DIGITS, identity=False)
+                         choices=DIGITS, identity=False)
     least_count: int = option(1, "rarer words of the training part are unknown", least=1)
     word_dropout: float = option(0.5, "share of the words that come once which training reads as "
                                  "unknown", least=0.0, most=1.0)
@@ -199,62 +198,6 @@ PRESETS = {
 }  # fmt: skip
 
 
-def given_vectors(config) -> tuple[list[str], np.ndarray | None]:
-    """The words and vectors of `--vectors`; none without it."""
-    if config.vectors:
-        return read_vectors(config.vectors)
-    if not (config.embedding or config.letter_hidden):
-        raise UserError(
-            "The words have no vectors: give --vectors=FILE (./launch.sh tagger vectors makes "
-            "some), or --embedding=50 to learn them."
-        )
-    return [], None
-
-
-def table_of(coding: sentences.Coding, words: list[str], vectors: np.ndarray) -> np.ndarray:
-    """The given vector of each number, zeros where there is none: float32 [V, D]."""
-    number = {word: n for n, word in enumerate(words)}
-    table = np.zeros((len(coding.words) + 1, vectors.shape[1]), np.float32)
-    for code, word in enumerate(coding.words, 1):
-        if word in number:
-            table[code] = vectors[number[word]]
-    return table
-
-
-def coded_corpus(config: Config) -> tuple[sentences.Corpus, sentences.Coding, np.ndarray | None]:
-    """The sentences, the numbers of their words, and the given vector of each; raises UserError."""
-    corpus = tagged_corpora.load(
-        config.dataset, form=config.file_format, token=config.token_column,
-        label=config.label_column, feature=config.feature_column, seed=config.seed,
-        data_dir=config.data_dir, raw_dir=config.raw_dir,
-    )  # fmt: skip
-    sentences.check(corpus, config.dataset)
-    if config.fold + config.folds > (mpqa.FOLDS if corpus.folds is not None else 1):
-        raise UserError(f"--fold={config.fold} --folds={config.folds}: there are not so many.")
-    if unseen := sentences.unseen_labels(corpus):
-        print(f"labels that the training part never shows: {', '.join(unseen)}", flush=True)
-    known, vectors = given_vectors(config)
-    coding = sentences.coding_of(
-        corpus, lowercase=config.lowercase, least=config.least_count, longest=config.longest_word,
-        digits=config.digits, known=known,
-    )  # fmt: skip
-    if vectors is None:
-        return corpus, coding, None
-    count = len(set(known) & set(coding.words))
-    if not count:
-        raise UserError(
-            f"--vectors={config.vectors} has no vector for any of the {len(coding.words):,} words "
-            f"of {config.dataset}; give vectors of the same language and case (--lowercase)."
-        )
-    print(f"{count:,} of {len(coding.words):,} words have given vectors", flush=True)
-    return corpus, coding, table_of(coding, known, vectors)
-
-
-def facts_of(coding: sentences.Coding, table: np.ndarray | None) -> dict[str, str]:
-    """What else than the options decides a run's figures."""
-    return coding.facts() | ({} if table is None else {"vectors": sha(table)})
-
-
 def run(config: Config) -> dict:
     """Trains, evaluates and reports; returns what result.json holds."""
     workdir = Workdir(config.workdir or f"runs/tagger/{config.preset}")
@@ -345,11 +288,6 @@ def kept_best(config, folder: pathlib.Path, nets, facts) -> dict[tuple[str, int]
     }
 
 
-def sha(content) -> str:
-    """A short SHA-256 of bytes or an array."""
-    return hashlib.sha256(content).hexdigest()[:16]
-
-
 def prefix(config, name: str) -> str:
     """What the second net's figures begin with."""
     return "" if name == NET else f"{config.beside}_"
@@ -367,7 +305,7 @@ def published(config: Config) -> dict[str, Figure]:
         nets["shallow_"] = (1, config.beside_hidden)
     found = {}
     for name, size in nets.items():
-        for measure, values in tagger_report.PAPER[config.dataset].items():
+        for measure, values in PAPER[config.dataset].items():
             if size in values:
                 figure = Figure(values[size], _TABLE, "unverified")
                 found[f"test_{name}{measure}_f1"] = figure

@@ -29,26 +29,20 @@ from data import parallel_text
 from data.buckets import Buckets
 from data.parallel_text import Corpus
 from data.vocabulary import UNITS
-from experiments.language.net import first_parameters
 from experiments.reports.result import Figure, finish
 from experiments.runtime.command_line import main
 from experiments.runtime.mesh import here, mesh_for, placed
 from experiments.runtime.options import Shared, option
 from experiments.runtime.workdir import Workdir
+from experiments.training.first_parameters import first_parameters
 from experiments.training.loop import init_state, make_step
 from experiments.training.optimizer import make_optimizer
 from experiments.training.run import train
 from experiments.translation import report as translate_report
 from experiments.translation.decode import Decode, decode
+from experiments.translation.loss import make_loss, make_perplexity
 from experiments.translation.net import FORMS, ONE_LAYER, make_model
-from experiments.translation.pairs import (
-    Sentences,
-    make_batches,
-    make_loss,
-    make_perplexity,
-    make_vocabularies,
-    shorter,
-)
+from experiments.translation.pairs import Sentences, make_batches, make_vocabularies, shorter
 from experiments.translation.scores import scores, signatures
 from experiments.translation.translator import Translator
 

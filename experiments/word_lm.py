@@ -32,16 +32,16 @@ from data.errors import UserError
 from data.text import Text
 from experiments.language import word_lm_report
 from experiments.language.dynamic_evaluation import dynamic_surprises
-from experiments.language.net import LanguageOptions, first_parameters
+from experiments.language.net import LanguageOptions, make_word_model
 from experiments.language.running_text import make_batches, make_loss, make_surprises
 from experiments.language.scores import Costs, best_weight, kneser_ney_nats, perplexity, unigram
 from experiments.language.word_lm_sample import DEFAULT, sample, write_words
-from experiments.language.word_net import make_word_model
 from experiments.reports.result import Figure, finish
 from experiments.runtime.command_line import main
 from experiments.runtime.mesh import here, mesh_for, placed
 from experiments.runtime.options import option
 from experiments.runtime.workdir import Workdir
+from experiments.training.first_parameters import first_parameters
 from experiments.training.loop import init_state, make_step
 from experiments.training.optimizer import make_optimizer
 from experiments.training.run import train

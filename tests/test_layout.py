@@ -72,6 +72,74 @@ def imports_of(path: pathlib.Path) -> frozenset[str]:
     return frozenset(imports(tree_of(path), name_of(path).partition("/")[0]))
 
 
+# Rooms of experiments/ -> the rooms and folders that they may import beside themselves.
+ROOMS = {
+    "runtime": {"data"},
+    "training": {"data", "nets", "runtime"},
+    "reports": {"data", "runtime", "training"},
+    **dict.fromkeys(
+        ("images", "language", "tagging", "translation"),
+        {"data", "nets", "runtime", "training", "reports"},
+    ),
+}
+COMMANDS = {"launch", "speed", "export", "faults", "results"}  # about runs: may import everything
+ENTRIES = {path.stem for path in (ROOT / "experiments").glob("*.py")} - {"__init__", "__main__"}
+
+
+def every_entry():
+    paths = [ROOT / "experiments" / f"{name}.py" for name in sorted(ENTRIES)]
+    return pytest.mark.parametrize("path", paths, ids=name_of)
+
+
+def rooms_imported(path: pathlib.Path) -> set[str]:
+    """`nets`, `data`, rooms and entry points that a file of experiments/ imports."""
+    found = set()
+    for name in imports_of(path):
+        folder, _, rest = name.partition(".")
+        if folder == "experiments":
+            found.add(rest.partition(".")[0])
+        elif folder in OURS:
+            found.add(folder)
+    return found
+
+
+@every_file(["experiments"])
+def test_rooms_of_experiments_import_what_lies_below_them(path):
+    _, room, *inside = name_of(path).split("/")
+    if not inside and path.stem in ENTRIES:
+        allowed = {*OURS, *ROOMS}
+    elif not inside:  # the package itself, and the list of experiments
+        allowed = {"runtime"}
+    elif room in COMMANDS:
+        return
+    else:
+        allowed = ROOMS[room] | {room}
+    assert rooms_imported(path) - allowed == set()
+
+
+@every_entry()
+def test_what_lies_in_experiments_itself_is_an_entry_point(path):
+    defined = {
+        name
+        for node in tree_of(path).body
+        for name in (
+            [target.id for target in node.targets if isinstance(target, ast.Name)]
+            if isinstance(node, ast.Assign)
+            else [getattr(node, "name", "")]
+        )
+    }
+    assert {"Config", "PRESETS", "run"} <= defined
+    what, mark, paper = ast.get_docstring(tree_of(path)).partition("\n")[0].partition(" | ")
+    assert what.endswith(".") and mark and paper
+
+
+@pytest.mark.parametrize("package", ["", "runtime"])
+def test_flags_of_xla_come_before_jax(package):
+    """Neither package may import JAX before `experiments.runtime.xla` has set XLA's flags."""
+    path = ROOT / "experiments" / package / "__init__.py"
+    assert imports_of(path) == (set() if package else {"experiments.runtime.xla"})
+
+
 distributions_of_packages = functools.cache(importlib.metadata.packages_distributions)
 
 

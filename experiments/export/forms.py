@@ -24,8 +24,7 @@ from experiments import (
 )
 from experiments.export.package import Form, Size
 from experiments.export.run import Run
-from experiments.language.net import make_model
-from experiments.language.word_net import make_word_model
+from experiments.language.net import make_model, make_word_model
 from experiments.tagging.net import NET, Batch, first_parameters, make_nets, of_fold
 from experiments.training.cell_options import make_cell
 from experiments.translation.net import make_model as make_translator

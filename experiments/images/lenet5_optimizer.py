@@ -9,7 +9,7 @@ from data.errors import UserError
 from data.images import Images
 from experiments.images.classes import example_loss
 from experiments.images.sdlm import gauss_newton_diagonal, stochastic_diagonal_levenberg_marquardt
-from experiments.training.schedules import common_schedule
+from experiments.training.optimizer import common_schedule
 from nets import lenet
 from nets.differentiation import CURVATURE
 

@@ -1,12 +1,9 @@
-"""The options of a language model, its net and its first parameters."""
+"""The options of a language model, and its net."""
 
 import dataclasses
 
-import jax
-import jax.numpy as jnp
-
+from data.errors import UserError
 from experiments.runtime.options import Shared, option
-from experiments.runtime.xla import called_once
 from experiments.training.cell_options import make_cell
 from nets.language_model import Dropout, LanguageModel
 
@@ -49,21 +46,17 @@ def make_model(config: LanguageOptions, symbols: int) -> LanguageModel:
     return LanguageModel(cells, symbols, config.embedding, Dropout(config.dropout))
 
 
-def first_parameters(config: LanguageOptions, model: LanguageModel, seed: int):
-    """The parameters as `--init` wants them drawn."""
-    params = called_once(model.init, jax.random.key(seed))
-    if config.init == "default":
-        return params
-    leaves, tree = jax.tree.flatten(params)
-    keys = jax.random.split(jax.random.fold_in(jax.random.key(seed), 1), len(leaves))
-    drawn = [_drawn(config, *pair) for pair in zip(keys, leaves, strict=True)]
-    return jax.tree.unflatten(tree, drawn)
-
-
-def _drawn(config, key, leaf):
-    bias = leaf.ndim == 1  # keeps what it begins with: 0, or the forget bias
-    if config.init == "normal":
-        return leaf if bias else config.init_scale * jax.random.normal(key, leaf.shape)
-    limit = config.init_scale
-    noise = jax.random.uniform(key, leaf.shape, jnp.float32, -limit, limit)
-    return leaf + noise if bias else noise
+def make_word_model(config, words: int) -> LanguageModel:
+    """The net over so many words; raises UserError for options that do not go together."""
+    if config.tied and config.embedding != config.hidden:
+        raise UserError(
+            f"--tied needs --embedding to be --hidden ({config.hidden}), and it is "
+            f"{config.embedding}: make the two the same."
+        )
+    if config.word_dropout and not config.embedding:
+        raise UserError("--word_dropout needs --embedding: give the words vectors.")
+    dropout = Dropout(
+        config.dropout, config.same_mask, config.recurrent_dropout, config.word_dropout
+    )
+    model = make_model(config, words)
+    return dataclasses.replace(model, dropout=dropout, tied=config.tied)

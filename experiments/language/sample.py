@@ -8,10 +8,10 @@ from collections.abc import Callable
 import jax
 import numpy as np
 
-from experiments.language.net import first_parameters
 from experiments.runtime.options import option
 from experiments.runtime.workdir import Workdir, write_whole
 from experiments.training import metrics
+from experiments.training.first_parameters import first_parameters
 from experiments.training.trained_net import trained
 from nets.language_model import Choice, LanguageModel, generate
 

@@ -4,8 +4,8 @@ import numpy as np
 
 from data.word_corpora import tokens_of
 from data.words import END, codes_of_words, text_of_words, words_of
+from experiments.language.net import make_word_model
 from experiments.language.sample import Sample, trained_writer, write_sample, writer, written
-from experiments.language.word_net import make_word_model
 from experiments.runtime.workdir import Workdir
 from nets.language_model import Choice
 

@@ -10,7 +10,7 @@ import rich.table
 
 from experiments.launch.trials import Outcome, Trial
 from experiments.reports.result import headlines
-from experiments.results.__main__ import headline
+from experiments.results.files import headline
 from experiments.runtime.workdir import write_json
 
 LARGER_IS_BETTER = ("accuracy", "f1", "bleu", "precision", "recall", "exact_match", "per_second")

@@ -3,10 +3,7 @@
     ./launch.sh results add runs/lenet5/paper ...    takes finished runs over
     ./launch.sh results                              writes the tables into README.md anew
 
-`experiments/results/<experiment>-<preset>.json` is a run's result.json, or several by seed;
-`<experiment>-<preset>-bfloat16.json` that of a run with such products, and
-`<experiment>-<preset>-num_steps=500.json` that of a run cut short: every option that is not the
-preset's is named;
+`experiments/results/*.json` are the results of runs (`experiments/results/files.py`);
 `experiments/results/speed/<name>.json` is what `./launch.sh speed <name> --out=` wrote,
 `experiments/results/scale/presets.json` what `./launch.sh speed scale --out=` did, and
 `experiments/results/faults/faults.json` what `./launch.sh faults --out=` did.
@@ -21,10 +18,9 @@ from statistics import mean
 from typing import Any
 
 from data.errors import UserError
-from experiments.runtime.options import identity
-from experiments.runtime.workdir import write_json, write_whole
+from experiments.results import files
+from experiments.runtime.workdir import write_whole
 
-FOLDER = pathlib.Path(__file__).parent
 README = pathlib.Path(__file__).parents[2] / "README.md"
 SPEED_HEADER = (
     "| `speed` | timed | cores | ms | PyTorch's best, ms | ratio | heap kept too |\n"
@@ -36,64 +32,15 @@ HEADER = (
 )
 
 
-def add(workdirs: Sequence[str]) -> None:
-    """Takes the result.json of each folder over; runs that differ in their seed go side by side.
-
-    Raises UserError, and takes none, if a folder is not that of a finished run.
-    """
-    for result in [finished_run(folder) for folder in workdirs]:
-        path = FOLDER / f"{name_of(result)}.json"
-        runs = by_seed(path) if path.exists() else {}
-        runs[str(result["seed"])] = result
-        FOLDER.mkdir(exist_ok=True)
-        runs = dict(sorted(runs.items()))
-        write_json(path, runs if len(runs) > 1 else result)
-
-
-def finished_run(workdir: str) -> dict[str, Any]:
-    """A run's result.json, and its `flags`: the other options that are not the preset's.
-
-    Paths are left out: they say nothing on another machine. Raises UserError if there is no
-    finished run, or one whose options this code does not have.
-    """
-    try:
-        result, config = (
-            json.loads((pathlib.Path(workdir) / name).read_text(encoding="utf-8"))
-            for name in ("result.json", "config.json")
-        )
-    except (OSError, ValueError):
-        raise UserError(f"{workdir}: not the folder of a finished run.") from None
-    presets = importlib.import_module(f"experiments.{result['experiment']}").PRESETS
-    preset = identity(presets[result["preset"]]) if result["preset"] in presets else {}
-    if not preset or not {*preset} <= {*config}:
-        raise UserError(f"{workdir}: made with other options than there are now; run it again.")
-    changed = {n: config[n] for n, v in preset.items() if config[n] != v}
-    told = ("seed", "dtype")
-    flags = {n: v for n, v in changed.items() if n not in told and "/" not in str(v)}
-    return result | {"flags": flags}
-
-
-def name_of(result: Mapping[str, Any]) -> str:
-    """What the file of a result is called, without its ending."""
-    dtype = result.get("dtype", "float32")
-    parts = [result["experiment"], result["preset"], *([dtype] if dtype != "float32" else [])]
-    return "-".join([*parts, *(f"{n}={v}" for n, v in result.get("flags", {}).items())])
-
-
-def by_seed(path: pathlib.Path) -> dict[str, dict[str, Any]]:
-    """The runs of a result file, by seed."""
-    content = json.loads(path.read_text(encoding="utf-8"))
-    return {str(content["seed"]): content} if "experiment" in content else content
-
-
 def rows() -> str:
     """The table's rows, one for each result file and published figure."""
-    return "".join(_row(list(by_seed(path).values())) for path in sorted(FOLDER.glob("*.json")))
+    paths = sorted(files.FOLDER.glob("*.json"))
+    return "".join(_row(list(files.by_seed(path).values())) for path in paths)
 
 
 def _row(runs: list[Mapping[str, Any]]) -> str:
     first = runs[0]
-    name = next(iter(first["paper"]), headline(first))
+    name = next(iter(first["paper"]), files.headline(first))
     values = [run["metrics"][name] for run in runs]
     form = ".2f" if name.endswith(("_percent", "_f1")) else ".3f"
     reached = f"{mean(values):{form}}"
@@ -116,12 +63,6 @@ def _row(runs: list[Mapping[str, Any]]) -> str:
     return f"| {' | '.join(cells)} |\n"
 
 
-def headline(result: Mapping[str, Any]) -> str:
-    """The figure that stands for a run without a published one: its test error, or the like."""
-    tested = [name for name in result["metrics"] if name.startswith("test_")]
-    return next((n for n in tested if n in ("test_error_percent", "test_wrong_percent")), tested[0])
-
-
 OPINION_HEADER = (
     "| expressions | layers x units | proportional F1 | paper | binary F1 | paper |\n"
     "| --- | --- | ---: | ---: | ---: | ---: |\n"
@@ -131,8 +72,8 @@ OPINION_HEADER = (
 def opinion_rows() -> str:
     """The tuned nets that label opinions, and the shallow ones beside them, by depth."""
     presets, lines = importlib.import_module("experiments.tagger").PRESETS, {}
-    for path in FOLDER.glob("tagger-opinion-*-tuned.json"):
-        runs = list(by_seed(path).values())
+    for path in files.FOLDER.glob("tagger-opinion-*-tuned.json"):
+        runs = list(files.by_seed(path).values())
         config, paper = presets[runs[0]["preset"]], runs[0]["paper"]
         sizes = {"": (config.layers, config.hidden), "shallow_": (1, config.beside_hidden)}
         for prefix, (layers, units) in sizes.items():
@@ -150,7 +91,7 @@ def opinion_rows() -> str:
 def speed_rows() -> str:
     """The rows of speed: of each benchmark those on the fewest cores, which are the record."""
     lines = ""
-    for path in sorted((FOLDER / "speed").glob("*.json")):
+    for path in sorted((files.FOLDER / "speed").glob("*.json")):
         content = json.loads(path.read_text(encoding="utf-8"))
         peers = [row for row in content if (row.get("peer") or "").startswith("PyTorch")]
         record = [row for row in peers if row["cores"] == min(r["cores"] for r in peers)]
@@ -174,7 +115,7 @@ NVLINK, PCIE, ICI, H100, V5E = 450, 64, 200, 495, 197
 
 def scale_rows() -> str:
     """The rows of `./launch.sh speed scale`, with what each takes at the vendors' peaks, in ms."""
-    path, lines = FOLDER / "scale" / "presets.json", ""
+    path, lines = files.FOLDER / "scale" / "presets.json", ""
     for row in json.loads(path.read_text(encoding="utf-8")):
         n = row["devices"]
         sent = 2 * (n - 1) / n * 4e-6 * row["parameters"]  # by each device of a ring
@@ -190,7 +131,7 @@ def scale_rows() -> str:
 
 def fault_rows() -> str:
     """What `./launch.sh faults` wrote: a line for each fault, a column for each experiment."""
-    found = json.loads((FOLDER / "faults" / "faults.json").read_text(encoding="utf-8"))
+    found = json.loads((files.FOLDER / "faults" / "faults.json").read_text(encoding="utf-8"))
     experiments = list(dict.fromkeys(row["experiment"] for row in found))
     survived = {(row["fault"], row["experiment"]): f"{row['survived']} of {row['times']}"
                 for row in found}  # fmt: skip
@@ -217,7 +158,7 @@ def main(words: Sequence[str]) -> int:
         print(f"{words[0]!r}: say nothing, or add and the folders of runs.", file=sys.stderr)
         return 2
     try:
-        add(words[1:])
+        files.add(words[1:])
     except UserError as error:
         print(error, file=sys.stderr)
         return 2

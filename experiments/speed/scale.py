@@ -19,18 +19,17 @@ import numpy as np
 from jax.extend.core import ClosedJaxpr, Jaxpr
 
 from experiments.char_rnn import PRESETS as CHAR_RNN
-from experiments.language.net import make_model
+from experiments.language.net import make_model, make_word_model
 from experiments.language.running_text import Window
 from experiments.language.running_text import make_loss as text_loss
-from experiments.language.word_net import make_word_model
 from experiments.speed.interleaved import Worker, chosen, core_counts
 from experiments.speed.our_steps import serve_steps
 from experiments.training.loop import TrainState, init_state, make_step
 from experiments.training.optimizer import make_optimizer
 from experiments.translate import PRESETS as TRANSLATE
+from experiments.translation.loss import make_loss as translation_loss
 from experiments.translation.net import make_model as make_translator
 from experiments.translation.pairs import Batch
-from experiments.translation.pairs import make_loss as translation_loss
 from experiments.word_lm import PRESETS as WORD_LM
 
 DEVICES = 8

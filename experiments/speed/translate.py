@@ -63,8 +63,9 @@ def worker(name: str) -> None:
     from experiments.speed.interleaved import serve
     from experiments.speed.our_steps import serve_training
     from experiments.training.optimizer import make_optimizer
+    from experiments.translation.loss import make_loss
     from experiments.translation.net import make_model
-    from experiments.translation.pairs import Batch, make_loss
+    from experiments.translation.pairs import Batch
     from experiments.translation.translator import searcher
 
     config, example = preset(), example_batch(name)

@@ -1,11 +1,15 @@
-"""The tagger's sentences as batches for the device, by bucket."""
+"""The tagger's sentences: read, in numbers, and as batches for the device, by bucket."""
 
+import hashlib
 from collections.abc import Iterator
 
 import numpy as np
 
+from data import mpqa, sentences, tagged_corpora
 from data.buckets import Buckets, bucket_shapes, covering
+from data.errors import UserError
 from data.sentences import Coded, Coding, Corpus, coded
+from data.word_vectors import read_vectors
 from experiments.runtime.mesh import block_of_batches, own_rows
 from experiments.tagging.net import Batch
 
@@ -51,3 +55,64 @@ class Data:
             part.letters.padded(rows, length)[0] if self._config.letter_hidden else None,
             part.features.padded(rows, length)[0] if self._config.feature_column else None,
         )  # fmt: skip
+
+
+def given_vectors(config) -> tuple[list[str], np.ndarray | None]:
+    """The words and vectors of `--vectors`; none without it."""
+    if config.vectors:
+        return read_vectors(config.vectors)
+    if not (config.embedding or config.letter_hidden):
+        raise UserError(
+            "The words have no vectors: give --vectors=FILE (./launch.sh tagger vectors makes "
+            "some), or --embedding=50 to learn them."
+        )
+    return [], None
+
+
+def table_of(coding: Coding, words: list[str], vectors: np.ndarray) -> np.ndarray:
+    """The given vector of each number, zeros where there is none: float32 [V, D]."""
+    number = {word: n for n, word in enumerate(words)}
+    table = np.zeros((len(coding.words) + 1, vectors.shape[1]), np.float32)
+    for code, word in enumerate(coding.words, 1):
+        if word in number:
+            table[code] = vectors[number[word]]
+    return table
+
+
+def coded_corpus(config) -> tuple[Corpus, Coding, np.ndarray | None]:
+    """The sentences, the numbers of their words, and the given vector of each; raises UserError."""
+    corpus = tagged_corpora.load(
+        config.dataset, form=config.file_format, token=config.token_column,
+        label=config.label_column, feature=config.feature_column, seed=config.seed,
+        data_dir=config.data_dir, raw_dir=config.raw_dir,
+    )  # fmt: skip
+    sentences.check(corpus, config.dataset)
+    if config.fold + config.folds > (mpqa.FOLDS if corpus.folds is not None else 1):
+        raise UserError(f"--fold={config.fold} --folds={config.folds}: there are not so many.")
+    if unseen := sentences.unseen_labels(corpus):
+        print(f"labels that the training part never shows: {', '.join(unseen)}", flush=True)
+    known, vectors = given_vectors(config)
+    coding = sentences.coding_of(
+        corpus, lowercase=config.lowercase, least=config.least_count, longest=config.longest_word,
+        digits=config.digits, known=known,
+    )  # fmt: skip
+    if vectors is None:
+        return corpus, coding, None
+    count = len(set(known) & set(coding.words))
+    if not count:
+        raise UserError(
+            f"--vectors={config.vectors} has no vector for any of the {len(coding.words):,} words "
+            f"of {config.dataset}; give vectors of the same language and case (--lowercase)."
+        )
+    print(f"{count:,} of {len(coding.words):,} words have given vectors", flush=True)
+    return corpus, coding, table_of(coding, known, vectors)
+
+
+def facts_of(coding: Coding, table: np.ndarray | None) -> dict[str, str]:
+    """What else than the options decides a run's figures."""
+    return coding.facts() | ({} if table is None else {"vectors": sha(table)})
+
+
+def sha(content) -> str:
+    """A short SHA-256 of bytes or an array."""
+    return hashlib.sha256(content).hexdigest()[:16]

@@ -6,7 +6,7 @@ import jax
 import optax
 
 from experiments.training.norm import clipped
-from experiments.training.schedules import common_schedule
+from experiments.training.optimizer import common_schedule
 
 
 def make_optimizer(config) -> optax.GradientTransformation:

@@ -13,56 +13,12 @@ from experiments.reports.mistakes import confusion
 from experiments.reports.page import Picture, Section, Table
 from experiments.runtime.workdir import Workdir
 from experiments.tagging.net import NET
+from experiments.tagging.paper import TABLE
 from experiments.tagging.scores import scoring_of, top_layer
 from experiments.training.run import Trained
 
 SHOWN = 20  # sentences
 POINTS, NAMED = 600, 80  # words in the picture, and those that are written out
-
-# Irsoy and Cardie 2014, Tables 1 and 2, as remembered: precision, recall and F1, each proportional
-# and binary, by (layers, units).
-TABLE = {
-    "mpqa-dse": {
-        (1, 36): (62.24, 65.90, 65.63, 73.89, 63.83, 69.62),
-        (2, 29): (63.85, 67.23, 65.70, 74.23, 64.70, 70.52),
-        (3, 25): (63.53, 67.67, 65.95, 73.87, 64.57, 70.55),
-        (4, 22): (64.19, 68.05, 66.01, 73.76, 64.96, 70.69),
-        (5, 21): (60.65, 61.67, 56.83, 69.01, 58.60, 65.06),
-        (1, 200): (62.78, 66.28, 65.66, 74.00, 64.09, 69.85),
-        (2, 125): (62.92, 66.71, 66.45, 74.70, 64.47, 70.36),
-        (3, 100): (65.56, 69.12, 66.73, 74.69, 66.01, 71.72),
-        (4, 86): (61.76, 65.64, 63.52, 72.88, 62.56, 69.01),
-        (5, 77): (61.64, 64.90, 62.37, 72.10, 61.93, 68.25),
-        "CRF": (74.96, 82.28, 46.98, 52.99, 57.74, 64.45),
-        "semiCRF": (61.67, 69.41, 67.22, 73.08, 64.27, 71.15),
-        "CRF + vectors": (74.97, 82.43, 49.47, 55.67, 59.59, 66.44),
-        "semiCRF + vectors": (66.00, 71.98, 60.96, 68.13, 63.30, 69.91),
-    },
-    "mpqa-ese": {
-        (1, 36): (51.34, 59.54, 57.60, 72.89, 54.22, 65.44),
-        (2, 29): (51.13, 59.94, 61.20, 75.37, 55.63, 66.64),
-        (3, 25): (53.14, 61.46, 58.01, 72.50, 55.40, 66.36),
-        (4, 22): (51.48, 60.59, 59.25, 73.22, 54.94, 66.15),
-        (5, 21): (49.67, 58.42, 48.98, 65.36, 49.25, 61.61),
-        (1, 200): (52.20, 60.42, 58.11, 72.64, 54.75, 65.75),
-        (2, 125): (51.75, 60.75, 60.69, 74.39, 55.77, 66.79),
-        (3, 100): (52.04, 60.50, 61.71, 76.02, 56.26, 67.18),
-        (4, 86): (50.62, 58.41, 53.55, 69.99, 51.98, 63.60),
-        (5, 77): (49.90, 57.82, 52.37, 69.13, 51.01, 62.89),
-        "CRF": (56.08, 68.36, 42.26, 51.84, 48.10, 58.85),
-        "semiCRF": (45.64, 69.06, 58.05, 64.15, 50.95, 66.37),
-        "CRF + vectors": (57.15, 69.84, 44.67, 54.38, 50.01, 61.01),
-        "semiCRF + vectors": (53.76, 70.82, 52.72, 61.59, 53.10, 65.73),
-    },
-}
-PAPER = {
-    dataset: {
-        measure: {size: row[place] for size, row in rows.items()}
-        for measure, place in (("proportional", 4), ("binary", 5))
-    }
-    for dataset, rows in TABLE.items()
-}
-
 
 def write(
     config, workdir: Workdir, trained: Trained, result: Mapping, corpus: Corpus, coding: Coding,

@@ -4,7 +4,6 @@ import jax.numpy as jnp
 import optax
 
 from experiments.training.norm import clip_by_norm
-from experiments.training.schedules import common_schedule
 from experiments.training.validated_rate import scale_by_validation
 
 
@@ -41,3 +40,10 @@ def make_schedule(config, steps_per_pass: int) -> optax.Schedule:
         return config.learning_rate * config.decay**late
 
     return by_pass
+
+
+def common_schedule(config) -> optax.Schedule:
+    """`config.schedule` constant, or cosine: falling to 0 at the last step."""
+    if config.schedule == "constant":
+        return optax.constant_schedule(config.learning_rate)
+    return optax.cosine_decay_schedule(config.learning_rate, config.num_steps)

@@ -8,8 +8,8 @@ from typing import Any, NamedTuple
 from data import vocabulary
 from data.errors import UserError
 from data.lines import lines_of
-from experiments.language.net import first_parameters
 from experiments.runtime.options import option
+from experiments.training.first_parameters import first_parameters
 from experiments.training.trained_net import trained
 from experiments.translation.net import make_model
 from experiments.translation.pairs import Vocabularies

@@ -1,19 +1,14 @@
-"""What translation needs of the loop: coded pairs, their batches, the loss, and perplexity."""
+"""Pairs of sentences in numbers, and their batches."""
 
-import math
 from typing import NamedTuple
 
-import jax
-import jax.numpy as jnp
 import numpy as np
 
-from data.buckets import Buckets, Ragged, bucket_shapes, covering
+from data.buckets import Buckets, Ragged, bucket_shapes
 from data.errors import UserError
 from data.parallel_text import Corpus, Pairs
 from data.vocabulary import BEGIN, END, Vocabulary, build
 from experiments.runtime.mesh import block_of_batches, own_rows
-from experiments.training.loop import Ratio, evaluate
-from nets.seq2seq import Seq2Seq
 
 EVALUATION_BATCH = 64
 WASTE = 0.4  # each bucket is one more program to compile
@@ -117,51 +112,3 @@ def batch_of(pairs: Coded, rows: np.ndarray, shape: np.ndarray) -> Batch:
     source, source_mask = pairs.sources.padded(rows, int(shape[0]))
     target, target_mask = pairs.targets.padded(rows, int(shape[1]) + 1)
     return Batch(source, source_mask, target, target_mask[..., 1:])
-
-
-def surprise(model: Seq2Seq, params, batch: Batch, key=None, smoothing=0.0):
-    """-ln p of every target word, [T, B] with 0 at padding, and the same smoothed.
-
-    Label smoothing (Szegedy et al. 2016) mixes the wanted word with a uniform one.
-    """
-    source = model.encode(params, batch.source.T, batch.source_mask.T, key)
-    memory, carry = model.begin(params, source)
-    target, mask = batch.target.T, batch.target_mask.T
-    _, logits, _ = model.decode(params, memory, carry, target[:-1], key)
-    wanted = jnp.take_along_axis(logits, target[1:, :, None], -1)[..., 0]
-    nats = jax.nn.logsumexp(logits, -1) - wanted
-    smoothed = nats + smoothing * (wanted - logits.mean(-1)) if smoothing else nats
-    return jnp.where(mask, nats, 0), jnp.where(mask, smoothed, 0)
-
-
-def make_loss(config, model: Seq2Seq, words: float):
-    """The surprise of a Batch over `words`, those of an average batch, for the loop.
-
-    Long sentences so weigh as many words as they have, and a batch as many as are in it.
-    """
-
-    def loss(params, variables, carry, batch, key):
-        nats, smoothed = surprise(model, params, batch, key, config.label_smoothing)
-        count = batch.target_mask.sum(dtype=jnp.float32)
-        return smoothed.sum() / words, (variables, carry, {"nats": Ratio(nats.sum(), count)})
-
-    return loss
-
-
-def make_perplexity(model: Seq2Seq, shapes: np.ndarray):
-    """(params, pairs) -> the perplexity per target word, ends included."""
-
-    @jax.jit
-    def measure(params, batch, real):
-        nats, _ = surprise(model, params, batch)
-        counts = batch.target_mask.T & real
-        return {"nats": Ratio((nats * real).sum(), counts.sum(dtype=jnp.float32))}
-
-    def perplexity(params, pairs: Coded) -> float:
-        cuts = (
-            (batch_of(pairs, rows, shapes[bucket]), np.arange(len(rows)) < count)
-            for bucket, rows, count in covering(pairs.lengths, shapes, EVALUATION_BATCH)
-        )
-        return math.exp(evaluate(lambda cut: measure(params, *cut), cuts).means()["nats"])
-
-    return perplexity

@@ -11,11 +11,11 @@ from data.text import Text
 from experiments import word_lm
 from experiments.language import word_lm_report
 from experiments.language.dynamic_evaluation import dynamic_surprises
-from experiments.language.net import first_parameters
+from experiments.language.net import make_word_model
 from experiments.language.running_text import make_surprises
 from experiments.language.scores import Costs, best_weight, perplexity, places
-from experiments.language.word_net import make_word_model
 from experiments.reports.result import parameter_count
+from experiments.training.first_parameters import first_parameters
 from experiments.training.optimizer import make_schedule
 from experiments.training.trained_net import newest
 

@@ -9,9 +9,10 @@ import pytest
 from scipy.special import log_softmax
 
 from experiments.char_rnn import BUDGETS, PRESETS
-from experiments.language.net import first_parameters, make_model
+from experiments.language.net import make_model
 from experiments.language.running_text import make_surprises
 from experiments.reports.result import parameter_count
+from experiments.training.first_parameters import first_parameters
 from nets.cells import GRU, LSTM, RNN
 from nets.inspection import Watched, gradient_by_distance, spectral_radius
 from nets.language_model import Choice, Dropout, LanguageModel, choose, generate

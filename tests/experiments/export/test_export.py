@@ -30,12 +30,12 @@ from experiments import (
 from experiments.__main__ import experiments
 from experiments.export.__main__ import main
 from experiments.export.forms import FORMS
-from experiments.language.net import first_parameters, make_model
-from experiments.language.word_net import make_word_model
+from experiments.language.net import make_model, make_word_model
 from experiments.runtime import options
 from experiments.tagging.net import NET, Batch, make_nets
 from experiments.tagging.net import first_parameters as tagger_parameters
 from experiments.training.checkpoints import Checkpoints
+from experiments.training.first_parameters import first_parameters
 from experiments.training.loop import TrainState
 from experiments.translation.net import make_model as make_translator
 from nets.row_writer import RowWriter

@@ -7,20 +7,21 @@ import json
 import pytest
 
 from experiments import lenet5
-from experiments.results import __main__ as results_table
+from experiments.results import __main__ as tables
+from experiments.results import files
 
-FILES = sorted(results_table.FOLDER.glob("*.json"))
+FILES = sorted(files.FOLDER.glob("*.json"))
 
 
 def test_readme_tables_are_the_result_files():
-    text = results_table.README.read_text(encoding="utf-8")
-    assert results_table.with_tables(text) == text, "./launch.sh results makes them anew"
+    text = tables.README.read_text(encoding="utf-8")
+    assert tables.with_tables(text) == text, "./launch.sh results makes them anew"
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
 def test_a_result_file_is_a_run_of_what_it_is_named_after(path):
-    for seed, run in results_table.by_seed(path).items():
-        assert path.stem == results_table.name_of(run)
+    for seed, run in files.by_seed(path).items():
+        assert path.stem == files.name_of(run)
         assert run["seed"] == int(seed)
         presets = importlib.import_module(f"experiments.{run['experiment']}").PRESETS
         preset = presets[run["preset"]]
@@ -31,7 +32,7 @@ def test_a_result_file_is_a_run_of_what_it_is_named_after(path):
 
 def test_mixed_lengths_cost_what_their_words_cost():
     """As the README says of the committed file: each bucket's word, and a pass's beside padding."""
-    rows = json.loads((results_table.FOLDER / "speed" / "tagger.json").read_text())
+    rows = json.loads((files.FOLDER / "speed" / "tagger.json").read_text())
     shares = [row["share"] for row in rows if "share" in row]
     assert shares and all(0.75 <= share <= 1.25 for share in shares)
 
@@ -39,7 +40,7 @@ def test_mixed_lengths_cost_what_their_words_cost():
 @pytest.fixture
 def add_run(tmp_path, monkeypatch):
     """Takes a run of LeNet-5 with these options over into a folder of results, which it gives."""
-    monkeypatch.setattr(results_table, "FOLDER", tmp_path / "results")
+    monkeypatch.setattr(files, "FOLDER", tmp_path / "results")
 
     def add(**options):
         config = dataclasses.asdict(lenet5.Config(**options))
@@ -50,7 +51,7 @@ def add_run(tmp_path, monkeypatch):
                "seconds": 60.0, **told}  # fmt: skip
         (folder / "result.json").write_text(json.dumps(run))
         (folder / "config.json").write_text(json.dumps(config))
-        results_table.add([str(folder)])
+        files.add([str(folder)])
         return tmp_path / "results"
 
     return add
@@ -60,7 +61,7 @@ def test_a_run_with_other_options_is_another_row(add_run):
     for options in ({"dtype": "float32"}, {"dtype": "bfloat16"}, {"num_steps": 9, "mu": 0.5},
                     {"data_dir": "elsewhere", "dataset": "./mine", "eval_every": 7}):  # fmt: skip
         add_run(**options)
-    found = {line.split("|")[1] for line in results_table.rows().splitlines()}
+    found = {line.split("|")[1] for line in tables.rows().splitlines()}
     flags = ("", " --dtype=bfloat16", " --num_steps=9 --mu=0.5")
     assert found == {f" `./launch.sh lenet5{words}` " for words in flags}
 
@@ -69,11 +70,11 @@ def test_what_is_no_finished_run_is_not_taken_over(add_run, capsys, tmp_path):
     folder = add_run(seed=3)
     before = {path.name: path.read_bytes() for path in folder.iterdir()}
     finished = next(path.parent for path in tmp_path.glob("*/config.json"))
-    assert results_table.main(["add", str(finished), str(tmp_path / "none")]) == 2
+    assert tables.main(["add", str(finished), str(tmp_path / "none")]) == 2
     old = json.loads((finished / "config.json").read_text())
     del old["mu"]
     (finished / "config.json").write_text(json.dumps(old))
-    assert results_table.main(["add", str(finished)]) == 2
+    assert tables.main(["add", str(finished)]) == 2
     error = capsys.readouterr().err
     assert "not the folder of a finished run" in error and "run it again" in error
     assert error.count("\n") == 2
@@ -83,5 +84,5 @@ def test_what_is_no_finished_run_is_not_taken_over(add_run, capsys, tmp_path):
 def test_runs_of_several_seeds_stand_side_by_side(add_run):
     for seed in (3, 1):
         folder = add_run(seed=seed)
-    assert list(results_table.by_seed(folder / "lenet5-quick.json")) == ["1", "3"]
-    assert "1.00 (mean of 2 seeds: 1.00, 1.00)" in results_table.rows()
+    assert list(files.by_seed(folder / "lenet5-quick.json")) == ["1", "3"]
+    assert "1.00 (mean of 2 seeds: 1.00, 1.00)" in tables.rows()

@@ -24,7 +24,9 @@ ROOT = pathlib.Path(__file__).resolve().parents[3]
 # calls to the device, and DIE_AT_RENAME kills at the n-th file that is given its final name.
 COMMAND = """
 import os, signal, sys, time
-from experiments import lenet5, lenet5_report, metrics
+from experiments import lenet5
+from experiments.images import lenet5_report
+from experiments.training import metrics
 
 lenet5_report.write = lambda *arguments: None
 lenet5.robustness = lambda *arguments: {}

@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 
 from experiments.speed.translate import STEPS, TRAINING, example_batch, preset
+from experiments.translation.loss import make_loss
 from experiments.translation.net import make_model
-from experiments.translation.pairs import Batch, make_loss
+from experiments.translation.pairs import Batch
 from experiments.translation.translator import searcher
 
 WORDS = 11

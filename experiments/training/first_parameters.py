@@ -1,0 +1,28 @@
+"""The first parameters of a model, drawn as `--init` says."""
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from experiments.runtime.xla import called_once
+
+
+def first_parameters(config, model, seed: int) -> Any:
+    """The parameters as `--init` wants them drawn."""
+    params = called_once(model.init, jax.random.key(seed))
+    if config.init == "default":
+        return params
+    leaves, tree = jax.tree.flatten(params)
+    keys = jax.random.split(jax.random.fold_in(jax.random.key(seed), 1), len(leaves))
+    drawn = [_drawn(config, *pair) for pair in zip(keys, leaves, strict=True)]
+    return jax.tree.unflatten(tree, drawn)
+
+
+def _drawn(config, key, leaf):
+    bias = leaf.ndim == 1  # keeps what it begins with: 0, or the forget bias
+    if config.init == "normal":
+        return leaf if bias else config.init_scale * jax.random.normal(key, leaf.shape)
+    limit = config.init_scale
+    noise = jax.random.uniform(key, leaf.shape, jnp.float32, -limit, limit)
+    return leaf + noise if bias else noise
