@@ -33,7 +33,7 @@ def checked(sets: ImageSets, source: str) -> ImageSets:
 
     Raises:
       UserError: a set is empty, does not have one label per image, has images of another size or
-        type, or has a label without a class.
+        type, or has a label without a class; or all training images are of one class.
     """
     for split, (images, labels) in (("training", sets.train), ("test", sets.test)):
         if len(images) != len(labels):
@@ -55,6 +55,12 @@ def checked(sets: ImageSets, source: str) -> ImageSets:
                 f"with {len(sets.classes)} classes they must be between 0 and "
                 f"{len(sets.classes) - 1}."
             )
+    if len(set(sets.train.labels.tolist())) < 2:
+        name = sets.classes[sets.train.labels[0]]
+        raise UserError(
+            f"{source}: all training images are of class {name}, so that there is nothing to tell "
+            "apart; add images of another class."
+        )
     return sets
 
 

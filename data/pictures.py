@@ -1,11 +1,12 @@
 """Picture files of any size as 28x28 grey images with bright ink on a dark background.
 
 A picture is rotated according to its EXIF orientation, laid on white where it is transparent,
-converted to grey and scaled smoothly, keeping its aspect ratio, to just fit into 28x28. If most
-pictures have a bright rim, like ink on paper, all are inverted, so that the background is 0 and
-ink is 255. The margins of pictures that are not square are filled with background.
+converted to grey and scaled smoothly, keeping its aspect ratio, to just fit into 28x28. A picture
+with a bright rim, like ink on paper, is inverted, so that the background is 0 and ink is 255. The
+margins of pictures that are not square are filled with background.
 """
 
+import logging
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
@@ -18,6 +19,7 @@ from data.images import SIDE
 ENDINGS = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp", ".pgm", ".ppm")
 MOST_PIXELS = 50_000_000  # per picture: enough for large cameras, far too few to fill memory
 FORMATS = ("PNG", "JPEG", "BMP", "GIF", "TIFF", "WEBP", "PPM")  # whatever the file is called
+FAINT = 8  # a picture whose pixels differ by no more than this shows nothing
 DEEP_MODES = ("I", "F")  # more than 8 bits per pixel, which Pillow would clip at 255
 
 
@@ -27,15 +29,29 @@ def is_picture(path: Path) -> bool:
 
 
 def read(paths: Sequence[Path]) -> np.ndarray:
-    """Reads picture files into uint8 [N, 28, 28], background 0.
+    """Reads picture files into uint8 [N, 28, 28], background 0; warns of pictures of one shade.
 
     Raises:
-      UserError: a picture cannot be read, is too large, or has more than 8 bits per pixel.
+      UserError: a picture cannot be read, is too large, or has more than 8 bits per pixel; or all
+        pictures are of one shade.
     """
     greys = [_grey(path) for path in paths]
-    if np.median([_rim(grey) for grey in greys]) > 127:
-        greys = [255 - grey for grey in greys]
-    return np.stack([_centred(grey) for grey in greys])
+    _check_shades(greys, paths)
+    return np.stack([_centred(_bright_on_dark(grey)) for grey in greys])
+
+
+def _check_shades(greys: Sequence[np.ndarray], paths: Sequence[Path]) -> None:
+    empty = [
+        path
+        for grey, path in zip(greys, paths, strict=True)
+        if int(grey.max()) - int(grey.min()) <= FAINT
+    ]
+    if not empty:
+        return
+    sentence = f"{len(empty):,} of {len(paths):,} pictures are of one shade, such as {empty[0]}"
+    if len(empty) == len(paths):
+        raise UserError(f"{sentence}; give pictures that show something.")
+    logging.getLogger(__name__).warning("%s; they show nothing to learn from.", sentence)
 
 
 def _grey(path: Path) -> np.ndarray:
@@ -75,9 +91,10 @@ def _fitted(size: tuple[int, int]) -> tuple[int, int]:
     return max(1, round(size[0] * SIDE / longer)), max(1, round(size[1] * SIDE / longer))
 
 
-def _rim(grey: np.ndarray) -> float:
-    """The median brightness of the outermost pixels."""
-    return float(np.median(np.concatenate([grey[0], grey[-1], grey[:, 0], grey[:, -1]])))
+def _bright_on_dark(grey: np.ndarray) -> np.ndarray:
+    """The picture, inverted if the median of its outermost pixels is bright."""
+    rim = np.concatenate([grey[0], grey[-1], grey[:, 0], grey[:, -1]])
+    return 255 - grey if np.median(rim) > 127 else grey
 
 
 def _centred(grey: np.ndarray) -> np.ndarray:

@@ -72,6 +72,28 @@ def test_ink_on_paper_is_inverted(tmp_path):
     np.testing.assert_array_equal(pictures.read(sorted(tmp_path.iterdir())), FIELD)
 
 
+def test_each_picture_is_inverted_by_its_own_rim(tmp_path):
+    for number, pixels in enumerate(FIELD):
+        put(tmp_path / f"{number:02}.png", 255 - pixels if number % 3 else pixels)
+    np.testing.assert_array_equal(pictures.read(sorted(tmp_path.iterdir())), FIELD)
+
+
+def test_pictures_of_one_shade_are_counted_and_named(tmp_path, caplog):
+    shades = 0, 90, 255
+    for number, shade in enumerate(shades):
+        put(tmp_path / f"{number}.png", np.full((20, 30), shade, np.uint8))
+    put(tmp_path / "faint.jpg", np.full((28, 28), 200, np.uint8) + FIELD[0] % 5)
+    paths = sorted(tmp_path.iterdir())
+    with pytest.raises(UserError, match=r"4 of 4 pictures are of one shade, such as .*0\.png"):
+        pictures.read(paths)
+    put(tmp_path / "line.png", np.eye(28, dtype=np.uint8) * 255)
+    pictures.read([*paths, tmp_path / "line.png"])
+    assert "4 of 5 pictures are of one shade, such as" in caplog.text
+    caplog.clear()
+    pictures.read([tmp_path / "line.png"])
+    assert not caplog.text
+
+
 def test_pictures_are_scaled_to_fit_and_padded(tmp_path):
     wide = np.zeros((50, 100, 3), np.uint8)
     wide[20:30, 40:60] = 255
@@ -82,7 +104,7 @@ def test_pictures_are_scaled_to_fit_and_padded(tmp_path):
     assert abs((image * rows).sum()) == abs((image * columns).sum()) == 0
     spread = [(image * axis**2.0).sum() / image.sum() for axis in (rows, columns)]
     assert spread[1] > 2 * spread[0]  # the aspect ratio is kept
-    put(tmp_path / "line.png", np.full((1, 500), 200, np.uint8))
+    put(tmp_path / "line.png", np.arange(500, dtype=np.uint8)[None])
     assert pictures.read([tmp_path / "line.png"]).shape == (1, 28, 28)
 
 

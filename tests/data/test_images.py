@@ -21,6 +21,7 @@ def some(count, labels=None, side=28):
         (some(4, side=32), some(2), "32x32 uint8"),
         (some(4), some(2, [0, 2]), "from 0 to 2; with 2 classes"),
         (some(4, [0, 0, -1, 1]), some(2), "from -1 to 1"),
+        (some(4, [1, 1, 1, 1]), some(2), "all training images are of class b"),
     ],
 )
 def test_unsound_sets_are_refused(train, test, words):
