@@ -19,6 +19,11 @@ from data.errors import UserError
 PADDING, UNKNOWN, BEGIN, END = range(4)
 SPECIAL = ("<pad>", "<unk>", "<s>", "</s>")
 UNITS = ("words", "characters", "subwords")
+# SentencePiece gives some characters a meaning of its own (it drops lines with them or decodes them
+# as blanks): code points that no text contains stand for them, and for the special codes.
+_SPECIAL_PIECES = tuple(map(chr, range(0xFDD4, 0xFDD8)))
+_RESERVED = dict(zip(map(ord, "\0\t\u2581\u2585"), range(0xFDD0, 0xFDD4), strict=True))
+_UNRESERVED = {replacement: char for char, replacement in _RESERVED.items()}
 _WORD = re.compile(r" ?(?:\w+|[^\w\s])")
 
 
@@ -59,7 +64,10 @@ class Pieces:
 
 @dataclasses.dataclass(frozen=True)
 class Subwords:
-    """Byte-pair encoding with SentencePiece (Sennrich et al. 2016; Kudo and Richardson 2018)."""
+    """Byte-pair encoding with SentencePiece (Sennrich et al. 2016; Kudo and Richardson 2018).
+
+    The text is not normalized: decoding inverts encoding for all known characters.
+    """
 
     model: bytes
 
@@ -76,16 +84,18 @@ class Subwords:
 
     def codes(self, line: str) -> list[int]:
         """Encodes a line, without BEGIN and END."""
-        return self._processor.encode(line)
+        return self._processor.encode(line.strip().translate(_RESERVED))
 
     def text(self, codes: Iterable[int]) -> str:
         """Decodes a line; UNKNOWN becomes <unk>, other special codes are dropped."""
         kept = [int(n) for n in codes if n not in (PADDING, BEGIN, END)]
-        return self._processor.decode(kept).strip()
+        return self._processor.decode(kept).translate(_UNRESERVED).strip()
 
     def label(self, code: int) -> str:
         """The text of a single code, for figures."""
-        return self._processor.id_to_piece(int(code))
+        if code < len(SPECIAL):
+            return SPECIAL[code]
+        return self._processor.id_to_piece(int(code)).translate(_UNRESERVED)
 
     def to_json(self) -> str:
         """The whole vocabulary as text; `from_json` is the inverse."""
@@ -105,7 +115,7 @@ def build(lines: list[str], unit: str, size: int, least: int) -> Vocabulary:
       least: how often a word or character must occur to be included.
 
     Raises:
-      UserError: no word occurs that often, or the text does not yield that many subwords.
+      UserError: no word occurs that often, or the text needs more subwords or yields fewer.
     """
     if unit == "subwords":
         return Subwords(_byte_pairs(lines, size))
@@ -137,16 +147,32 @@ def _byte_pairs(lines: list[str], size: int) -> bytes:
     import sentencepiece
 
     model = io.BytesIO()
+    pad, unknown, begin, end = _SPECIAL_PIECES
+    lines = [line.strip().translate(_RESERVED) for line in lines]
     try:
         sentencepiece.SentencePieceTrainer.train(
             sentence_iterator=iter(lines), model_writer=model, model_type="bpe", vocab_size=size,
             character_coverage=1.0, pad_id=PADDING, unk_id=UNKNOWN, bos_id=BEGIN, eos_id=END,
+            pad_piece=pad, unk_piece=unknown, bos_piece=begin, eos_piece=end,
             unk_surface=SPECIAL[UNKNOWN], num_threads=1, minloglevel=2,
+            normalization_rule_name="identity", remove_extra_whitespaces=False,
+            max_sentence_length=2**30,  # bytes; longer lines would be left out
         )  # fmt: skip
     except RuntimeError as error:
-        found = re.search(r"value <= (\d+)", str(error))
-        advice = f"at most {int(found[1]):,}" if found else "another size"
-        raise UserError(
-            f"--vocabulary={size}: this text does not yield that many subwords; give {advice}."
-        ) from None
+        _check_size(size, str(error))
+        raise
     return model.getvalue()
+
+
+def _check_size(size: int, error: str) -> None:
+    """Raises UserError with the limit if SentencePiece's error is about the vocabulary's size."""
+    if found := re.search(r"required_chars\. \d+ vs (\d+)", error):
+        raise UserError(
+            f"--vocabulary={size} subwords are too few for the characters of this text; give at "
+            f"least {int(found[1]):,}."
+        )
+    if found := re.search(r"value <= (\d+)", error):
+        raise UserError(
+            f"--vocabulary={size}: this text does not yield that many subwords; give at most "
+            f"{int(found[1]):,}."
+        )

@@ -61,6 +61,28 @@ def test_splitting_loses_nothing_but_blanks(line):
         assert "".join(vocabulary.split(line, unit)).strip() == " ".join(line.split())
 
 
+RESERVED = "\u2581 \u2585 \t \0 <s> </s> <pad> <unk> \ufdd1"
+ODD = "a dog ran\u2026  \u00bd \ufb01 20\u00a0000 e\u0301 \u2460 \uff21 \u2003x"
+SUBWORDS = build([*LINES, ODD, f"x {RESERVED} y"], "subwords", 120, 1)
+
+
+@pytest.mark.parametrize("line", [ODD, *RESERVED.split(" ")[:-1], f"x {RESERVED[:-2]} y"])
+def test_subwords_do_not_change_the_text(line):
+    line = line.strip()
+    assert SUBWORDS.text(SUBWORDS.codes(line)) == line and UNKNOWN not in SUBWORDS.codes(line)
+
+
+@given(st.text(alphabet=sorted({*"".join(LINES), *ODD, *RESERVED[:-1]})))
+def test_any_known_characters_come_back_as_they_were(line):
+    assert SUBWORDS.text(SUBWORDS.codes(line)) == line.strip()
+
+
+@pytest.mark.parametrize("odd", ["z" * 4200 + "\u2603", "\u2585\u2603", "\0\u2603", "\t\u2603"])
+def test_no_line_is_left_out_of_the_subwords(odd):
+    known = build([*LINES, odd], "subwords", 90, 1)
+    assert UNKNOWN not in known.codes("\u2603")
+
+
 def test_rare_words_are_left_out():
     known = build(["a a b", "a c"], "words", 0, 2)
     assert known.pieces == (*SPECIAL, " a")
@@ -72,3 +94,6 @@ def test_impossible_vocabularies():
         build(["a b"], "words", 0, 2)
     with pytest.raises(UserError, match="give at most 9"):
         build(["a b"] * 9, "subwords", 5000, 1)
+    with pytest.raises(UserError, match="--vocabulary=5 .* give at least 7"):
+        build(["a b"] * 9, "subwords", 5, 1)
+    assert len(build(["a b"] * 9, "subwords", 7, 1)) == 7
