@@ -27,6 +27,7 @@ from data.errors import UserError
 from data.ngrams import bigram_nats, unigram_nats
 from experiments.language import char_rnn_report
 from experiments.language.char_rnn_sample import DEFAULT, sample, write_characters
+from experiments.language.export import language_form
 from experiments.language.net import LanguageOptions, make_model
 from experiments.language.running_text import (
     character_figures,
@@ -39,10 +40,12 @@ from experiments.runtime.command_line import main
 from experiments.runtime.mesh import here, mesh_for, placed
 from experiments.runtime.options import option
 from experiments.runtime.workdir import Workdir
+from experiments.training.export_form import Form
 from experiments.training.first_parameters import first_parameters
 from experiments.training.loop import init_state, make_step
 from experiments.training.optimizer import make_optimizer
 from experiments.training.run import train
+from experiments.training.trained_net import SavedRun
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -195,6 +198,12 @@ def run(config: Config) -> dict:
     char_rnn_report.write(config, workdir, trained, result, model, text)
     print(f"report: {workdir.report}\nsample: ./launch.sh char_rnn sample --workdir={workdir.path}")
     return result
+
+
+def export_form(saved: SavedRun, options) -> Form:
+    """Characters to the logits of the next ones."""
+    symbols = list(saved.identity["symbols"])
+    return language_form(saved, make_model(saved.config(Config), len(symbols)), symbols)
 
 
 if __name__ == "__main__":

@@ -36,9 +36,11 @@ from experiments.runtime.options import Shared, option
 from experiments.runtime.workdir import Workdir
 from experiments.runtime.xla import called_once
 from experiments.training.cell_options import make_cell
+from experiments.training.export_form import FLOATS, INTS, KEY, Form, Size
 from experiments.training.loop import Ratio, evaluate, init_state, make_step
 from experiments.training.optimizer import make_optimizer
 from experiments.training.run import train
+from experiments.training.trained_net import SavedRun
 from nets.row_writer import RowWriter
 
 CLASSES, DRAWN = 10, 8  # pictures of each class in the report
@@ -202,6 +204,25 @@ def write_report(config: Config, workdir: Workdir, trained, result, model, test:
         f"{config.batch_size}."
     )
     report.write(workdir.report, f"Drawn digits, preset {config.preset}", summary, sections)
+
+
+def export_form(saved: SavedRun, options) -> Form:
+    """a class and the rows so far to the logits of the rows below them."""
+    config = saved.config(Config)
+    width = len(saved.checkpoint.arrays[".params['output']['bias']"])
+    model = RowWriter(make_cell(config), CLASSES, width)
+
+    def forward(params, inputs):
+        above = jnp.swapaxes(inputs["above"], 0, 1)
+        _, logits = model.rows(params, model.begin(params, inputs["classes"]), above)
+        return {"logits": jnp.swapaxes(logits, 0, 1)}
+
+    return Form(
+        forward, saved.parameters(jax.eval_shape(model.init, KEY)),
+        {"classes": Size(INTS, "batch"), "above": Size(FLOATS, f"batch, time, {width}")},
+        {"classes": list(mnist.CLASSES), "note": "rows of 0 and 1, the first of `above` is 0; "
+         "logits of ink for the row below each"},
+    )  # fmt: skip
 
 
 if __name__ == "__main__":

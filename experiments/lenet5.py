@@ -28,6 +28,7 @@ from data.errors import UserError
 from data.images import ImageSets, hold_out
 from experiments.images import lenet5_report
 from experiments.images.classes import figures, make_batches, make_evaluate, make_loss, make_predict
+from experiments.images.export import class_names, image_form
 from experiments.images.lenet5_optimizer import make_optimizer
 from experiments.images.robustness import robustness
 from experiments.reports.result import Figure, finish
@@ -36,8 +37,10 @@ from experiments.runtime.mesh import mesh_for, placed
 from experiments.runtime.options import Shared, option
 from experiments.runtime.workdir import Workdir
 from experiments.runtime.xla import called_once
+from experiments.training.export_form import Form
 from experiments.training.loop import init_state, make_step
 from experiments.training.run import train
+from experiments.training.trained_net import SavedRun
 from nets import lenet
 from nets.convnet import ConvNet
 from nets.perceptron import Perceptron
@@ -196,6 +199,13 @@ def run(config: Config) -> dict:
     )  # fmt: skip
     lenet5_report.write(config, workdir, trained, result, net, read, sets)
     return result
+
+
+def export_form(saved: SavedRun, options) -> Form:
+    """Images to scores."""
+    config = saved.config(Config)
+    classes = class_names(saved, config)
+    return image_form(saved, make_net(config, len(classes)), classes)
 
 
 if __name__ == "__main__":

@@ -45,9 +45,11 @@ from experiments.runtime.options import Shared, option
 from experiments.runtime.workdir import Workdir
 from experiments.runtime.xla import called_once
 from experiments.training.cell_options import make_cell
+from experiments.training.export_form import FLOATS, INTS, KEY, Form, Size
 from experiments.training.loop import Ratio, evaluate, init_state, make_step
 from experiments.training.optimizer import make_optimizer
 from experiments.training.run import train
+from experiments.training.trained_net import SavedRun
 from nets.sequence_reader import SequenceReader
 
 TASKS = {"adding": memory_tasks.adding, "order": memory_tasks.order, "copy": memory_tasks.copy}
@@ -265,6 +267,27 @@ def write_report(config: Config, workdir: Workdir, trained, result) -> None:
         f"{result['parameters']:,} parameters, {config.num_steps:,} steps of {config.batch_size}."
     )
     report.write(workdir.report, f"Memory, preset {config.preset}", summary, sections)
+
+
+def export_form(saved: SavedRun, options) -> Form:
+    """a sequence to what is said at its end, or of `copy` at every step."""
+    config = saved.config(Config)
+    model = make_model(config)
+    whole = config.task in ("adding", "rows")  # vectors and not symbols
+    sizes = {"inputs": Size(FLOATS, f"batch, time, {model.inputs}") if whole
+             else Size(INTS, "batch, time")}  # fmt: skip
+
+    def forward(params, inputs):
+        xs = jnp.swapaxes(inputs["inputs"], 0, 1)
+        if config.task == "copy":
+            return {"said": jnp.swapaxes(model.each(params, xs), 0, 1)}
+        mask = jnp.arange(xs.shape[0])[:, None] < inputs["lengths"]
+        return {"said": model.last(params, xs, mask)}
+
+    if config.task != "copy":
+        sizes["lengths"] = Size(INTS, "batch")
+    notes = {"task": config.task, "note": "adding: the target itself; else logits"}
+    return Form(forward, saved.parameters(jax.eval_shape(model.init, KEY)), sizes, notes)
 
 
 if __name__ == "__main__":

@@ -31,8 +31,10 @@ from experiments.runtime.mesh import block_of_batches, here, mesh_for, own_rows,
 from experiments.runtime.options import Shared, option
 from experiments.runtime.workdir import Workdir
 from experiments.runtime.xla import called_once
+from experiments.training.export_form import FLOATS, KEY, Form, Size
 from experiments.training.loop import Ratio, evaluate, init_state, make_step
 from experiments.training.run import train
+from experiments.training.trained_net import SavedRun
 from nets.cells import LSTM
 from nets.video import FUTURE, PAST, Composite
 
@@ -212,6 +214,25 @@ def floors(test: np.ndarray, half: int) -> dict[str, float]:
 
     return {"test_future_nats_per_frame_of_the_mean_frame": nats(future.mean(0)),
             "test_future_nats_per_frame_at_best": nats(future)}  # fmt: skip
+
+
+def export_form(saved: SavedRun, options) -> Form:
+    """frames to the logits of those of the past, backwards, and of the future."""
+    config = saved.config(Config)
+    model = make_model(config)
+
+    def forward(params, inputs):
+        frames = jnp.swapaxes(inputs["frames"], 0, 1)
+        state = model.encode(params, frames)
+        return {name: jnp.swapaxes(model.told(params, name, state, frames.shape[0]), 0, 1)
+                for name in model.tells}  # fmt: skip
+
+    return Form(
+        forward, saved.parameters(jax.eval_shape(model.init, KEY)),
+        {"frames": Size(FLOATS, f"batch, time, {model.pixels}")},
+        {"field": config.field, "note": "a frame is `field` rows of `field` pixels from 0 to 1; "
+         "`past` is told from the last frame to the first"},
+    )  # fmt: skip
 
 
 if __name__ == "__main__":

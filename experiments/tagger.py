@@ -22,8 +22,6 @@ that it is tested on; a batch of 89 has 80 of a fold's own on the average.
 """
 
 import dataclasses
-import json
-import pathlib
 import sys
 
 import jax
@@ -34,13 +32,14 @@ from data import mpqa, tagged_corpora
 from data.sentences import DIGITS
 from data.tagged_files import FORMATS
 from experiments.reports.result import Figure, finish
-from experiments.runtime import options
 from experiments.runtime.command_line import main
 from experiments.runtime.mesh import here, mesh_for, placed
 from experiments.runtime.options import Shared, option
 from experiments.runtime.workdir import Workdir
 from experiments.tagging import report as tagger_report
-from experiments.tagging.data import Data, coded_corpus, facts_of, sha
+from experiments.tagging.best import kept_best
+from experiments.tagging.data import Data, coded_corpus, facts_of
+from experiments.tagging.export import tagging_form
 from experiments.tagging.net import NET, first_parameters, make_loss, make_nets, of_fold
 from experiments.tagging.optimizer import make_optimizer
 from experiments.tagging.paper import PAPER
@@ -54,9 +53,10 @@ from experiments.tagging.scores import (
     scoring_of,
 )
 from experiments.tagging.vectors import Vectors, make_vectors
-from experiments.training.best import Best
+from experiments.training.export_form import Form
 from experiments.training.loop import Programs, init_state, make_step
 from experiments.training.run import train
+from experiments.training.trained_net import SavedRun
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -278,16 +278,6 @@ def run(config: Config) -> dict:
     return result
 
 
-def kept_best(config, folder: pathlib.Path, nets, facts) -> dict[tuple[str, int], Best]:
-    """Where the best parameters of each copy of each net are kept."""
-    run_id = sha(json.dumps(options.identity(config) | facts, sort_keys=True).encode())
-    return {
-        (name, place): Best(folder / "best" / f"{name}-{config.fold + place}.npz", run_id)
-        for name in nets
-        for place in range(config.folds)
-    }
-
-
 def prefix(config, name: str) -> str:
     """What the second net's figures begin with."""
     return "" if name == NET else f"{config.beside}_"
@@ -310,6 +300,14 @@ def published(config: Config) -> dict[str, Figure]:
                 figure = Figure(values[size], _TABLE, "unverified")
                 found[f"test_{name}{measure}_f1"] = figure
     return found
+
+
+def export_form(saved: SavedRun, options) -> Form:
+    """Sentences to the logits of labels, by the parameters that did best on the validation part."""
+    places = {name: getattr(options, name) or saved.written.get(name, "")
+              for name in ("data_dir", "raw_dir", "vectors")}  # fmt: skip
+    digits = saved.written.get("digits", "0")  # what runs from before the option did
+    return tagging_form(saved, saved.config(Config, **places, digits=digits))
 
 
 if __name__ == "__main__":

@@ -34,12 +34,15 @@ from experiments.runtime.command_line import main
 from experiments.runtime.mesh import here, mesh_for, placed
 from experiments.runtime.options import Shared, option
 from experiments.runtime.workdir import Workdir
+from experiments.training.export_form import Form
 from experiments.training.first_parameters import first_parameters
 from experiments.training.loop import init_state, make_step
 from experiments.training.optimizer import make_optimizer
 from experiments.training.run import train
+from experiments.training.trained_net import SavedRun
 from experiments.translation import report as translate_report
 from experiments.translation.decode import Decode, decode
+from experiments.translation.export import translation_form
 from experiments.translation.loss import make_loss, make_perplexity
 from experiments.translation.net import FORMS, ONE_LAYER, make_model
 from experiments.translation.pairs import Sentences, make_batches, make_vocabularies, shorter
@@ -251,6 +254,11 @@ def other_way_round(config: Config, workdir: Workdir) -> dict[str, float]:
     )
     metrics = run(other)["metrics"]
     return {f"{key}_{name}_source": metrics[key] for key in ("test_perplexity", "valid_perplexity")}
+
+
+def export_form(saved: SavedRun, options) -> Form:
+    """A source sentence and a target's beginning to the logits of its next words."""
+    return translation_form(saved, saved.config(Config))
 
 
 if __name__ == "__main__":

@@ -32,6 +32,7 @@ from data.errors import UserError
 from data.text import Text
 from experiments.language import word_lm_report
 from experiments.language.dynamic_evaluation import dynamic_surprises
+from experiments.language.export import language_form
 from experiments.language.net import LanguageOptions, make_word_model
 from experiments.language.running_text import make_batches, make_loss, make_surprises
 from experiments.language.scores import Costs, best_weight, kneser_ney_nats, perplexity, unigram
@@ -41,10 +42,12 @@ from experiments.runtime.command_line import main
 from experiments.runtime.mesh import here, mesh_for, placed
 from experiments.runtime.options import option
 from experiments.runtime.workdir import Workdir
+from experiments.training.export_form import Form
 from experiments.training.first_parameters import first_parameters
 from experiments.training.loop import init_state, make_step
 from experiments.training.optimizer import make_optimizer
 from experiments.training.run import train
+from experiments.training.trained_net import SavedRun
 from experiments.training.validated_rate import make_judge
 
 
@@ -261,6 +264,12 @@ def ngrams(config: Config) -> None:
     table.add_row("unigram", f"{unigram(text):.1f}")
     table.add_row("Kneser-Ney 5-gram", f"{perplexity(kneser_ney_nats(text, text.test)[0]):.1f}")
     rich.console.Console().print(table)
+
+
+def export_form(saved: SavedRun, options) -> Form:
+    """Words to the logits of the next ones."""
+    symbols = saved.identity["words"].split(" ")
+    return language_form(saved, make_word_model(saved.config(Config), len(symbols)), symbols)
 
 
 COMMANDS = {"sample": (DEFAULT, sample), "ngrams": (Config(vocabulary=0), ngrams)}

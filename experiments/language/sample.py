@@ -12,7 +12,7 @@ from experiments.runtime.options import option
 from experiments.runtime.workdir import Workdir, write_whole
 from experiments.training import metrics
 from experiments.training.first_parameters import first_parameters
-from experiments.training.trained_net import trained
+from experiments.training.trained_net import restore
 from nets.language_model import Choice, LanguageModel, generate
 
 
@@ -57,7 +57,7 @@ def trained_writer(
         return found, make_model(config, len(found))
 
     first = functools.partial(first_parameters, seed=0)
-    return trained(workdir, experiment, ("cell", symbols), make, first)
+    return restore(workdir, experiment, ("cell", symbols), make, first)
 
 
 @functools.lru_cache(maxsize=4)
