@@ -5,6 +5,7 @@ multi30k   29,000 image descriptions in English (en), German (de) and French (fr
 """
 
 import hashlib
+import logging
 from typing import NamedTuple
 
 from data import number_words
@@ -142,6 +143,10 @@ def _read_two_files(source: str, target: str) -> Pairs:
             "one file must be the translation of line n of the other."
         )
     kept = [pair for pair in zip(*sides, strict=True) if all(pair)]
+    if left_out := len(sides[0]) - len(kept):
+        logging.getLogger(__name__).warning(
+            "%d of %d pairs have an empty side and are left out", left_out, len(sides[0])
+        )
     return Pairs(*map(list, zip(*kept, strict=True))) if kept else Pairs([], [])
 
 

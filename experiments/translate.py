@@ -66,7 +66,8 @@ class Config(Shared):
     target_unit: str = option("characters", "words, characters or subwords", choices=UNITS)
     vocabulary: int = option(4000, "subwords of a side", least=8, most=1_000_000)
     least_count: int = option(1, "how often a word must occur to be known", least=1)
-    longest: int = option(100, "words of a side of a training pair; longer ones are left out",
+    longest: int = option(100, "longest side of a training pair, in --source_unit or --target_unit "
+                          "units; longer pairs are left out",
                           least=1, most=10_000)
     form: str = option("luong", "; ".join(f"{name}: {text}" for name, text in FORMS.items()),
                        choices=tuple(FORMS))

@@ -50,13 +50,14 @@ def two_files(folder, source, target):
     return ",".join(map(str, paths))
 
 
-def test_two_files(tmp_path):
+def test_two_files(tmp_path, caplog):
     source = "".join(f"Quelle {n}\n" for n in range(100)).encode()
     target = b"".join(b"\n" if n == 3 else b"target %d\r\n" % n for n in range(100))
     corpus = load(two_files(tmp_path, source, target), valid_percent=10, test_percent=10)
     assert corpus.test.sources[-1] == "Quelle 99" and corpus.test.targets[-1] == "target 99"
     assert [len(part.sources) for part in corpus] == [79, 10, 10]
     assert "Quelle 3" not in corpus.train.sources
+    assert "1 of 100 pairs have an empty side and are left out" in caplog.text
     other = load(two_files(tmp_path, source, target[:-1] + b"x\n"))
     assert other.fingerprint != corpus.fingerprint
     (tmp_path / "s.gz").write_bytes(gzip.compress(source))

@@ -1,5 +1,7 @@
 """The translation's command: a tiny run from end to end, resumed, decoded, and misused."""
 
+import contextlib
+import dataclasses
 import io
 import json
 import types
@@ -7,10 +9,12 @@ import types
 import numpy as np
 import pytest
 
+from data.parallel_text import Pairs
 from experiments import translate
 from experiments.runtime.command_line import main
 from experiments.translation import report as translate_report
 from experiments.translation.decode import Decode, decode, restored
+from experiments.translation.pairs import make_vocabularies, shorter
 from experiments.translation.scores import scores, signatures
 from experiments.translation.translator import width_for
 
@@ -87,6 +91,20 @@ def test_other_forms_run_too(run_dir, tmp_path, command, monkeypatch):
     twin = json.loads((tmp_path / "run" / "forward" / "result.json").read_text())["metrics"]
     assert both["test_perplexity_forward_source"] == twin["test_perplexity"]
     assert both["test_perplexity"] != twin["test_perplexity"] and b"nrefs:1" in out
+
+
+def test_pairs_left_out_are_counted_in_the_units_of_their_sides():
+    pairs = Pairs(["one two", "one two three", "one"], ["12.", "123.", "1."])
+    config = dataclasses.replace(translate.Config(), source_unit="words", target_unit="characters")
+    vocabularies = make_vocabularies(config, pairs)
+    with contextlib.redirect_stdout(io.StringIO()) as out:
+        assert shorter(pairs, vocabularies, 4) == pairs
+        assert out.getvalue() == ""
+        assert shorter(pairs, vocabularies, 3) == Pairs(["one two", "one"], ["12.", "1."])
+    assert out.getvalue() == (
+        "1 of 3 training pairs have more than 3 words in the source or 3 characters in the target "
+        "and are left out (--longest=3)\n"
+    )
 
 
 def test_one_line_out_for_one_line_in(run_dir, command):
