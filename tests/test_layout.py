@@ -243,6 +243,18 @@ def test_files_say_what_they_hold(path):
     assert path.stem not in ("utils", "util", "helpers", "misc", "common")
 
 
+@every_file(["data"])
+def test_every_module_is_named_by_a_test_file(path):
+    """A module has a test file of its own name, or one whose docstring names it."""
+    folder = ROOT / "tests" / path.parent.relative_to(ROOT)
+    tests = {test.stem: ast.get_docstring(tree_of(test)) for test in folder.glob("test_*.py")}
+    assert (
+        path.stem == "__init__"
+        or f"test_{path.stem}" in tests
+        or any(f"`{name_of(path)}`" in (docstring or "") for docstring in tests.values())
+    )
+
+
 @every_file()
 def test_what_is_read_is_never_run_nor_unpacked_into_a_folder(path):
     for node in ast.walk(tree_of(path)):

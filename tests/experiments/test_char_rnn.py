@@ -107,7 +107,7 @@ def test_another_unroll_or_vocabulary_does_not_resume(changed, name, trained, ow
         (b"", (), "is empty"),
         (b"xxxx", (), "nothing but 'x'"),
         (b"\x80abc", (), "--unit=bytes"),
-        (b"too short", (), "make the batch or the unroll smaller"),
+        (b"too short", (), "a smaller --batch_size or --unroll"),
         (None, (), "cannot be read"),
         (TEXT.encode(), ("--test_percent=0.1",), "larger --test_percent"),
         (TEXT.encode(), ("--unroll=0",), "give 1 or more"),

@@ -86,7 +86,7 @@ def raw_files(folder, size_of):
     [
         (lambda folder: None, "train-images-idx3-ubyte.gz is missing"),
         (lambda folder: raw_files(folder, lambda file: file.size - 1), "is cut short"),
-        (lambda folder: raw_files(folder, lambda file: file.size), "is another file"),
+        (lambda folder: raw_files(folder, lambda file: file.size), "is a different file"),
     ],
     ids=["missing", "truncated", "wrong sum"],
 )
