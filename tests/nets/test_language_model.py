@@ -10,7 +10,7 @@ from scipy.special import log_softmax
 
 from experiments.char_rnn import BUDGETS, PRESETS
 from experiments.language.net import make_model
-from experiments.language.running_text import make_surprises
+from experiments.language.running_text import make_surprisals
 from experiments.reports.result import parameter_count
 from experiments.training.first_parameters import first_parameters
 from nets.cells import GRU, LSTM, RNN
@@ -21,7 +21,7 @@ from nets.unroll import unroll
 pytestmark = pytest.mark.usefixtures("quick_compilation")
 SMALL = LanguageModel((LSTM(5), GRU(4)), symbols=7, embedding=3)
 logits_of = jax.jit(LanguageModel.logits, static_argnums=0)
-SURPRISES = make_surprises(SMALL)
+SURPRISALS = make_surprisals(SMALL)
 
 
 def first_key():
@@ -69,11 +69,11 @@ def test_one_text_is_its_windows_in_turn(small):
 
 
 @pytest.mark.parametrize("size", [2, 500, 501, 502, 730])
-def test_the_mean_surprise_is_of_every_symbol_but_the_first(small, size):
+def test_the_mean_surprisal_is_of_every_symbol_but_the_first(small, size):
     codes = np.random.default_rng(0).integers(0, 7, 730).astype(np.int32)
     _, logits = logits_of(SMALL, small, codes[:-1, None], SMALL.carry(1))
     wanted = -log_softmax(logits[:, 0], -1)[np.arange(size - 1), codes[1:size]].mean()
-    assert SURPRISES(small, codes[:size]).mean() == pytest.approx(wanted, rel=1e-5)
+    assert SURPRISALS(small, codes[:size]).mean() == pytest.approx(wanted, rel=1e-5)
 
 
 def test_dropout_needs_a_key_and_keeps_the_mean():
