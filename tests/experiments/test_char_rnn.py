@@ -53,7 +53,8 @@ def test_a_run_ends_with_figures_samples_and_a_report(
     rows = (workdir / "samples.jsonl").read_text().splitlines()
     assert [json.loads(row)["step"] for row in rows] == [0, 4, 8]
     page = (workdir / "report.html").read_text()
-    assert "Samples by stage" in page and "Units over the text" in page and "correlation" in page
+    for words in ("Samples during training", "Hidden units over the text", "correlation"):
+        assert words in page
     assert_shown_as_text(workdir / "report.html", "<script>OK")
 
 
@@ -211,7 +212,7 @@ def test_first_parameters_are_drawn_as_asked():
 
 
 SMALL_NET = LanguageModel((LSTM(5), GRU(4)), symbols=7, embedding=3)
-surprises = char_rnn.make_surprises(SMALL_NET)
+surprisals = char_rnn.make_surprisals(SMALL_NET)
 
 
 @pytest.mark.parametrize("size", [2, 500, 501, 502, 730])
