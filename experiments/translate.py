@@ -46,7 +46,7 @@ from experiments.translation.export import translation_form
 from experiments.translation.loss import make_loss, make_perplexity
 from experiments.translation.net import FORMS, ONE_LAYER, make_model
 from experiments.translation.pairs import Sentences, make_batches, make_vocabularies, shorter
-from experiments.translation.scores import scores, signatures
+from experiments.translation.scores import TOKENIZERS, scores, signatures, tokenizer_for
 from experiments.translation.translator import Translator
 
 
@@ -98,6 +98,8 @@ class Config(Shared):
     beam: int = option(5, "sequences that the search keeps", least=1, most=1000, identity=False)
     length_power: float = option(1.0, "of the length, by which log-probabilities are divided",
                                  least=0.0, most=10.0, identity=False)
+    bleu_tokenizer: str = option("auto", "sacrebleu's tokenizer; auto: zh or char for text without "
+                                 "blanks, else 13a", choices=TOKENIZERS, identity=False)
     num_steps: int = option(600, "updates of the parameters", least=1, most=2**31 - 1)
     batch_size: int = option(64, "pairs in a step, over all devices", least=1, most=65_536)
     learning_rate: float = option(5e-3, "first step size of the optimiser", least=0.0)
@@ -183,6 +185,8 @@ def run(config: Config) -> dict:
     """Trains, translates the test set and reports; returns what result.json holds."""
     workdir = Workdir(config.workdir or f"runs/translate/{config.preset}")
     corpus = corpus_of(config)
+    tokenizer = tokenizer_for(config, corpus.test.targets)
+    config = dataclasses.replace(config, bleu_tokenizer=tokenizer)
     vocabularies = make_vocabularies(config, corpus.train)
     corpus = corpus._replace(train=shorter(corpus.train, vocabularies, config.longest))
     sentences = Sentences.of(corpus, vocabularies, config.reverse)

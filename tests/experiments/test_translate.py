@@ -2,6 +2,7 @@
 
 import contextlib
 import dataclasses
+import importlib.util
 import io
 import json
 import types
@@ -9,13 +10,14 @@ import types
 import numpy as np
 import pytest
 
+from data.errors import UserError
 from data.parallel_text import Pairs
 from experiments import translate
 from experiments.runtime.command_line import main
 from experiments.translation import report as translate_report
 from experiments.translation.decode import Decode, decode, restored
 from experiments.translation.pairs import make_vocabularies, shorter
-from experiments.translation.scores import scores, signatures
+from experiments.translation.scores import scores, signatures, tokenizer_for
 from experiments.translation.translator import width_for
 
 SMALL = ("--hidden=4", "--embedding=3", "--batch_size=8", "--num_steps=6", "--eval_every=3",
@@ -188,15 +190,57 @@ def test_cut_it_ends_with_the_same_bytes(run_dir, tmp_path, command, monkeypatch
 
 
 def test_scores_say_how_they_were_computed():
-    words = types.SimpleNamespace(target_unit="words")
+    words = types.SimpleNamespace(target_unit="words", bleu_tokenizer="13a")
     lines = ["the cat sat on the mat ."]
     found = scores(words, ["The cat sat on the mat ."], lines)
     assert found["bleu_lowercased"] == pytest.approx(100) and found["bleu"] < 100
     assert found["exact_match_percent"] == 0
     assert "case:mixed" in signatures(words)[0] and "case:lc" in signatures(words)[1]
-    characters = types.SimpleNamespace(target_unit="characters")
+    characters = types.SimpleNamespace(target_unit="characters", bleu_tokenizer="char")
     assert scores(characters, ["1234"], ["1234"])["bleu"] == pytest.approx(100)
     assert "tok:char" in signatures(characters)[0]
+
+
+CHINESE, JAPANESE = "猫坐在垫子上，看着窗外的 2 只鸟。", "猫はマットの上に座って外を見ている。"
+
+
+@pytest.mark.parametrize(
+    ("reference", "tokenizer"),
+    [
+        ("The cat sat on the mat.", "13a"),
+        (CHINESE, "zh"),
+        (JAPANESE, "char"),
+        ("แมวนั่งบนเสื่อ", "char"),
+        ("고양이가 매트 위에 앉았다.", "13a"),
+        ("305207", "char"),
+        ("He said 你好 and left.", "13a"),
+    ],
+)
+def test_the_script_decides_how_bleu_counts(reference, tokenizer):
+    config = dataclasses.replace(translate.Config(), target_unit="subwords")
+    assert tokenizer_for(config, [reference]) == tokenizer
+    chosen = dataclasses.replace(config, bleu_tokenizer=tokenizer)
+    assert f"tok:{tokenizer}" in signatures(chosen)[0]
+
+
+@pytest.mark.parametrize("reference", [CHINESE, JAPANESE])
+def test_bleu_of_nearly_perfect_text_without_blanks_is_high(reference):
+    translations = [reference[:-2] + reference[-1]] * 20  # a character is missing
+    for tokenizer, (least, most) in {"auto": (75, 100), "13a": (0, 1)}.items():
+        config = dataclasses.replace(translate.Config(), bleu_tokenizer=tokenizer)
+        chosen = tokenizer_for(config, [reference] * 20)
+        config = dataclasses.replace(config, bleu_tokenizer=chosen)
+        assert least <= scores(config, translations, [reference] * 20)["bleu"] <= most
+
+
+def test_a_tokenizer_may_be_named_and_needs_its_package():
+    config = dataclasses.replace(translate.Config(), bleu_tokenizer="intl")
+    assert tokenizer_for(config, ["\u732b"]) == "intl"
+    if importlib.util.find_spec("MeCab"):
+        pytest.skip("MeCab is installed")
+    config = dataclasses.replace(config, bleu_tokenizer="ja-mecab")
+    with pytest.raises(UserError, match=r"pip install 'sacrebleu\[ja\]'"):
+        tokenizer_for(config, ["\u732b"])
 
 
 def test_few_widths_are_compiled():
