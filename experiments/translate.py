@@ -64,7 +64,9 @@ class Config(Shared):
     lowercase: bool = option(False, "both sides in small letters, the test's too")
     source_unit: str = option("words", "words, characters or subwords", choices=UNITS)
     target_unit: str = option("characters", "words, characters or subwords", choices=UNITS)
-    vocabulary: int = option(4000, "subwords of a side", least=8, most=1_000_000)
+    vocabulary: int = option(4000, "the largest vocabulary of a side: the most frequent words or "
+                             "characters, or so many subwords; 0: no limit (not for subwords)",
+                             least=0, most=1_000_000)
     least_count: int = option(1, "how often a word must occur to be known", least=1)
     longest: int = option(100, "longest side of a training pair, in --source_unit or --target_unit "
                           "units; longer pairs are left out",
@@ -113,9 +115,9 @@ _MULTI30K = dict(dataset="multi30k", source_unit="subwords", target_unit="subwor
 _PASS = 29_000 // 128  # steps
 _PAPER = Config(
     preset="paper", dataset="multi30k", lowercase=True, source_unit="words", target_unit="words",
-    least_count=2, hidden=512, embedding=256, dropout=0.5, schedule="constant", batch_size=128,
-    learning_rate=1e-3, num_steps=10 * _PASS, eval_every=_PASS, checkpoint_every=_PASS // 2,
-    beam=1, length_power=0.0,
+    vocabulary=0, least_count=2, hidden=512, embedding=256, dropout=0.5, schedule="constant",
+    batch_size=128, learning_rate=1e-3, num_steps=10 * _PASS, eval_every=_PASS,
+    checkpoint_every=_PASS // 2, beam=1, length_power=0.0,
 )  # fmt: skip
 PRESETS = {
     "quick": Config(),

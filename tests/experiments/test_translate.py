@@ -109,6 +109,16 @@ def test_pairs_left_out_are_counted_in_the_units_of_their_sides():
     )
 
 
+def test_a_limit_of_the_vocabulary_limits_words_too(capsys):
+    pairs = Pairs(["one two", "one three", "one two"], ["1", "2", "1"])
+    config = dataclasses.replace(translate.Config(), vocabulary=6, target_unit="words")
+    vocabularies = make_vocabularies(config, pairs)
+    assert vocabularies.source.pieces[4:] == (" one", " two") and len(vocabularies.target) == 6
+    assert "source: 6 of 7 words are known (--vocabulary=6)" in capsys.readouterr().out
+    paper = translate.PRESETS["paper-lstm"]
+    assert len(make_vocabularies(dataclasses.replace(paper, least_count=1), pairs).source) == 7
+
+
 def test_one_line_out_for_one_line_in(run_dir, command):
     lines = [b"one two", b"", b"unheard of words", b"   ", b"six " * 500, b"\r",
              "Straße 雪\u2028x".encode()]  # fmt: skip
