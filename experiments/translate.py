@@ -29,15 +29,16 @@ from data import parallel_text
 from data.buckets import Buckets
 from data.parallel_text import Corpus
 from data.vocabulary import UNITS
-from experiments.reports.result import Figure, finish
+from experiments.reports.result import Figure, finish, same_options
 from experiments.runtime.command_line import main
-from experiments.runtime.mesh import here, mesh_for, placed
-from experiments.runtime.options import Shared, option
+from experiments.runtime.mesh import local_copy, mesh_for, placed
+from experiments.runtime.options import option
 from experiments.runtime.workdir import Workdir
+from experiments.training.cell_options import LayerOptions
 from experiments.training.export_form import Form
-from experiments.training.first_parameters import first_parameters
+from experiments.training.first_parameters import InitOptions, first_parameters
 from experiments.training.loop import init_state, make_step
-from experiments.training.optimizer import make_optimizer
+from experiments.training.optimizer import RuleOptions, make_optimizer
 from experiments.training.run import train
 from experiments.training.trained_net import SavedRun
 from experiments.translation import report as translate_report
@@ -51,7 +52,7 @@ from experiments.translation.translator import Translator
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Config(Shared):
+class Config(LayerOptions, InitOptions, RuleOptions):
     """What a run of this experiment is; the defaults are the `quick` preset."""
 
     dataset: str = option("numbers", "numbers, multi30k, or two files of lines: SOURCE,TARGET")
@@ -77,8 +78,6 @@ class Config(Shared):
     compare: bool = option(False, "train another net with the source the other way round, too")
     cell: str = option("gru", "rnn (tanh), rnn_sigmoid, lstm, gru (reset before the product), "
                        "gru_after", choices=("rnn", "rnn_sigmoid", "lstm", "gru", "gru_after"))
-    peepholes: bool = option(False, "lstm: the gates see the cell")
-    forget_bias: float = option(1.0, "lstm: first bias of the forget gate")
     hidden: int = option(96, "units of a layer", least=1, most=65_536)
     layers: int = option(1, f"cells on top of one another; {', '.join(ONE_LAYER)} have one",
                          least=1, most=100)
@@ -88,15 +87,6 @@ class Config(Shared):
     dropout: float = option(0.0, "share of embeddings and outputs left out", least=0.0, most=0.99)
     label_smoothing: float = option(0.0, "share of a uniform word in what is wanted",
                                     least=0.0, most=0.99)
-    init: str = option("default", "first weights: default (orthogonal and LeCun's), normal "
-                       "(biases 0), uniform (biases too)",
-                       choices=("default", "normal", "uniform"))
-    init_scale: float = option(0.08, "normal: deviation; uniform: limit", least=0.0)
-    optimizer: str = option("adam", "the rule", choices=("sgd", "adagrad", "rmsprop", "adam"))
-    clip_value: float = option(0.0, "limit of each entry of the gradient; 0: none", least=0.0)
-    clip_norm: float = option(1.0, "limit of the gradient's norm; 0: none", least=0.0)
-    schedule: str = option("cosine", "of the learning rate: constant or cosine",
-                           choices=("constant", "cosine"))
     beam: int = option(5, "sequences that the search keeps", least=1, most=1000, identity=False)
     length_power: float = option(1.0, "of the length, by which log-probabilities are divided",
                                  least=0.0, most=10.0, identity=False)
@@ -166,10 +156,9 @@ PAPER = {
 
 def published(config: Config) -> dict[str, Figure]:
     """The open baseline's figures, if net, data and languages are still the preset's."""
-    preset = PRESETS[config.preset]
     names = ("form", "cell", "hidden", "layers", "embedding", "dataset", "source", "target",
              "lowercase", "source_unit", "target_unit", "least_count")  # fmt: skip
-    same = all(getattr(config, name) == getattr(preset, name) for name in names)
+    same = same_options(config, PRESETS[config.preset], names)
     return PAPER.get(config.preset, {}) if same else {}
 
 
@@ -215,7 +204,7 @@ def run(config: Config) -> dict:
 
     def evaluated(state) -> dict:
         """The validation's perplexity at each pause; the test, translated, at the end."""
-        params = here(state.params)
+        params = local_copy(state.params)
         found = {"valid": {"perplexity": perplexity(params, sentences.valid)}}
         if int(state.step) == config.num_steps:
             translate(params)
@@ -229,7 +218,9 @@ def run(config: Config) -> dict:
         make_batches(config, sentences, buckets, mesh), evaluated,
         lambda means: {"perplexity": float(np.exp(means["nats"])),
                        "gradient_norm": means["gradient_norm"]},
-        facts=facts(corpus, vocabularies, sentences), alike=buckets.steps_of_one_shape,
+        data=f"{config.dataset}, {len(corpus.train.sources):,} pairs for training and "
+             f"{len(corpus.test.sources):,} for testing",
+        facts=facts(corpus, vocabularies, sentences), same_shape=buckets.steps_of_one_shape,
     )  # fmt: skip
     if not translations:  # the run had ended before
         translate(trained.state.params)
@@ -238,8 +229,8 @@ def run(config: Config) -> dict:
     for signature in signatures(config):
         print(f"BLEU signature: {signature}")
     translate_report.write(config, workdir, trained, result, translator, corpus, translations)
-    print(f"report: {workdir.report}\ntranslate: ./launch.sh translate decode "
-          f"--workdir={workdir.path} < source.txt > target.txt")  # fmt: skip
+    print(f"translate: ./launch.sh translate decode --workdir={workdir.path} "
+          "< source.txt > target.txt")  # fmt: skip
     return result
 
 

@@ -37,9 +37,9 @@ from experiments.language.net import LanguageOptions, make_word_model
 from experiments.language.running_text import make_batches, make_loss, make_surprises
 from experiments.language.scores import Costs, best_weight, kneser_ney_nats, perplexity, unigram
 from experiments.language.word_lm_sample import DEFAULT, sample, write_words
-from experiments.reports.result import Figure, finish
+from experiments.reports.result import Figure, finish, same_options
 from experiments.runtime.command_line import main
-from experiments.runtime.mesh import here, mesh_for, placed
+from experiments.runtime.mesh import local_copy, mesh_for, placed
 from experiments.runtime.options import option
 from experiments.runtime.workdir import Workdir
 from experiments.training.export_form import Form
@@ -48,7 +48,7 @@ from experiments.training.loop import init_state, make_step
 from experiments.training.optimizer import make_optimizer
 from experiments.training.run import train
 from experiments.training.trained_net import SavedRun
-from experiments.training.validated_rate import make_judge
+from experiments.training.validated_rate import make_rescale
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -151,9 +151,8 @@ KN5 = Figure(141.2, "Mikolov's thesis, Table 4.1", "quoted")
 
 def published(config: Config) -> dict[str, Figure]:
     """The papers' figures, if the net and the text are still the preset's."""
-    preset = PRESETS[config.preset]
     names = ("cell", "hidden", "layers", "embedding", "peepholes", "tied", "dataset", "vocabulary")
-    same = all(getattr(config, name) == getattr(preset, name) for name in names)
+    same = same_options(config, PRESETS[config.preset], names)
     found = dict(PAPER.get(config.preset, {})) if same else {}
     if not config.dynamic_rate:
         found.pop("test_dynamic_perplexity", None)
@@ -188,7 +187,7 @@ def run(config: Config) -> dict:
     params = first_parameters(config, model, config.seed)
 
     optimizer = make_optimizer(config, pass_steps)
-    loss = make_loss(model, config.sum_over_time)
+    loss = make_loss(model, config.sum_over_time, config.recompute)
     key = jax.random.key(config.seed)
     step = make_step(loss, optimizer, key, dtype=config.dtype)
     mesh = mesh_for(config.batch_size)
@@ -202,9 +201,9 @@ def run(config: Config) -> dict:
         now = int(state.step)
         if not workdir.samples.exists():
             write_words(workdir, config, model, untrained, text.symbols, 0)
-        write_words(workdir, config, model, here(state.params), text.symbols, now)
+        write_words(workdir, config, model, local_copy(state.params), text.symbols, now)
         return {
-            name: {"perplexity": perplexity(surprises(here(state.params), part))}
+            name: {"perplexity": perplexity(surprises(local_copy(state.params), part))}
             for name, part in splits.items()
             if name == "valid" or now == config.num_steps
         }
@@ -215,7 +214,9 @@ def run(config: Config) -> dict:
         lambda means: {
             "perplexity": perplexity(means["nats"]), "gradient_norm": means["gradient_norm"],
         },
-        facts=text.facts, judge=make_judge(config),
+        data=f"{config.dataset}, {len(text.train):,} words for training and {len(text.test):,} for "
+             "testing",
+        facts=text.facts, after_evaluation=make_rescale(config),
     )  # fmt: skip
 
     params = jax.device_put(trained.state.params)
@@ -232,7 +233,7 @@ def run(config: Config) -> dict:
         workdir=workdir,
     )  # fmt: skip
     word_lm_report.write(config, workdir, trained, result, text, costs)
-    print(f"report: {workdir.report}\nsample: ./launch.sh word_lm sample --workdir={workdir.path}")
+    print(f"sample: ./launch.sh word_lm sample --workdir={workdir.path}")
     return result
 
 

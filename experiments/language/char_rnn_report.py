@@ -9,8 +9,7 @@ import numpy as np
 from data.text import Text, text_of
 from experiments.language.sections import samples_by_stage, training_curves
 from experiments.language.units import READ, saturation_section, units_section, watch
-from experiments.reports import drawing
-from experiments.reports import page as report
+from experiments.reports import drawing, page
 from experiments.reports.page import Picture, Section
 from experiments.runtime.workdir import Workdir
 from experiments.training.cell_options import make_cell
@@ -33,9 +32,9 @@ def write(
     size = len(text.train)
     order = ("embedding", "layers", "output")
     sections = [
-        report.results_section(result, unsaid(config)),
-        *report.configuration_sections(config, workdir),
-        report.parameters_section(params, order, {}, ""),
+        page.result_section(result, unsaid(config)),
+        *page.configuration_sections(config, workdir),
+        page.parameters_section(params, order, {}, ""),
         training_curves(config, trained, size, {"nats_per_character": "nats per character"}),
         samples_by_stage(workdir, "symbol"),
         units_section(np.concatenate(values, 1), text_of(read, text.symbols), config.hidden),
@@ -49,7 +48,7 @@ def write(
         f"{config.dataset}: {size:,} to train on, {len(text.test):,} to test on, "
         f"{len(text.symbols)} different ones."
     )
-    report.write(workdir.report, f"Character RNN, preset {config.preset}", summary, sections)
+    page.write(workdir.report, f"Character RNN, preset {config.preset}", summary, sections)
 
 
 def unsaid(config) -> list[str]:

@@ -1,5 +1,6 @@
 """What running text needs of the loop: the windows, the loss with a carried state, evaluation."""
 
+import dataclasses
 import math
 from typing import NamedTuple
 
@@ -35,13 +36,15 @@ def make_batches(config, text: np.ndarray, mesh):
     return batches
 
 
-def make_loss(model: LanguageModel, sum_over_time: bool = False):
+def make_loss(model: LanguageModel, sum_over_time: bool = False, recompute: bool = False):
     """The surprise -ln p of a Window's symbols, in nats, as `experiments.training.loop` wants it.
 
     What is minimised is the mean over the rows, and the mean over the steps or their sum. The
     carry comes in from the window before and leaves for the one after; the gradient stops between
-    them, which is truncated back-propagation through time.
+    them, which is truncated back-propagation through time. `recompute` saves memory on the way
+    back through a window, as `--recompute` says.
     """
+    model = dataclasses.replace(model, checkpointed=recompute)
 
     def loss(params, variables, carry, window, key):
         symbols = window.symbols.T  # [T + 1, B]: the loop shares out the first axis, time is ours

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from data.batches import windows_in_a_pass
-from experiments.reports import page as report
+from experiments.reports import page
 from experiments.runtime.workdir import Workdir
 from experiments.training import metrics
 from experiments.training.run import Trained
@@ -17,10 +17,10 @@ def training_curves(config, trained: Trained, size: int, names: Mapping[str, str
         "carried from step to step; the other is of the whole validation text.",
     )
     names = dict(names) | {"gradient_norm": "norm of the gradient"}
-    return report.curves_section(trained.metrics.rows, names, passes, text)
+    return page.curves_section(trained.metrics.rows, names, passes, text)
 
 
-def samples_by_stage(workdir: Workdir, unit: str) -> report.Section:
+def samples_by_stage(workdir: Workdir, unit: str) -> page.Section:
     """What the net wrote untrained, early, half-way and at the end."""
     rows = metrics.read(workdir.samples)
     chosen = sorted({0, 1, len(rows) // 2, len(rows) - 1} & set(range(len(rows))))
@@ -28,4 +28,4 @@ def samples_by_stage(workdir: Workdir, unit: str) -> report.Section:
         f"---- after {rows[i]['step']:,} steps ----\n{rows[i]['text']}" for i in chosen
     )
     text = (f"Drawn {unit} by {unit} at temperature 1, each beginning on a new line.",)
-    return report.Section("Samples by stage", text, listing=listing)
+    return page.Section("Samples by stage", text, listing=listing)

@@ -7,8 +7,7 @@ import jax
 import numpy as np
 from markupsafe import Markup, escape
 
-from experiments.reports import drawing
-from experiments.reports import page as report
+from experiments.reports import drawing, page
 from nets.cells import GRU, LSTM
 from nets.inspection import Watched
 from nets.language_model import LanguageModel
@@ -89,12 +88,12 @@ def coloured(text: str, values: Sequence[float]) -> Markup:
     return Markup('<pre class="coloured">{}</pre>').format(Markup("").join(spans))
 
 
-def units_section(values: np.ndarray, text: str, hidden: int) -> report.Section:
+def units_section(values: np.ndarray, text: str, hidden: int) -> page.Section:
     """The most telling units over a stretch of the test text."""
     first = max(0, (len(text) - SHOWN) // 2)
     shown = slice(first, first + SHOWN)
     pictures = [
-        report.Picture(
+        page.Picture(
             coloured(text[shown], values[shown, unit]),
             f"Layer {unit // hidden + 1}, unit {unit % hidden + 1}, which follows {name}: "
             f"correlation {r:.2f}.",
@@ -107,24 +106,24 @@ def units_section(values: np.ndarray, text: str, hidden: int) -> report.Section:
         "correlate best are shown. Orange is 1, blue -1; the mark ↵ is a line's end. The net has "
         "read the character that is coloured.",
     )
-    return report.Section("Units over the text", rule, pictures=pictures)
+    return page.Section("Units over the text", rule, pictures=pictures)
 
 
-def saturation_section(gates: Sequence[dict[str, np.ndarray]], values) -> report.Section:
+def saturation_section(gates: Sequence[dict[str, np.ndarray]], values) -> page.Section:
     """How much of the time each gate is nearly open or nearly shut."""
     names = list(gates[0])
     pictures = []
     for name in names:
         shares = [((g[name] < 0.1).mean(0), (g[name] > 0.9).mean(0)) for g in gates]
-        pictures.append(report.Picture(_scatter(f"{name} gate", "< 0.1", "> 0.9", shares)))
+        pictures.append(page.Picture(_scatter(f"{name} gate", "< 0.1", "> 0.9", shares)))
     if not names:
         shares = [((v < -0.9).mean(0), (v > 0.9).mean(0)) for v in values]
-        pictures.append(report.Picture(_scatter("outputs", "< -0.9", "> 0.9", shares)))
+        pictures.append(page.Picture(_scatter("outputs", "< -0.9", "> 0.9", shares)))
     text = (
         "Each point is a unit: the share of the test text's characters at which it is saturated "
         "to the left and to the right (Karpathy et al. 2015, Fig. 3).",
     )
-    return report.Section("Saturation", text, pictures=pictures)
+    return page.Section("Saturation", text, pictures=pictures)
 
 
 def _scatter(title: str, left: str, right: str, shares):

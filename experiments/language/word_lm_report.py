@@ -9,8 +9,7 @@ from data.text import Text
 from data.words import END, UNKNOWN
 from experiments.language.scores import Costs, perplexity, places
 from experiments.language.sections import samples_by_stage, training_curves
-from experiments.reports import drawing
-from experiments.reports import page as report
+from experiments.reports import drawing, page
 from experiments.reports.page import Picture, Section, Table
 from experiments.runtime.workdir import Workdir
 from experiments.training.run import Trained
@@ -33,9 +32,9 @@ def write(
     columns = {"net": test.net, "5-grams": test.ngrams}
     columns |= {} if weight is None else {"mixture": test.mixed(weight)}
     sections = [
-        report.results_section(result, notes(config, weight)),
-        *report.configuration_sections(config, workdir),
-        report.parameters_section(params, ("embedding", "layers", "output"), {}, ""),
+        page.result_section(result, notes(config, weight)),
+        *page.configuration_sections(config, workdir),
+        page.parameters_section(params, ("embedding", "layers", "output"), {}, ""),
         training_curves(config, trained, size, {"perplexity": "perplexity"}),
         samples_by_stage(workdir, "word"),
         by_frequency(text, columns),
@@ -50,7 +49,7 @@ def write(
         f"{config.dataset}: {size:,} to train on, {len(test.net):,} to test on, "
         f"{len(text.symbols):,} different ones."
     )
-    report.write(workdir.report, f"Word language model, preset {config.preset}", summary, sections)
+    page.write(workdir.report, f"Word language model, preset {config.preset}", summary, sections)
 
 
 def notes(config, weight: float | None) -> list[str]:

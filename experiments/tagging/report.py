@@ -7,8 +7,7 @@ from markupsafe import Markup, escape
 
 from data import spans
 from data.sentences import Coding, Corpus
-from experiments.reports import drawing
-from experiments.reports import page as report
+from experiments.reports import drawing, page
 from experiments.reports.mistakes import confusion
 from experiments.reports.page import Picture, Section, Table
 from experiments.runtime.workdir import Workdir
@@ -53,11 +52,11 @@ def write(
         names |= other
     passes = 1 / data.buckets.steps_in_a_pass
     sections = [
-        report.results_section(result, text),
+        page.result_section(result, text),
         *paper_section(config, result),
-        *report.configuration_sections(config, workdir),
-        report.parameters_section(chosen[NET, 0][1], ("encoder", "layers", "output"), {}, ""),
-        report.curves_section(trained.metrics.rows, names, passes),
+        *page.configuration_sections(config, workdir),
+        page.parameters_section(chosen[NET, 0][1], ("encoder", "layers", "output"), {}, ""),
+        page.curves_section(trained.metrics.rows, names, passes),
         labelled_section(config, corpus, words, gold, said),
         *difference_section(config, corpus, words, gold, said),
         confusion_section(coding, gold, said[name_of(config, NET)]),
@@ -69,7 +68,7 @@ def write(
         f"{result['parameters']:,} parameters, on {config.dataset}: {len(corpus.train.words):,} "
         f"sentences to train on, {len(rows):,} shown here of those to test on."
     )
-    report.write(workdir.report, f"Tagger, preset {config.preset}", summary, sections)
+    page.write(workdir.report, f"Tagger, preset {config.preset}", summary, sections)
 
 
 def name_of(config, net: str) -> str:
@@ -94,7 +93,7 @@ def paper_section(config, result: Mapping) -> list[Section]:
         rows.append((name, *(f"{v:.2f}" for v in values)))
         if size in ours:
             cells = [
-                report.Cell(f"{result['metrics'][f'test_{ours[size]}{kind}_{what}']:.2f}",
+                page.Cell(f"{result['metrics'][f'test_{ours[size]}{kind}_{what}']:.2f}",
                             "right", 0.5)
                 for what in ("precision", "recall", "f1") for kind in ("proportional", "binary")
             ]  # fmt: skip
@@ -182,7 +181,7 @@ def whole_table(words, gold, said) -> Table:
     """A sentence a row, with its label and what each net says."""
     rows = [
         (" ".join(words[n]), gold[n][0],
-         *(report.Cell(v[n][0], "right" if v[n] == list(gold[n]) else "wrong", 0.6)
+         *(page.Cell(v[n][0], "right" if v[n] == list(gold[n]) else "wrong", 0.6)
            for v in said.values()))
         for n in range(min(SHOWN, len(words)))
     ]  # fmt: skip

@@ -19,7 +19,7 @@ from data.raw import RawFile, chosen_raw_dir, download_folder, raw_file
 from data.sentences import DIGITS, lookup_form
 from data.word_vectors import cooccurrences, ppmi_vectors, vector_lines, vocabulary
 from experiments.runtime.options import option
-from experiments.runtime.workdir import write_whole
+from experiments.runtime.workdir import write_atomically
 
 _WIKITEXT = (
     "https://raw.githubusercontent.com/pytorch/examples/77f55b912142e11fcfdf5b530231fb9c52f181e8/"
@@ -69,7 +69,7 @@ def make_vectors(options: Vectors) -> None:
     vectors = ppmi_vectors(cooccurrences(coded, len(words), options.window), options.width)
     vectors *= NORM / np.linalg.norm(vectors, axis=1).mean()
     try:
-        write_whole(pathlib.Path(options.out), "".join(vector_lines(words, vectors)))
+        write_atomically(pathlib.Path(options.out), "".join(vector_lines(words, vectors)))
     except OSError as error:
         raise UserError(f"--out={options.out} cannot be written ({error.strerror}).") from None
     print(f"{options.out}: {len(words):,} words, {options.width} numbers each, out of "

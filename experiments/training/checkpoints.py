@@ -28,7 +28,7 @@ from data.errors import UserError
 from data.files import expansion_limit
 from experiments.runtime.failures import UNWRITABLE, Diverged
 from experiments.runtime.mesh import on_host, placed_like
-from experiments.runtime.processes import alone, from_first, is_first
+from experiments.runtime.processes import from_first, is_first, is_single_process
 from experiments.training.loop import TrainState, Tree
 
 KEPT = 3
@@ -118,7 +118,7 @@ class Checkpoints:
             create=False,
             read_only=read_only,
         )
-        if not alone():  # Orbax is to wait for nobody: process 0 has all that is to be written
+        if not is_single_process():  # process 0 has all that is written: Orbax need not wait
             options.multiprocessing_options = ocp.options.MultiprocessingOptions(
                 primary_host=0, active_processes={0}, barrier_sync_key_prefix="first"
             )
@@ -284,7 +284,7 @@ def _array(leaf: Any) -> str:
 
 def _leaves_of_first(state: TrainState) -> TrainState:
     """Process 0's host arrays, bit by bit."""
-    if alone():
+    if is_single_process():
         return state
     leaves, tree = jax.tree.flatten(state)
     told = from_first(b"".join(np.asarray(leaf).tobytes() for leaf in leaves))

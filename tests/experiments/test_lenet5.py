@@ -128,7 +128,7 @@ def test_other_classes_than_ten_need_a_softmax(lenet5_command, write_own_digits,
 def test_a_work_directory_that_is_a_file(lenet5_command, tmp_path, below):
     (tmp_path / "file").write_text("mine")
     ended = lenet5_command(f"--workdir={tmp_path / 'file'}{below}")
-    assert_told(ended, f"--workdir={tmp_path / 'file'}", "name a folder")
+    assert_told(ended, f"--workdir={tmp_path / 'file'}", "give a folder")
     assert (tmp_path / "file").read_text() == "mine"
 
 
@@ -142,7 +142,7 @@ def test_a_work_directory_where_another_run_is_at_work(lenet5_command, tmp_path)
     with open(tmp_path / ".lock", "a") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         ended = lenet5_command(f"--workdir={tmp_path}")
-    assert_told(ended, "another run is at work there")
+    assert_told(ended, "another run is using this folder")
     Workdir(str(tmp_path))
 
 

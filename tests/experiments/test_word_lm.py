@@ -14,8 +14,8 @@ from experiments.language.dynamic_evaluation import dynamic_surprises
 from experiments.language.net import make_word_model
 from experiments.language.running_text import make_surprises
 from experiments.language.scores import Costs, best_weight, perplexity, places
-from experiments.reports.result import parameter_count
 from experiments.training.first_parameters import first_parameters
+from experiments.training.loop import parameter_count
 from experiments.training.optimizer import make_schedule
 from experiments.training.trained_net import newest_checkpoint
 

@@ -228,7 +228,7 @@ def films():
     def forward(params, x):
         frames = jnp.swapaxes(x["frames"], 0, 1)
         state = model.encode(params, frames)
-        return {name: jnp.swapaxes(model.told(params, name, state, len(frames)), 0, 1)
+        return {name: jnp.swapaxes(model.decode(params, name, state, len(frames)), 0, 1)
                 for name in ("past", "future")}  # fmt: skip
 
     return Case(config, {}, drawn(model.init), lambda random, batch, time: {
