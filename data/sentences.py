@@ -1,8 +1,9 @@
 """Labelled sentences, and their words, letters and labels as integer codes."""
 
+import functools
 import hashlib
 from collections import Counter
-from collections.abc import Container, Iterable, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -60,7 +61,7 @@ class Coded(NamedTuple):
     """Sentences as integer codes."""
 
     words: Ragged
-    letters: Ragged  # uint16 [L] for each word
+    letters: Ragged | None  # uint16 [L] for each word
     features: Ragged
     labels: Ragged
 
@@ -128,17 +129,11 @@ def coding_of(
     return Coding(tuple(words), *ordered, lowercase, longest, frequent, digits)
 
 
-def coded(sentences: Sentences, coding: Coding) -> Coded:
-    """Replaces words, letters, features and labels by their codes."""
+def coded(sentences: Sentences, coding: Coding, letters: bool = True) -> Coded:
+    """Replaces words, letters, features and labels by their codes; letters only if asked to."""
     words = _codes(coding.words, 1)
-    letters = _codes(coding.letters, 1)
     labels = _codes(coding.labels, 0)
     features = _codes(coding.features, 1)
-    spelled: dict[str, np.ndarray] = {}
-    for sentence in sentences.words:
-        for word in sentence:
-            if word not in spelled:
-                spelled[word] = _spelled(word, letters, coding.longest)
 
     def ragged(dtype, code_of, rows) -> Ragged:
         return Ragged.of([[code_of(name) for name in row] for row in rows], dtype)
@@ -148,7 +143,7 @@ def coded(sentences: Sentences, coding: Coding) -> Coded:
 
     return Coded(
         ragged(np.int32, code_of_word, sentences.words),
-        ragged(np.uint16, spelled.__getitem__, sentences.words),
+        ragged(np.uint16, _speller(coding), sentences.words) if letters else None,
         ragged(np.int32, lambda f: features.get(f, UNKNOWN), sentences.features or [[]]),
         ragged(np.int32, labels.__getitem__, sentences.labels),
     )  # fmt: skip
@@ -156,6 +151,11 @@ def coded(sentences: Sentences, coding: Coding) -> Coded:
 
 def _codes(names: Sequence[str], first: int) -> Mapping[str, int]:
     return {name: code for code, name in enumerate(names, first)}
+
+
+def _speller(coding: Coding) -> Callable[[str], np.ndarray]:
+    letters = _codes(coding.letters, 1)
+    return functools.cache(lambda word: _spelled(word, letters, coding.longest))
 
 
 def _spelled(word: str, letters: Mapping[str, int], longest: int) -> np.ndarray:

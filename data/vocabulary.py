@@ -111,12 +111,15 @@ def build(lines: list[str], unit: str, size: int, least: int) -> Vocabulary:
     Args:
       lines: the sentences of the training set.
       unit: one of UNITS.
-      size: number of subwords, including the special ones.
+      size: the largest size, special codes included; 0: unlimited, but not for subwords. The
+        most frequent words or characters are kept; subwords are always as many.
       least: how often a word or character must occur to be included.
 
     Raises:
       UserError: no word occurs that often, or the text needs more subwords or yields fewer.
     """
+    if 0 < size <= len(SPECIAL) or (unit == "subwords" and not size):
+        raise UserError(f"--vocabulary={size} is too small for {unit}; give 8 or more.")
     if unit == "subwords":
         return Subwords(_byte_pairs(lines, size))
     counts = Counter(piece for line in lines for piece in split(line, unit))
@@ -126,7 +129,7 @@ def build(lines: list[str], unit: str, size: int, least: int) -> Vocabulary:
         raise UserError(
             f"None of the {unit} occurs {least} times or more; give a smaller --least_count."
         )
-    return Pieces(unit, (*SPECIAL, *kept))
+    return Pieces(unit, (*SPECIAL, *kept[: size - len(SPECIAL) if size else None]))
 
 
 def from_json(text: str) -> Vocabulary:

@@ -47,7 +47,7 @@ from experiments.translation.export import translation_form
 from experiments.translation.loss import make_loss, make_perplexity
 from experiments.translation.net import FORMS, ONE_LAYER, make_model
 from experiments.translation.pairs import Sentences, make_batches, make_vocabularies, shorter
-from experiments.translation.scores import scores, signatures
+from experiments.translation.scores import TOKENIZERS, scores, signatures, tokenizer_for
 from experiments.translation.translator import Translator
 
 
@@ -65,7 +65,9 @@ class Config(LayerOptions, InitOptions, RuleOptions):
     lowercase: bool = option(False, "both sides in small letters, the test's too")
     source_unit: str = option("words", "words, characters or subwords", choices=UNITS)
     target_unit: str = option("characters", "words, characters or subwords", choices=UNITS)
-    vocabulary: int = option(4000, "subwords of a side", least=8, most=1_000_000)
+    vocabulary: int = option(4000, "the largest vocabulary of a side: the most frequent words or "
+                             "characters, or so many subwords; 0: no limit (not for subwords)",
+                             least=0, most=1_000_000)
     least_count: int = option(1, "how often a word must occur to be known", least=1)
     longest: int = option(100, "longest side of a training pair, in --source_unit or --target_unit "
                           "units; longer pairs are left out",
@@ -88,6 +90,8 @@ class Config(LayerOptions, InitOptions, RuleOptions):
     beam: int = option(5, "sequences that the search keeps", least=1, most=1000, identity=False)
     length_power: float = option(1.0, "of the length, by which log-probabilities are divided",
                                  least=0.0, most=10.0, identity=False)
+    bleu_tokenizer: str = option("auto", "sacrebleu's tokenizer; auto: zh or char for text without "
+                                 "blanks, else 13a", choices=TOKENIZERS, identity=False)
     num_steps: int = option(600, "updates of the parameters", least=1, most=2**31 - 1)
     batch_size: int = option(64, "pairs in a step, over all devices", least=1, most=65_536)
     learning_rate: float = option(5e-3, "first step size of the optimiser", least=0.0)
@@ -101,9 +105,9 @@ _MULTI30K = dict(dataset="multi30k", source_unit="subwords", target_unit="subwor
 _PASS = 29_000 // 128  # steps
 _PAPER = Config(
     preset="paper", dataset="multi30k", lowercase=True, source_unit="words", target_unit="words",
-    least_count=2, hidden=512, embedding=256, dropout=0.5, schedule="constant", batch_size=128,
-    learning_rate=1e-3, num_steps=10 * _PASS, eval_every=_PASS, checkpoint_every=_PASS // 2,
-    beam=1, length_power=0.0,
+    vocabulary=0, least_count=2, hidden=512, embedding=256, dropout=0.5, schedule="constant",
+    batch_size=128, learning_rate=1e-3, num_steps=10 * _PASS, eval_every=_PASS,
+    checkpoint_every=_PASS // 2, beam=1, length_power=0.0,
 )  # fmt: skip
 PRESETS = {
     "quick": Config(),
@@ -172,6 +176,8 @@ def run(config: Config) -> dict:
     """Trains, translates the test set and reports; returns what result.json holds."""
     workdir = Workdir(config.workdir or f"runs/translate/{config.preset}")
     corpus = corpus_of(config)
+    tokenizer = tokenizer_for(config, corpus.test.targets)
+    config = dataclasses.replace(config, bleu_tokenizer=tokenizer)
     vocabularies = make_vocabularies(config, corpus.train)
     corpus = corpus._replace(train=shorter(corpus.train, vocabularies, config.longest))
     sentences = Sentences.of(corpus, vocabularies, config.reverse)

@@ -23,9 +23,11 @@ class Data:
 
     def __init__(self, config, corpus: Corpus, coding: Coding, mesh):
         self._config, self._mesh, self._whole = config, mesh, corpus.whole
-        self.train = coded(corpus.train, coding)
-        self.valid = coded(corpus.valid, coding)
-        self.test = self.train if corpus.test is corpus.train else coded(corpus.test, coding)
+        letters = config.letter_hidden > 0  # else nothing reads them
+        self.train = coded(corpus.train, coding, letters)
+        self.valid = coded(corpus.valid, coding, letters)
+        same = corpus.test is corpus.train
+        self.test = self.train if same else coded(corpus.test, coding, letters)
         self.folds = corpus.folds
         parts = (self.train, self.valid, self.test)
         self.shapes = bucket_shapes(np.concatenate([part.lengths for part in parts]))

@@ -43,11 +43,17 @@ class Batch(NamedTuple):
 
 
 def make_vocabularies(config, train: Pairs) -> Vocabularies:
-    """Both sides' by the options; raises UserError."""
-    return Vocabularies(
+    """Both sides' by the options; prints whether `--vocabulary` limits them. Raises UserError."""
+    found = Vocabularies(
         build(train.sources, config.source_unit, config.vocabulary, config.least_count),
         build(train.targets, config.target_unit, config.vocabulary, config.least_count),
     )
+    for side, vocabulary, lines in zip(("source", "target"), found, train, strict=True):
+        if len(vocabulary) == config.vocabulary and vocabulary.unit != "subwords":
+            whole = len(build(lines, vocabulary.unit, 0, config.least_count))
+            print(f"{side}: {len(vocabulary):,} of {whole:,} {vocabulary.unit} are known "
+                  f"(--vocabulary={config.vocabulary})", flush=True)  # fmt: skip
+    return found
 
 
 def source_codes(vocabulary: Vocabulary, line: str, reverse: bool) -> list[int]:

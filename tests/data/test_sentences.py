@@ -85,6 +85,7 @@ def test_both_ends_of_a_long_word_are_read():
     coding = coding_of(corpus, lowercase=True, least=1, longest=5)
     codes = coded(corpus.train, coding).letters[0][0]
     assert "".join(coding.letters[code - 1] for code in codes) == "abfgh"
+    assert coded(corpus.train, coding, letters=False).letters is None
 
 
 def test_a_sentence_of_two_thousand_words_is_read():

@@ -89,7 +89,20 @@ def test_rare_words_are_left_out():
     assert known.text(known.codes("a b")) == "a <unk>"
 
 
+@pytest.mark.parametrize(("unit", "kept"), [("words", " a"), ("characters", " ")])
+def test_the_most_frequent_words_and_characters_are_kept(unit, kept):
+    lines = ["a a a b b c"]
+    assert build(lines, unit, 5, 1).pieces == (*SPECIAL, kept)
+    assert len(build(lines, unit, 6, 1)) == 6
+    whole = build(lines, unit, 0, 1)
+    assert whole.pieces[4] == kept and len(whole) == (7 if unit == "words" else 8)
+    assert build(lines, unit, 1000, 1).pieces == whole.pieces
+
+
 def test_impossible_vocabularies():
+    for unit, size in (("words", 4), ("characters", 1), ("subwords", 0), ("subwords", 3)):
+        with pytest.raises(UserError, match=f"--vocabulary={size} is too small for {unit}"):
+            build(["a b"], unit, size, 1)
     with pytest.raises(UserError, match="least_count"):
         build(["a b"], "words", 0, 2)
     with pytest.raises(UserError, match="give at most 9"):

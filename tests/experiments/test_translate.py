@@ -2,6 +2,7 @@
 
 import contextlib
 import dataclasses
+import importlib.util
 import io
 import json
 import types
@@ -10,6 +11,7 @@ import jax
 import numpy as np
 import pytest
 
+from data.errors import UserError
 from data.parallel_text import Pairs
 from experiments import translate
 from experiments.runtime.command_line import main
@@ -17,7 +19,7 @@ from experiments.translation import report as translate_report
 from experiments.translation.decode import Decode, decode, restored
 from experiments.translation.net import make_model
 from experiments.translation.pairs import make_vocabularies, shorter
-from experiments.translation.scores import scores, signatures
+from experiments.translation.scores import scores, signatures, tokenizer_for
 from experiments.translation.translator import width_for
 
 SMALL = ("--hidden=4", "--embedding=3", "--batch_size=8", "--num_steps=6", "--eval_every=3",
@@ -109,6 +111,16 @@ def test_pairs_left_out_are_counted_in_the_units_of_their_sides():
     )
 
 
+def test_a_limit_of_the_vocabulary_limits_words_too(capsys):
+    pairs = Pairs(["one two", "one three", "one two"], ["1", "2", "1"])
+    config = dataclasses.replace(translate.Config(), vocabulary=6, target_unit="words")
+    vocabularies = make_vocabularies(config, pairs)
+    assert vocabularies.source.pieces[4:] == (" one", " two") and len(vocabularies.target) == 6
+    assert "source: 6 of 7 words are known (--vocabulary=6)" in capsys.readouterr().out
+    paper = translate.PRESETS["paper-lstm"]
+    assert len(make_vocabularies(dataclasses.replace(paper, least_count=1), pairs).source) == 7
+
+
 def test_one_line_out_for_one_line_in(run_dir, command):
     lines = [b"one two", b"", b"unheard of words", b"   ", b"six " * 500, b"\r",
              "Straße 雪\u2028x".encode()]  # fmt: skip
@@ -190,15 +202,57 @@ def test_cut_it_ends_with_the_same_bytes(run_dir, tmp_path, command, monkeypatch
 
 
 def test_scores_say_how_they_were_computed():
-    words = types.SimpleNamespace(target_unit="words")
+    words = types.SimpleNamespace(target_unit="words", bleu_tokenizer="13a")
     lines = ["the cat sat on the mat ."]
     found = scores(words, ["The cat sat on the mat ."], lines)
     assert found["bleu_lowercased"] == pytest.approx(100) and found["bleu"] < 100
     assert found["exact_match_percent"] == 0
     assert "case:mixed" in signatures(words)[0] and "case:lc" in signatures(words)[1]
-    characters = types.SimpleNamespace(target_unit="characters")
+    characters = types.SimpleNamespace(target_unit="characters", bleu_tokenizer="char")
     assert scores(characters, ["1234"], ["1234"])["bleu"] == pytest.approx(100)
     assert "tok:char" in signatures(characters)[0]
+
+
+CHINESE, JAPANESE = "猫坐在垫子上，看着窗外的 2 只鸟。", "猫はマットの上に座って外を見ている。"
+
+
+@pytest.mark.parametrize(
+    ("reference", "tokenizer"),
+    [
+        ("The cat sat on the mat.", "13a"),
+        (CHINESE, "zh"),
+        (JAPANESE, "char"),
+        ("แมวนั่งบนเสื่อ", "char"),
+        ("고양이가 매트 위에 앉았다.", "13a"),
+        ("305207", "char"),
+        ("He said 你好 and left.", "13a"),
+    ],
+)
+def test_the_script_decides_how_bleu_counts(reference, tokenizer):
+    config = dataclasses.replace(translate.Config(), target_unit="subwords")
+    assert tokenizer_for(config, [reference]) == tokenizer
+    chosen = dataclasses.replace(config, bleu_tokenizer=tokenizer)
+    assert f"tok:{tokenizer}" in signatures(chosen)[0]
+
+
+@pytest.mark.parametrize("reference", [CHINESE, JAPANESE])
+def test_bleu_of_nearly_perfect_text_without_blanks_is_high(reference):
+    translations = [reference[:-2] + reference[-1]] * 20  # a character is missing
+    for tokenizer, (least, most) in {"auto": (75, 100), "13a": (0, 1)}.items():
+        config = dataclasses.replace(translate.Config(), bleu_tokenizer=tokenizer)
+        chosen = tokenizer_for(config, [reference] * 20)
+        config = dataclasses.replace(config, bleu_tokenizer=chosen)
+        assert least <= scores(config, translations, [reference] * 20)["bleu"] <= most
+
+
+def test_a_tokenizer_may_be_named_and_needs_its_package():
+    config = dataclasses.replace(translate.Config(), bleu_tokenizer="intl")
+    assert tokenizer_for(config, ["\u732b"]) == "intl"
+    if importlib.util.find_spec("MeCab"):
+        pytest.skip("MeCab is installed")
+    config = dataclasses.replace(config, bleu_tokenizer="ja-mecab")
+    with pytest.raises(UserError, match=r"pip install 'sacrebleu\[ja\]'"):
+        tokenizer_for(config, ["\u732b"])
 
 
 def test_few_widths_are_compiled():
