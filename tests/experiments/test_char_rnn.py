@@ -221,7 +221,7 @@ def test_the_mean_surprise_is_of_every_symbol_but_the_first(drawn, size):
     codes = np.random.default_rng(0).integers(0, 7, 730).astype(np.int32)
     _, logits = jax.jit(SMALL_NET.logits)(params, codes[:-1, None], SMALL_NET.carry(1))
     wanted = -log_softmax(logits[:, 0], -1)[np.arange(size - 1), codes[1:size]].mean()
-    assert surprises(params, codes[:size]).mean() == pytest.approx(wanted, rel=1e-5)
+    assert surprisals(params, codes[:size]).mean() == pytest.approx(wanted, rel=1e-5)
 
 
 def test_the_lecture_s_rule_is_min_char_rnn_s():
