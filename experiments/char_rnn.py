@@ -27,6 +27,7 @@ from data.errors import UserError
 from data.ngrams import bigram_nats, unigram_nats
 from experiments.language import char_rnn_report
 from experiments.language.char_rnn_sample import DEFAULT, sample, save_sample
+from experiments.language.export import language_form
 from experiments.language.net import LanguageOptions, make_model
 from experiments.language.running_text import (
     character_figures,
@@ -34,15 +35,17 @@ from experiments.language.running_text import (
     make_loss,
     make_surprisals,
 )
-from experiments.reports.result import Figure, finish
+from experiments.reports.result import Figure, finish, same_options
 from experiments.runtime.command_line import main
 from experiments.runtime.mesh import here, mesh_for, placed
 from experiments.runtime.options import option
 from experiments.runtime.workdir import Workdir
+from experiments.training.export_form import Form
 from experiments.training.first_parameters import first_parameters
 from experiments.training.loop import init_state, make_step
 from experiments.training.optimizer import make_optimizer
 from experiments.training.run import train
+from experiments.training.trained_net import SavedRun
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -131,9 +134,8 @@ PAPER = {
 
 def published(config: Config) -> dict[str, Figure]:
     """The paper's figure for this preset, if the net and the text are still the preset's."""
-    preset = PRESETS[config.preset]
     names = ("cell", "hidden", "layers", "peepholes", "dataset", "unit")
-    same = all(getattr(config, name) == getattr(preset, name) for name in names)
+    same = same_options(config, PRESETS[config.preset], names)
     return PAPER.get(config.preset.removesuffix("-batch-25"), {}) if same else {}
 
 
@@ -179,6 +181,8 @@ def run(config: Config) -> dict:
     trained = train(
         config, workdir, placed(mesh, state), step, batches, evaluated,
         lambda means: character_figures(means["nats"]) | {"gradient_norm": means["gradient_norm"]},
+        data=f"{config.dataset}, {len(text.train):,} {config.unit} for training and "
+             f"{len(text.test):,} for testing",
         facts=text.facts,
     )  # fmt: skip
 
@@ -193,8 +197,14 @@ def run(config: Config) -> dict:
         workdir=workdir,
     )  # fmt: skip
     char_rnn_report.write(config, workdir, trained, result, model, text)
-    print(f"report: {workdir.report}\nsample: ./launch.sh char_rnn sample --workdir={workdir.path}")
+    print(f"sample: ./launch.sh char_rnn sample --workdir={workdir.path}")
     return result
+
+
+def export_form(saved: SavedRun, options) -> Form:
+    """Characters to the logits of the next ones."""
+    symbols = list(saved.identity["symbols"])
+    return language_form(saved, make_model(saved.config(Config), len(symbols)), symbols)
 
 
 if __name__ == "__main__":

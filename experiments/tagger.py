@@ -22,8 +22,6 @@ that it is tested on; a batch of 89 has 80 of a fold's own on the average.
 """
 
 import dataclasses
-import json
-import pathlib
 import sys
 
 import jax
@@ -33,13 +31,14 @@ import numpy as np
 from data import mpqa, tagged_corpora
 from data.tagged_files import FORMATS
 from experiments.reports.result import Figure, finish
-from experiments.runtime import options
 from experiments.runtime.command_line import main
 from experiments.runtime.mesh import here, mesh_for, placed
-from experiments.runtime.options import Shared, option
+from experiments.runtime.options import option
 from experiments.runtime.workdir import Workdir
 from experiments.tagging import report as tagger_report
-from experiments.tagging.data import Data, coded_corpus, facts_of, sha
+from experiments.tagging.best import kept_best
+from experiments.tagging.data import Data, coded_corpus, facts_of
+from experiments.tagging.export import tagging_form
 from experiments.tagging.net import NET, first_parameters, make_loss, make_nets, of_fold
 from experiments.tagging.optimizer import make_optimizer
 from experiments.tagging.paper import PAPER
@@ -53,13 +52,17 @@ from experiments.tagging.scores import (
     scoring_of,
 )
 from experiments.tagging.vectors import Vectors, make_vectors
-from experiments.training.best import Best
+from experiments.training.cell_options import LayerOptions
+from experiments.training.export_form import Form
+from experiments.training.first_parameters import InitOptions
 from experiments.training.loop import Programs, init_state, make_step
+from experiments.training.optimizer import ScheduleOptions
 from experiments.training.run import train
+from experiments.training.trained_net import SavedRun
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Config(Shared):
+class Config(LayerOptions, InitOptions, ScheduleOptions):
     """What a run of this experiment is; the defaults are the `quick` preset."""
 
     dataset: str = option("grammar", f"{', '.join(tagged_corpora.NAMES)}, or the path of a file "
@@ -89,8 +92,6 @@ class Config(Shared):
     feature_embedding: int = option(10, "length of a feature's vector", least=1, most=65_536)
     cell: str = option("rnn_relu", "rnn_relu, rnn (tanh), lstm, gru, gru_after",
                        choices=("rnn_relu", "rnn", "lstm", "gru", "gru_after"))
-    peepholes: bool = option(False, "lstm: the gates see the cell")
-    forget_bias: float = option(1.0, "lstm: first bias of the forget gate")
     hidden: int = option(32, "units of a layer in each direction", least=1, most=65_536)
     layers: int = option(2, "on top of one another", least=1, most=100)
     directions: str = option("both", "both, or forward alone", choices=("both", "forward"))
@@ -114,8 +115,6 @@ class Config(Shared):
     weight_decay: float = option(0.0, "L2 penalty of the recurrent nets' weights", least=0.0)
     activation_decay: float = option(0.0, "L2 penalty of the hidden units", least=0.0)
     clip_norm: float = option(1.0, "limit of the gradient's norm; 0: none", least=0.0)
-    schedule: str = option("cosine", "of the learning rate: constant or cosine",
-                           choices=("constant", "cosine"))
     num_steps: int = option(400, "updates of the parameters", least=1, most=2**31 - 1)
     batch_size: int = option(32, "sentences in a step, over all devices", least=1, most=65_536)
     learning_rate: float = option(5e-3, "first step size of the optimiser", least=0.0)
@@ -245,7 +244,9 @@ def run(config: Config) -> dict:
         lambda means: {prefix(config, n.removesuffix("_nats")) + "nats": means[n]
                        for n in means if n.endswith("_nats")}
         | {"gradient_norm": means["gradient_norm"]},
-        facts=facts, alike=data.buckets.alike,
+        data=f"{config.dataset}, {len(corpus.train.words):,} sentences for training and "
+             f"{len(corpus.test.words):,} for testing",
+        facts=facts, same_shape=data.buckets.alike,
     )  # fmt: skip
     print(f"{trained.programs} programs compiled for the training step and {programs.count} for "
           f"evaluation; there are {len(data.shapes)} lengths of batches", flush=True)
@@ -269,18 +270,7 @@ def run(config: Config) -> dict:
     )  # fmt: skip
     tagger_report.write(config, workdir, trained, result, corpus, coding, data, nets, given,
                         chosen, said, rows_of(0))  # fmt: skip
-    print(f"report: {workdir.report}")
     return result
-
-
-def kept_best(config, folder: pathlib.Path, nets, facts) -> dict[tuple[str, int], Best]:
-    """Where the best parameters of each copy of each net are kept."""
-    run_id = sha(json.dumps(options.identity(config) | facts, sort_keys=True).encode())
-    return {
-        (name, place): Best(folder / "best" / f"{name}-{config.fold + place}.npz", run_id)
-        for name in nets
-        for place in range(config.folds)
-    }
 
 
 def prefix(config, name: str) -> str:
@@ -305,6 +295,13 @@ def published(config: Config) -> dict[str, Figure]:
                 figure = Figure(values[size], _TABLE, "unverified")
                 found[f"test_{name}{measure}_f1"] = figure
     return found
+
+
+def export_form(saved: SavedRun, options) -> Form:
+    """Sentences to the logits of labels, by the parameters that did best on the validation part."""
+    places = {name: getattr(options, name) or saved.written.get(name, "")
+              for name in ("data_dir", "raw_dir", "vectors")}  # fmt: skip
+    return tagging_form(saved, saved.config(Config, **places))
 
 
 if __name__ == "__main__":

@@ -29,17 +29,21 @@ from data import parallel_text
 from data.buckets import Buckets
 from data.parallel_text import Corpus
 from data.vocabulary import UNITS
-from experiments.reports.result import Figure, finish
+from experiments.reports.result import Figure, finish, same_options
 from experiments.runtime.command_line import main
 from experiments.runtime.mesh import here, mesh_for, placed
-from experiments.runtime.options import Shared, option
+from experiments.runtime.options import option
 from experiments.runtime.workdir import Workdir
-from experiments.training.first_parameters import first_parameters
+from experiments.training.cell_options import LayerOptions
+from experiments.training.export_form import Form
+from experiments.training.first_parameters import InitOptions, first_parameters
 from experiments.training.loop import init_state, make_step
-from experiments.training.optimizer import make_optimizer
+from experiments.training.optimizer import RuleOptions, make_optimizer
 from experiments.training.run import train
+from experiments.training.trained_net import SavedRun
 from experiments.translation import report as translate_report
 from experiments.translation.decode import Decode, decode
+from experiments.translation.export import translation_form
 from experiments.translation.loss import make_loss, make_perplexity
 from experiments.translation.net import FORMS, ONE_LAYER, make_model
 from experiments.translation.pairs import Sentences, make_batches, make_vocabularies, shorter
@@ -48,7 +52,7 @@ from experiments.translation.translator import Translator
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Config(Shared):
+class Config(LayerOptions, InitOptions, RuleOptions):
     """What a run of this experiment is; the defaults are the `quick` preset."""
 
     dataset: str = option("numbers", "numbers, multi30k, or two files of lines: SOURCE,TARGET")
@@ -71,8 +75,6 @@ class Config(Shared):
     compare: bool = option(False, "train another net with the source the other way round, too")
     cell: str = option("gru", "rnn (tanh), rnn_sigmoid, lstm, gru (reset before the product), "
                        "gru_after", choices=("rnn", "rnn_sigmoid", "lstm", "gru", "gru_after"))
-    peepholes: bool = option(False, "lstm: the gates see the cell")
-    forget_bias: float = option(1.0, "lstm: first bias of the forget gate")
     hidden: int = option(96, "units of a layer", least=1, most=65_536)
     layers: int = option(1, f"cells on top of one another; {', '.join(ONE_LAYER)} have one",
                          least=1, most=100)
@@ -82,15 +84,6 @@ class Config(Shared):
     dropout: float = option(0.0, "share of embeddings and outputs left out", least=0.0, most=0.99)
     label_smoothing: float = option(0.0, "share of a uniform word in what is wanted",
                                     least=0.0, most=0.99)
-    init: str = option("default", "first weights: default (orthogonal and LeCun's), normal "
-                       "(biases 0), uniform (biases too)",
-                       choices=("default", "normal", "uniform"))
-    init_scale: float = option(0.08, "normal: deviation; uniform: limit", least=0.0)
-    optimizer: str = option("adam", "the rule", choices=("sgd", "adagrad", "rmsprop", "adam"))
-    clip_value: float = option(0.0, "limit of each entry of the gradient; 0: none", least=0.0)
-    clip_norm: float = option(1.0, "limit of the gradient's norm; 0: none", least=0.0)
-    schedule: str = option("cosine", "of the learning rate: constant or cosine",
-                           choices=("constant", "cosine"))
     beam: int = option(5, "sequences that the search keeps", least=1, most=1000, identity=False)
     length_power: float = option(1.0, "of the length, by which log-probabilities are divided",
                                  least=0.0, most=10.0, identity=False)
@@ -158,10 +151,9 @@ PAPER = {
 
 def published(config: Config) -> dict[str, Figure]:
     """The open baseline's figures, if net, data and languages are still the preset's."""
-    preset = PRESETS[config.preset]
     names = ("form", "cell", "hidden", "layers", "embedding", "dataset", "source", "target",
              "lowercase", "source_unit", "target_unit", "least_count")  # fmt: skip
-    same = all(getattr(config, name) == getattr(preset, name) for name in names)
+    same = same_options(config, PRESETS[config.preset], names)
     return PAPER.get(config.preset, {}) if same else {}
 
 
@@ -219,7 +211,9 @@ def run(config: Config) -> dict:
         make_batches(config, sentences, buckets, mesh), evaluated,
         lambda means: {"perplexity": float(np.exp(means["nats"])),
                        "gradient_norm": means["gradient_norm"]},
-        facts=facts(corpus, vocabularies, sentences), alike=buckets.alike,
+        data=f"{config.dataset}, {len(corpus.train.sources):,} pairs for training and "
+             f"{len(corpus.test.sources):,} for testing",
+        facts=facts(corpus, vocabularies, sentences), same_shape=buckets.alike,
     )  # fmt: skip
     if not translations:  # the run had ended before
         translate(trained.state.params)
@@ -228,8 +222,8 @@ def run(config: Config) -> dict:
     for signature in signatures(config):
         print(f"BLEU signature: {signature}")
     translate_report.write(config, workdir, trained, result, translator, corpus, translations)
-    print(f"report: {workdir.report}\ntranslate: ./launch.sh translate decode "
-          f"--workdir={workdir.path} < source.txt > target.txt")  # fmt: skip
+    print(f"translate: ./launch.sh translate decode --workdir={workdir.path} "
+          "< source.txt > target.txt")  # fmt: skip
     return result
 
 
@@ -251,6 +245,11 @@ def other_way_round(config: Config, workdir: Workdir) -> dict[str, float]:
     )
     metrics = run(other)["metrics"]
     return {f"{key}_{name}_source": metrics[key] for key in ("test_perplexity", "valid_perplexity")}
+
+
+def export_form(saved: SavedRun, options) -> Form:
+    """A source sentence and a target's beginning to the logits of its next words."""
+    return translation_form(saved, saved.config(Config))
 
 
 if __name__ == "__main__":

@@ -32,6 +32,7 @@ from data.errors import UserError
 from data.text import Text
 from experiments.language import word_lm_report
 from experiments.language.dynamic_evaluation import dynamic_surprisals
+from experiments.language.export import language_form
 from experiments.language.net import LanguageOptions, make_word_model
 from experiments.language.running_text import make_batches, make_loss, make_surprisals
 from experiments.language.scores import (
@@ -42,16 +43,18 @@ from experiments.language.scores import (
     unigram_perplexity,
 )
 from experiments.language.word_lm_sample import DEFAULT, sample, save_sample
-from experiments.reports.result import Figure, finish
+from experiments.reports.result import Figure, finish, same_options
 from experiments.runtime.command_line import main
 from experiments.runtime.mesh import here, mesh_for, placed
 from experiments.runtime.options import option
 from experiments.runtime.workdir import Workdir
+from experiments.training.export_form import Form
 from experiments.training.first_parameters import first_parameters
 from experiments.training.loop import init_state, make_step
 from experiments.training.optimizer import make_optimizer
 from experiments.training.run import train
-from experiments.training.validated_rate import make_judge
+from experiments.training.trained_net import SavedRun
+from experiments.training.validated_rate import make_rescale
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -154,9 +157,8 @@ KN5 = Figure(141.2, "Mikolov's thesis, Table 4.1", "quoted")
 
 def published(config: Config) -> dict[str, Figure]:
     """The papers' figures, if the net and the text are still the preset's."""
-    preset = PRESETS[config.preset]
     names = ("cell", "hidden", "layers", "embedding", "peepholes", "tied", "dataset", "vocabulary")
-    same = all(getattr(config, name) == getattr(preset, name) for name in names)
+    same = same_options(config, PRESETS[config.preset], names)
     found = dict(PAPER.get(config.preset, {})) if same else {}
     if not config.dynamic_rate:
         found.pop("test_dynamic_perplexity", None)
@@ -218,7 +220,9 @@ def run(config: Config) -> dict:
         lambda means: {
             "perplexity": perplexity(means["nats"]), "gradient_norm": means["gradient_norm"],
         },
-        facts=text.facts, judge=make_judge(config),
+        data=f"{config.dataset}, {len(text.train):,} words for training and {len(text.test):,} for "
+             "testing",
+        facts=text.facts, after_evaluation=make_rescale(config),
     )  # fmt: skip
 
     params = jax.device_put(trained.state.params)
@@ -233,7 +237,7 @@ def run(config: Config) -> dict:
         workdir=workdir,
     )  # fmt: skip
     word_lm_report.write(config, workdir, trained, result, text, scored)
-    print(f"report: {workdir.report}\nsample: ./launch.sh word_lm sample --workdir={workdir.path}")
+    print(f"sample: ./launch.sh word_lm sample --workdir={workdir.path}")
     return result
 
 
@@ -268,6 +272,12 @@ def ngrams(config: Config) -> None:
     five_grams = perplexity(kneser_ney(text, {"test": text.test})["test"])
     table.add_row("Kneser-Ney 5-gram", f"{five_grams:.1f}")
     rich.console.Console().print(table)
+
+
+def export_form(saved: SavedRun, options) -> Form:
+    """Words to the logits of the next ones."""
+    symbols = saved.identity["words"].split(" ")
+    return language_form(saved, make_word_model(saved.config(Config), len(symbols)), symbols)
 
 
 COMMANDS = {"sample": (DEFAULT, sample), "ngrams": (Config(vocabulary=0), ngrams)}

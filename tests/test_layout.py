@@ -128,7 +128,7 @@ def test_what_lies_in_experiments_itself_is_an_entry_point(path):
             else [getattr(node, "name", "")]
         )
     }
-    assert {"Config", "PRESETS", "run"} <= defined
+    assert {"Config", "PRESETS", "run", "export_form"} <= defined
     what, mark, paper = ast.get_docstring(tree_of(path)).partition("\n")[0].partition(" | ")
     assert what.endswith(".") and mark and paper
 

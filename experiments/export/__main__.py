@@ -11,16 +11,18 @@ in and comes out. Neither needs this project:
 """
 
 import dataclasses
+import importlib
+import pathlib
 import sys
 from collections.abc import Sequence
 
 from data.errors import UserError
-from experiments.export.forms import FORMS
+from experiments.__main__ import experiments
 from experiments.export.package import check_place, write
-from experiments.export.run import run_of
 from experiments.launch import main_of
 from experiments.runtime.command_line import options_of
 from experiments.runtime.options import option
+from experiments.training.trained_net import saved_run
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -42,11 +44,11 @@ def run(words: Sequence[str]) -> int:
     if not (asked.workdir and asked.out):
         raise UserError("Write ./launch.sh export --workdir=RUN --out=FOLDER.")
     check_place(asked.out)
-    trained = run_of(asked.workdir, tuple(FORMS))
-    form = FORMS[trained.experiment](trained, asked)
-    written = write(asked.out, trained, form)
+    saved = saved_run(asked.workdir, tuple(experiments(pathlib.Path(__file__).parents[1])))
+    entry = importlib.import_module(f"experiments.{saved.experiment}")
+    written = write(asked.out, saved, entry.export_form(saved, asked))
     print(
-        f"{trained.experiment}, step {trained.step}: {written['parameter_count']:,} parameters and "
+        f"{saved.experiment}, step {saved.step}: {written['parameter_count']:,} parameters and "
         f"forward({', '.join(written['inputs'])}) -> {', '.join(written['outputs'])} in {asked.out}"
     )
     return 0

@@ -5,8 +5,7 @@ import os
 import pathlib
 import shutil
 import tempfile
-from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
 import jax
 import numpy as np
@@ -14,8 +13,9 @@ import safetensors.numpy
 from jax import export
 
 from data.errors import UserError
-from experiments.export.run import Run
 from experiments.runtime import xla
+from experiments.training.export_form import Form, Size
+from experiments.training.trained_net import SavedRun
 
 Tree = Any
 PLATFORMS = ("cpu", "cuda", "tpu")
@@ -24,22 +24,6 @@ HOW = (
     "parameters = safetensors.numpy.load_file('parameters.safetensors'); "
     "forward.call(parameters, inputs) gives the outputs, all three by name"
 )
-
-
-class Size(NamedTuple):
-    """The type and axes of an input: `batch, 28, 28`, where a word is any size from 1."""
-
-    dtype: str
-    axes: str
-
-
-class Form(NamedTuple):
-    """A forward function and what there is to say of it. The trees have names for their leaves."""
-
-    forward: Callable[[Tree, Tree], Tree]  # (parameters, inputs) -> outputs
-    parameters: Tree
-    inputs: Tree  # of Sizes
-    notes: Mapping[str, Any]  # for export.json: what the numbers stand for
 
 
 def named(tree: Tree, is_leaf=None) -> dict[str, Any]:
@@ -70,7 +54,7 @@ def exported(form: Form) -> export.Exported:
     return export.export(jax.jit(forward), platforms=PLATFORMS)(parameters, inputs)
 
 
-def description(run: Run, form: Form, forward: export.Exported) -> dict[str, Any]:
+def description(run: SavedRun, form: Form, forward: export.Exported) -> dict[str, Any]:
     """The content of export.json."""
     (parameters, inputs), _ = jax.tree.unflatten(forward.in_tree, forward.in_avals)
     outputs = jax.tree.unflatten(forward.out_tree, forward.out_avals)
@@ -110,7 +94,7 @@ def check_place(out: str) -> None:
         raise UserError(f"--out={out}: {path.parent} cannot be written to; name another place.")
 
 
-def write(out: str, run: Run, form: Form) -> dict[str, Any]:
+def write(out: str, run: SavedRun, form: Form) -> dict[str, Any]:
     """Makes the folder `out`, whole or not at all; returns what export.json holds."""
     forward = exported(form)
     content = description(run, form, forward)

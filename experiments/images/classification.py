@@ -7,10 +7,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from data.batches import batch_indices
 from data.distortions import distort
 from data.images import Images
-from experiments.runtime.mesh import block_of_batches, evaluation_batches, own_rows
+from experiments.runtime.mesh import evaluation_batches
+from experiments.training.batches import drawn_batches
 from experiments.training.loop import Ratio, evaluate
 from nets import lenet
 from nets.convnet import ConvNet
@@ -56,20 +56,12 @@ def measure(losses: jax.Array, scores: jax.Array, labels: jax.Array, mask=1.0):
 
 
 def make_batches(config, train_set: Images, mesh):
-    """Blocks of Images [steps, B, ...] as a pure function of seed and step."""
-    size, batch = len(train_set.labels), config.batch_size
-    rows = own_rows(batch)
+    """Blocks of Images [steps, B, ...], distorted if that is asked for."""
 
-    def batches(first: int, count: int) -> Images:
-        drawn = batch_indices(config.seed, first, count, batch, size)[:, rows]
-        images = train_set.images[drawn]
-        if config.distortions:
-            positions = first * batch + np.arange(count * batch).reshape(count, batch)[:, rows]
-            images = distort(images, config.seed, positions)
-        block = Images(images, train_set.labels[drawn])
-        return block_of_batches(mesh, block, config.steps_per_call)
+    def distorted(images: Images, positions: np.ndarray) -> Images:
+        return images._replace(images=distort(images.images, config.seed, positions))
 
-    return batches
+    return drawn_batches(config, train_set, mesh, *([distorted] if config.distortions else []))
 
 
 def make_predict(net: nn.Module):

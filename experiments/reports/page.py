@@ -15,9 +15,11 @@ import jinja2
 from markupsafe import Markup
 
 from experiments.reports import drawing
-from experiments.reports.result import headlines, parameter_count
+from experiments.reports.result import headlines
 from experiments.runtime.options import Shared
+from experiments.runtime.processes import is_first
 from experiments.runtime.workdir import Workdir, write_whole
+from experiments.training.loop import parameter_count
 
 
 @dataclasses.dataclass(frozen=True)
@@ -59,7 +61,7 @@ class Section:
 
 
 def write(path: pathlib.Path, title: str, summary: str, sections: Sequence[Section]) -> None:
-    """Writes the page, either completely or not at all."""
+    """Writes the page, completely or not at all, and prints its path."""
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("experiments.reports"),
         autoescape=True,
@@ -69,6 +71,8 @@ def write(path: pathlib.Path, title: str, summary: str, sections: Sequence[Secti
     )
     page = environment.get_template("report.html")
     write_whole(path, page.render(title=title, summary=summary, sections=sections))
+    if is_first():
+        print(f"report: {path}")
 
 
 def result_section(result: Mapping[str, Any], notes: Sequence[str] = ()) -> Section:

@@ -1,15 +1,15 @@
 """The result of a finished run: result.json, and a table next to the published figures."""
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-import jax
 import rich.console
 import rich.table
 
 from experiments.runtime.options import Shared
 from experiments.runtime.workdir import Workdir, write_json
+from experiments.training.loop import parameter_count
 from experiments.training.run import Trained
 
 
@@ -24,6 +24,11 @@ class Figure:
     value: float
     source: str
     kind: str
+
+
+def same_options(config: Shared, preset: Shared, names: Sequence[str]) -> bool:
+    """Whether these options of a run are still the preset's, so that its published figures fit."""
+    return all(getattr(config, name) == getattr(preset, name) for name in names)
 
 
 def finish(
@@ -68,11 +73,6 @@ def finish(
     write_json(workdir.result, result)
     print_table(result)
     return result
-
-
-def parameter_count(params: Any) -> int:
-    """The number of trainable parameters in a tree."""
-    return sum(leaf.size for leaf in jax.tree.leaves(params))
 
 
 def headlines(metrics: Mapping[str, float]) -> dict[str, float]:

@@ -1,9 +1,12 @@
 """The net of a run that is done, or under way, for those who want to use it."""
 
+import dataclasses
+import json
 import pathlib
+import re
 import types
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, NamedTuple, TypeVar
 
 import jax
 
@@ -11,8 +14,10 @@ from data.errors import UserError
 from experiments.training.checkpoints import Checkpoints, Sound
 from experiments.training.loop import Tree
 
+C = TypeVar("C")
 
-def newest(workdir: str) -> Sound:
+
+def newest_checkpoint(workdir: str) -> Sound:
     """A run's newest sound checkpoint; nothing in the folder is touched.
 
     Raises:
@@ -28,7 +33,7 @@ def newest(workdir: str) -> Sound:
     return found
 
 
-def trained(
+def restore(
     workdir: str,
     experiment: str,
     facts: Sequence[str],
@@ -50,7 +55,7 @@ def trained(
     Raises:
       UserError: there is none, or it is of a version that had other options.
     """
-    found = newest(workdir)
+    found = newest_checkpoint(workdir)
     identity = found.note["identity"]
     if not set(facts) <= set(identity):
         raise UserError(f"--workdir={workdir} is no {experiment} run; name the folder of one.")
@@ -65,3 +70,58 @@ def trained(
             "train again in another --workdir."
         ) from None
     return config, *made, found.tree(like, ".params")
+
+
+class SavedRun(NamedTuple):
+    """A run and its newest sound checkpoint."""
+
+    experiment: str
+    folder: pathlib.Path
+    checkpoint: Sound
+    written: dict[str, Any]  # config.json: the options that decide no figure, too
+
+    @property
+    def step(self) -> int:
+        """How long the net was trained."""
+        return int(self.checkpoint.arrays[".step"])
+
+    @property
+    def identity(self) -> dict[str, Any]:
+        """The options, and the facts beside them."""
+        return self.checkpoint.note["identity"]
+
+    def parameters(self, like: Tree) -> Tree:
+        """The trained parameters, in the structure and sizes of `like`."""
+        return self.checkpoint.tree(like, ".params")
+
+    def config(self, kind: type[C], **others: Any) -> C:
+        """The options of the run as a configuration of its experiment."""
+        names = {field.name for field in dataclasses.fields(kind)}
+        return kind(**{n: v for n, v in self.identity.items() if n in names} | others)
+
+
+def saved_run(workdir: str, experiments: tuple[str, ...]) -> SavedRun:
+    """The run in a folder; raises UserError where there is none of these experiments."""
+    folder = pathlib.Path(workdir)
+    experiment = experiment_of(folder)
+    if experiment not in experiments:
+        kind = f"is a run of {experiment!r}" if experiment else "is no run's folder"
+        raise UserError(
+            f"--workdir={workdir} {kind}; name a run of one of {', '.join(experiments)}."
+        )
+    return SavedRun(experiment, folder, newest_checkpoint(workdir), _read(folder / "config.json"))
+
+
+def experiment_of(folder: pathlib.Path) -> str:
+    """Whose run lies there: result.json says so, or config.json's command; empty if none does."""
+    result, config = (_read(folder / name) for name in ("result.json", "config.json"))
+    command = re.search(r"\bexperiments\.(\w+)", str(config.get("command", "")))
+    return str(result.get("experiment", command[1] if command else ""))
+
+
+def _read(path: pathlib.Path) -> dict[str, Any]:
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return content if isinstance(content, dict) else {}

@@ -10,7 +10,7 @@ from data.errors import UserError
 from data.parallel_text import lines_of
 from experiments.runtime.options import option
 from experiments.training.first_parameters import first_parameters
-from experiments.training.trained_net import trained
+from experiments.training.trained_net import restore
 from experiments.translation.net import make_model
 from experiments.translation.pairs import Vocabularies
 from experiments.translation.translator import Hypothesis, Translator
@@ -84,7 +84,7 @@ def restored(workdir: str) -> Restored:
         return vocabularies, float(config.growth), make_model(config, *map(len, vocabularies))
 
     facts = ("form", "source_vocabulary", "target_vocabulary")
-    config, vocabularies, growth, model, params = trained(
+    config, vocabularies, growth, model, params = restore(
         workdir, "translate", facts, make, functools.partial(first_parameters, seed=0)
     )
     return Restored(config, params, Translator(model, vocabularies, config.reverse, growth))

@@ -14,10 +14,10 @@ from experiments.language.dynamic_evaluation import dynamic_surprisals
 from experiments.language.net import make_word_model
 from experiments.language.running_text import make_surprisals
 from experiments.language.scores import Surprisals, best_weight, perplexity, positions
-from experiments.reports.result import parameter_count
 from experiments.training.first_parameters import first_parameters
+from experiments.training.loop import parameter_count
 from experiments.training.optimizer import make_schedule
-from experiments.training.trained_net import newest
+from experiments.training.trained_net import newest_checkpoint
 
 pytestmark = pytest.mark.usefixtures("quick_compilation")
 SMALL = ("--hidden=6", "--embedding=6", "--unroll=5", "--batch_size=3", "--num_steps=8",
@@ -70,7 +70,7 @@ def test_a_run_without_a_validation_ends_with_dynamic_evaluation(own_text, tmp_p
 
 def rate_of(workdir):
     """What the validation made of the learning rate of a run."""
-    arrays = newest(str(workdir)).arrays
+    arrays = newest_checkpoint(str(workdir)).arrays
     return next(float(array) for name, array in arrays.items() if name.endswith(".scale"))
 
 

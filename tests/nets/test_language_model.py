@@ -11,8 +11,8 @@ from scipy.special import log_softmax
 from experiments.char_rnn import BUDGETS, PRESETS
 from experiments.language.net import make_model
 from experiments.language.running_text import make_surprisals
-from experiments.reports.result import parameter_count
 from experiments.training.first_parameters import first_parameters
+from experiments.training.loop import parameter_count
 from nets.cells import GRU, LSTM, RNN
 from nets.inspection import Watched, gradient_by_distance, spectral_radius
 from nets.language_model import Choice, Dropout, LanguageModel, choose, generate

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from experiments import translate
-from experiments.reports.result import parameter_count
+from experiments.training.loop import parameter_count
 from experiments.translation.net import FORMS, make_model
 from nets.attention import dot_scores, looked_at, seen
 from nets.cells import LSTM

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from experiments import moving_digits
-from experiments.reports.result import parameter_count
+from experiments.training.loop import parameter_count
 from nets.cells import LSTM
 from nets.unroll import unroll
 from nets.video import FUTURE, PAST, Composite

@@ -19,7 +19,7 @@ from experiments.training import checkpoints, metrics
 from experiments.training.best import Best
 from experiments.training.checkpoints import Checkpoints, digest, layout, seal
 from experiments.training.loop import TrainState
-from experiments.training.trained_net import trained
+from experiments.training.trained_net import restore
 
 pytestmark = pytest.mark.usefixtures("no_garbage_left")
 IDENTITY = {"net": "small", "hidden": 50}
@@ -164,7 +164,7 @@ def test_zeros_that_take_no_room_on_the_disk_take_none_in_memory(tmp_path, capsy
 
 def net_of(workdir):
     """As sampling does: the note says how large the net is."""
-    return trained(
+    return restore(
         str(workdir), "small", ("net",), lambda config: (config.hidden * 1,),
         lambda config, hidden: {"w": jnp.zeros(hidden)},
     )  # fmt: skip
@@ -179,7 +179,7 @@ def test_a_net_is_made_of_a_sound_note_alone(two, tmp_path):
     with pytest.raises(UserError, match="has no sound checkpoint"):
         net_of(tmp_path)
     with pytest.raises(UserError, match="is no big run"):
-        trained(str(run), "big", ("layers",), lambda config: (), lambda config, net: {})
+        restore(str(run), "big", ("layers",), lambda config: (), lambda config, net: {})
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,25 @@
+"""The exported form of a language model."""
+
+import jax
+
+from experiments.training.export_form import FLOATS, INTS, KEY, Form, Size
+from experiments.training.trained_net import SavedRun
+from nets.language_model import LanguageModel
+
+
+def language_form(saved: SavedRun, model: LanguageModel, symbols: list[str]) -> Form:
+    """Symbols and a carry to the logits of the next symbols and the carry after them."""
+    carry = jax.eval_shape(lambda: model.carry(1))
+
+    def forward(params, inputs):
+        carry, logits = model.logits(params, inputs["symbols"], inputs["carry"])
+        return {"logits": logits, "carry": carry}
+
+    return Form(
+        forward,
+        saved.parameters(jax.eval_shape(model.init, KEY)),
+        {"symbols": Size(INTS, "time, batch"),
+         "carry": jax.tree.map(lambda c: Size(FLOATS, f"batch, {c.shape[1]}"), carry)},
+        {"symbols": symbols, "note": "a symbol's number is its place in `symbols`; a carry is 0 "
+         "where a text begins, and what came out where it goes on"},
+    )  # fmt: skip

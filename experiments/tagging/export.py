@@ -1,0 +1,46 @@
+"""The exported form of a """
+
+import jax
+import jax.numpy as jnp
+
+from data.errors import UserError
+from experiments.tagging.best import kept_best
+from experiments.tagging.data import coded_corpus, facts_of
+from experiments.tagging.net import NET, Batch, first_parameters, make_nets, of_fold
+from experiments.training.export_form import INTS, Form, Size
+from experiments.training.trained_net import SavedRun
+
+
+def tagging_form(saved: SavedRun, config) -> Form:
+    """Sentences to the logits of labels."""
+    corpus, coding, table = coded_corpus(config)
+    facts = facts_of(coding, table)
+    if any(saved.identity.get(name) != value for name, value in facts.items()):
+        raise UserError(f"{config.dataset} has changed since {saved.folder} was trained on it.")
+    nets = make_nets(config, coding, 0 if table is None else table.shape[1], corpus.whole)
+    best = kept_best(config, saved.folder, nets, facts)[NET, 0]
+    if not best:
+        raise UserError(f"--workdir={saved.folder} was not evaluated yet: go on with the training.")
+    like = jax.eval_shape(lambda: of_fold(first_parameters(config, nets, table)[NET], 0))
+    params = best.load(like)[1]
+    given = {"vectors": table} if table is not None and config.freeze else {}
+    axes = "batch, time"
+    sizes = {"words": Size(INTS, axes), "mask": Size("bool", axes)}
+    if config.letter_hidden:
+        sizes["letters"] = Size(INTS, f"{axes}, {coding.longest}")
+    if config.feature_column:
+        sizes["features"] = Size(INTS, axes)
+
+    def forward(params, inputs):
+        batch = Batch(inputs["words"], inputs["mask"], None, None, inputs.get("letters"),
+                      inputs.get("features"))  # fmt: skip
+        logits, _ = nets[NET].logits(params, params.get("vectors"), batch)
+        return {"logits": logits if corpus.whole else jnp.swapaxes(logits, 0, 1)}
+
+    return Form(forward, params | given, sizes, {
+        "labels": list(coding.labels), "words": list(coding.words), "letters": coding.letters,
+        "features": list(coding.features), "lowercase": coding.lowercase,
+        "note": "a label's number is its place from 0; that of a word, letter or feature its place "
+                "from 1, and 0 is what is not listed, or padding; words are looked up with every "
+                "digit a 0, and in small letters where `lowercase`; mask is true at words",
+    })  # fmt: skip
