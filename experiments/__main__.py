@@ -1,8 +1,8 @@
-"""Lists the experiments, or says whether one exists: `python -m experiments [NAME]`.
+"""Lists the experiments, or checks that one exists: `python -m experiments [NAME]`.
 
-Reads the files without importing them, with the standard library alone, so that `./launch.sh`
-can answer before anything is installed. An experiment is a module with a function `run` and a
-class `Config`; the first line of its docstring reads `What it does. | Paper`.
+Reads the files without importing them, using only the standard library, so that `./launch.sh`
+works before anything is installed. An experiment is a module with a function `run` and a class
+`Config`; the first line of its docstring is `What it does. | Paper`.
 """
 
 import ast
@@ -10,28 +10,28 @@ import pathlib
 import sys
 
 COMMANDS = """
-./launch.sh EXPERIMENT [--flags]               trains it, or resumes; --help lists the flags
-./launch.sh multi N EXPERIMENT ...             the same in N processes on this machine
-./launch.sh slurm [-n] EXPERIMENT ...          submits it to SLURM; with -n prints the batch script
-./launch.sh tpu [-n] EXPERIMENT ...            runs it on a TPU slice; with -n prints the commands
-./launch.sh sweep [-n] EXPERIMENT --flag=a,b   runs every combination, ends in a table
-./launch.sh export --workdir=RUN --out=FOLDER  parameters and forward function, for elsewhere
-./launch.sh doctor                             looks at installation, devices and data
-./launch.sh test [--thorough] [pytest's ...]   runs the tests; --thorough: the slow ones too
-./launch.sh speed NAME [--out=FILE]            times a training step against PyTorch's
-./launch.sh faults [--count=120]               hurts real runs at random, shows what they lose
-./launch.sh results [add FOLDERS]              makes the README's table of results anew
-./launch.sh setup                              installs and does nothing else
+./launch.sh EXPERIMENT [--flags]               trains, or resumes; --help lists the flags
+./launch.sh multi N EXPERIMENT ...             trains in N processes on this machine
+./launch.sh slurm [-n] EXPERIMENT ...          submits a SLURM job; -n prints the batch script
+./launch.sh tpu [-n] EXPERIMENT ...            trains on a TPU slice; -n prints the commands
+./launch.sh sweep [-n] EXPERIMENT --flag=a,b   runs every combination of values, ranks the runs
+./launch.sh export --workdir=RUN --out=FOLDER  exports parameters and forward function
+./launch.sh doctor                             checks the installation, the devices and the data
+./launch.sh test [--thorough] [pytest's ...]   runs the tests; --thorough includes the slow ones
+./launch.sh speed NAME [--out=FILE]            times training steps against PyTorch
+./launch.sh faults [--count=120]               injects faults into runs, shows what they lose
+./launch.sh results [add FOLDERS]              rewrites the tables of results
+./launch.sh setup                              only installs
 ./launch.sh -n ...                             prints the command instead of running it
 """
 VARIABLES = """
 UNFOLD_RAW_DIR  folder of raw data files, <folder>/<dataset>/<file>, used instead of downloading
-UNFOLD_EXTRAS   more to install, by commas: cuda12, cuda13, tpu, test, oracle (PyTorch)
+UNFOLD_EXTRAS   what else to install, comma-separated: cuda12, cuda13, tpu, test, oracle (PyTorch)
 """
 
 
 def headline(path: pathlib.Path) -> str | None:
-    """The first docstring line of an experiment's module; None where it is no experiment."""
+    """The first line of an experiment's docstring; None if the file is not an experiment."""
     tree = ast.parse(path.read_text(encoding="utf-8"))
     runs = any(isinstance(node, ast.FunctionDef) and node.name == "run" for node in tree.body)
     configured = any(
@@ -41,13 +41,13 @@ def headline(path: pathlib.Path) -> str | None:
 
 
 def experiments(folder: pathlib.Path) -> dict[str, str]:
-    """Name -> `what it does | paper`, in order of name."""
+    """Name -> `what it does | paper`, sorted by name."""
     lines = {path.stem: headline(path) for path in sorted(folder.glob("*.py"))}
     return {name: line for name, line in lines.items() if line is not None}
 
 
 def listing(known: dict[str, str]) -> str:
-    """The text that `./launch.sh` alone shows."""
+    """The text that `./launch.sh` prints without arguments."""
     rows = [(name, *map(str.strip, line.partition("|")[::2])) for name, line in known.items()]
     name_width, title_width = (max((len(row[i]) for row in rows), default=0) for i in (0, 1))
     lines = [
@@ -68,7 +68,7 @@ def main(arguments: list[str]) -> int:
         print(listing(known))
     elif arguments[0] not in known:
         names = ", ".join(known) or "none yet"
-        print(f"There is no experiment {arguments[0]!r}; there are: {names}.", file=sys.stderr)
+        print(f"There is no experiment {arguments[0]!r}; choose one of {names}.", file=sys.stderr)
         return 2
     return 0
 

@@ -37,7 +37,7 @@ from experiments.language.running_text import (
 )
 from experiments.reports.result import Figure, finish, same_options
 from experiments.runtime.command_line import main
-from experiments.runtime.mesh import here, mesh_for, placed
+from experiments.runtime.mesh import local_copy, mesh_for, placed
 from experiments.runtime.options import option
 from experiments.runtime.workdir import Workdir
 from experiments.training.export_form import Form
@@ -157,7 +157,8 @@ def run(config: Config) -> dict:
 
     optimizer = make_optimizer(config, pass_steps)
     key = jax.random.key(config.seed)
-    step = make_step(make_loss(model), optimizer, key, dtype=config.dtype)
+    loss = make_loss(model, recompute=config.recompute)
+    step = make_step(loss, optimizer, key, dtype=config.dtype)
     mesh = mesh_for(config.batch_size)
     state = init_state(params, optimizer, carry=model.carry(config.batch_size))
     nats = make_surprisals(model)
@@ -167,7 +168,7 @@ def run(config: Config) -> dict:
 
     def evaluated(state) -> dict:
         """The validation at each pause, the test at the end; a sample is written beside."""
-        now, params = int(state.step), here(state.params)
+        now, params = int(state.step), local_copy(state.params)
         if not workdir.samples.exists():
             save_sample(workdir, config, model, untrained, text, 0)
         save_sample(workdir, config, model, params, text, now)

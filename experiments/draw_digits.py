@@ -30,7 +30,7 @@ from experiments.runtime.mesh import (
 )
 from experiments.runtime.options import option
 from experiments.runtime.workdir import Workdir
-from experiments.runtime.xla import called_once
+from experiments.runtime.xla import call_once
 from experiments.training.batches import drawn_batches
 from experiments.training.cell_options import CellOptions, make_cell
 from experiments.training.export_form import FLOATS, INTS, KEY, Form, Size
@@ -129,7 +129,7 @@ def run(config: Config) -> dict:
     side = training.pictures.shape[-1]
     model = RowWriter(make_cell(config), CLASSES, side)
     mesh, optimizer = mesh_for(config.batch_size), make_optimizer(config, 1)
-    params = called_once(model.init, jax.random.key(config.seed))
+    params = call_once(model.init, jax.random.key(config.seed))
     key = jax.random.key(config.seed)
     step = make_step(make_loss(model), optimizer, key, dtype=config.dtype)
     measure = make_measure(model)
@@ -169,7 +169,7 @@ def write_report(config: Config, workdir: Workdir, trained, result, model, test:
     params = jax.tree.map(jnp.asarray, trained.state.params)
     classes = jnp.repeat(jnp.arange(CLASSES), DRAWN)
     key, side = jax.random.key(config.seed), test.pictures.shape[-1]
-    drawn = jax.jit(lambda params: model.drawn(params, classes, key, side))(params)
+    drawn = jax.jit(lambda params: model.sample(params, classes, key, side))(params)
     real = np.concatenate([test.pictures[test.labels == name][:DRAWN] for name in range(CLASSES)])
     pictures = [
         Picture(drawing.tiles(words, np.asarray(images), 0, 1, columns=DRAWN, side=40), f"{words}.")

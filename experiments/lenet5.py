@@ -42,7 +42,7 @@ from experiments.runtime.command_line import main
 from experiments.runtime.mesh import mesh_for, placed
 from experiments.runtime.options import option
 from experiments.runtime.workdir import Workdir
-from experiments.runtime.xla import called_once
+from experiments.runtime.xla import call_once
 from experiments.training.export_form import Form
 from experiments.training.loop import init_state, make_step
 from experiments.training.optimizer import ScheduleOptions
@@ -177,7 +177,7 @@ def run(config: Config) -> dict:
     sets = load(config)
     train_set, valid_set = hold_out(sets, config.valid_size)
     net = make_net(config, len(sets.classes))
-    variables = dict(called_once(net.init, jax.random.key(config.seed), train_set.images[:1]))
+    variables = dict(call_once(net.init, jax.random.key(config.seed), train_set.images[:1]))
     params = variables.pop("params")
 
     optimizer = make_optimizer(config, net, train_set)

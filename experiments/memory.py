@@ -41,7 +41,7 @@ from experiments.runtime.mesh import (
 )
 from experiments.runtime.options import option
 from experiments.runtime.workdir import Workdir
-from experiments.runtime.xla import called_once
+from experiments.runtime.xla import call_once
 from experiments.training.batches import drawn_batches, generated_batches
 from experiments.training.cell_options import CellOptions, make_cell
 from experiments.training.export_form import FLOATS, INTS, KEY, Form, Size
@@ -205,7 +205,7 @@ def run(config: Config) -> dict:
     optimizer = make_optimizer(config, 1)
     mesh = mesh_for(config.batch_size)
     batches, test = make_source(config, mesh)
-    params = called_once(model.init, jax.random.key(config.seed))
+    params = call_once(model.init, jax.random.key(config.seed))
     state = placed(mesh, init_state(params, optimizer))
     key = jax.random.key(config.seed)
     step = make_step(make_loss(config, model), optimizer, key, dtype=config.dtype)

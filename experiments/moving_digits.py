@@ -27,10 +27,10 @@ from data.moving_digits import mnist_digits, sequences, small_digits
 from experiments.images import moving_digits_report
 from experiments.reports.result import Figure, finish, same_options
 from experiments.runtime.command_line import main
-from experiments.runtime.mesh import here, mesh_for, placed
+from experiments.runtime.mesh import local_copy, mesh_for, placed
 from experiments.runtime.options import Shared, option
 from experiments.runtime.workdir import Workdir
-from experiments.runtime.xla import called_once
+from experiments.runtime.xla import call_once
 from experiments.training.batches import generated_batches
 from experiments.training.export_form import FLOATS, KEY, Form, Size
 from experiments.training.loop import Ratio, evaluate, init_state, make_step
@@ -152,8 +152,8 @@ def measured(model: Composite, params, films):
     half = len(films) // 2
     state = model.encode(params, films[:half])
     found = {}
-    for name in model.tells:
-        nats = nats_of(model.told(params, name, state, half), wanted(films, name))
+    for name in model.decoders:
+        nats = nats_of(model.decode(params, name, state, half), wanted(films, name))
         found[f"{NAMES[name]}_nats_per_frame"] = Ratio(nats.sum(), jnp.float32(nats.size))
     return found
 
@@ -174,7 +174,7 @@ def run(config: Config) -> dict:
 
     test = films(np.random.default_rng(TEST_SEED), digits.test, config.test_films)
     mesh, optimizer = mesh_for(config.batch_size), make_optimizer(config)
-    params = called_once(model.init, jax.random.key(config.seed))
+    params = call_once(model.init, jax.random.key(config.seed))
     key = jax.random.key(config.seed)
     step = make_step(make_loss(model), optimizer, key, dtype=config.dtype)
     measure = jax.jit(lambda params, cut: measured(model, params, cut))
@@ -184,7 +184,7 @@ def run(config: Config) -> dict:
         return films(random, digits.train, config.batch_size)
 
     def evaluated(state):
-        params = here(state.params)
+        params = local_copy(state.params)
         return {"test": evaluate(lambda cut: measure(params, cut), cuts).means()}
 
     def figures(means):
@@ -223,8 +223,8 @@ def export_form(saved: SavedRun, options) -> Form:
     def forward(params, inputs):
         frames = jnp.swapaxes(inputs["frames"], 0, 1)
         state = model.encode(params, frames)
-        return {name: jnp.swapaxes(model.told(params, name, state, frames.shape[0]), 0, 1)
-                for name in model.tells}  # fmt: skip
+        return {name: jnp.swapaxes(model.decode(params, name, state, frames.shape[0]), 0, 1)
+                for name in model.decoders}  # fmt: skip
 
     return Form(
         forward, saved.parameters(jax.eval_shape(model.init, KEY)),

@@ -29,10 +29,11 @@ import jax.numpy as jnp
 import numpy as np
 
 from data import mpqa, tagged_corpora
+from data.sentences import DIGITS
 from data.tagged_files import FORMATS
 from experiments.reports.result import Figure, finish
 from experiments.runtime.command_line import main
-from experiments.runtime.mesh import here, mesh_for, placed
+from experiments.runtime.mesh import local_copy, mesh_for, placed
 from experiments.runtime.options import option
 from experiments.runtime.workdir import Workdir
 from experiments.tagging import report as tagger_report
@@ -76,10 +77,14 @@ class Config(LayerOptions, InitOptions, ScheduleOptions):
     fold: int = option(0, "mpqa: the first fold", least=0, most=mpqa.FOLDS - 1)
     folds: int = option(1, "mpqa: how many folds are trained side by side", least=1,
                         most=mpqa.FOLDS)
-    vectors: str = option("", "word vectors, a file in the text format of word2vec or GloVe")
+    vectors: str = option("", "word vectors: a file of word2vec (text or binary), GloVe or "
+                          "fastText (text), plain or .gz")
     freeze: bool = option(True, "given vectors stay as they are; false: they are learned on, in "
                           "place of --embedding")
     lowercase: bool = option(True, "words are looked up in small letters")
+    digits: str = option("kept", "kept: words are looked up as they are written; 0: every digit of "
+                         "a word without a given vector is a 0, so that 1999 and 2014 are one word",
+                         choices=DIGITS, identity=False)
     least_count: int = option(1, "rarer words of the training part are unknown", least=1)
     word_dropout: float = option(0.5, "share of the words that come once which training reads as "
                                  "unknown", least=0.0, most=1.0)
@@ -136,7 +141,7 @@ BUDGETS = {
 }
 PASS = 93  # steps: 8,241 sentences, of which each fold leaves out a tenth
 _OPINION = dict(
-    vectors="vectors.txt", folds=3, embedding=0, word_dropout=0.0, init="uniform",
+    vectors="vectors.txt", digits="0", folds=3, embedding=0, word_dropout=0.0, init="uniform",
     optimizer="sgd", momentum=0.7, learning_rate=1e-3, output_rate=0.1, reduction="sum",
     outside_weight=0.5, weight_decay=1e-4, activation_decay=1e-4, clip_norm=0.0,
     schedule="constant", batch_size=89,
@@ -173,7 +178,7 @@ TUNED = [
     dataclasses.replace(config, preset=f"{config.preset}-tuned", **_TUNED) for config in OPINION
 ]
 _LSTM = dict(
-    cell="lstm", hidden=100, layers=1, dropout=0.5, input_dropout=0.25, least_count=2,
+    digits="0", cell="lstm", hidden=100, layers=1, dropout=0.5, input_dropout=0.25, least_count=2,
     learning_rate=4e-3, clip_norm=5.0,
 )  # fmt: skip
 _LETTERS = dict(embedding=50, letter_hidden=25, **_LSTM)
@@ -232,7 +237,7 @@ def run(config: Config) -> dict:
 
     def evaluated(state) -> dict:
         """The validation part at each pause; what does best there is kept."""
-        now = here(state.params)
+        now = local_copy(state.params)
         _, each = scored(now, data.valid, corpus.valid.labels)
         for (name, place), row in each.items():
             params = of_fold(now[name], place)
@@ -246,7 +251,7 @@ def run(config: Config) -> dict:
         | {"gradient_norm": means["gradient_norm"]},
         data=f"{config.dataset}, {len(corpus.train.words):,} sentences for training and "
              f"{len(corpus.test.words):,} for testing",
-        facts=facts, same_shape=data.buckets.alike,
+        facts=facts, same_shape=data.buckets.steps_of_one_shape,
     )  # fmt: skip
     print(f"{trained.programs} programs compiled for the training step and {programs.count} for "
           f"evaluation; there are {len(data.shapes)} lengths of batches", flush=True)
@@ -301,7 +306,8 @@ def export_form(saved: SavedRun, options) -> Form:
     """Sentences to the logits of labels, by the parameters that did best on the validation part."""
     places = {name: getattr(options, name) or saved.written.get(name, "")
               for name in ("data_dir", "raw_dir", "vectors")}  # fmt: skip
-    return tagging_form(saved, saved.config(Config, **places))
+    digits = saved.written.get("digits", "0")  # what runs from before the option did
+    return tagging_form(saved, saved.config(Config, **places, digits=digits))
 
 
 if __name__ == "__main__":

@@ -31,7 +31,7 @@ from data.parallel_text import Corpus
 from data.vocabulary import UNITS
 from experiments.reports.result import Figure, finish, same_options
 from experiments.runtime.command_line import main
-from experiments.runtime.mesh import here, mesh_for, placed
+from experiments.runtime.mesh import local_copy, mesh_for, placed
 from experiments.runtime.options import option
 from experiments.runtime.workdir import Workdir
 from experiments.training.cell_options import LayerOptions
@@ -67,7 +67,8 @@ class Config(LayerOptions, InitOptions, RuleOptions):
     target_unit: str = option("characters", "words, characters or subwords", choices=UNITS)
     vocabulary: int = option(4000, "subwords of a side", least=8, most=1_000_000)
     least_count: int = option(1, "how often a word must occur to be known", least=1)
-    longest: int = option(100, "words of a side of a training pair; longer ones are left out",
+    longest: int = option(100, "longest side of a training pair, in --source_unit or --target_unit "
+                          "units; longer pairs are left out",
                           least=1, most=10_000)
     form: str = option("luong", "; ".join(f"{name}: {text}" for name, text in FORMS.items()),
                        choices=tuple(FORMS))
@@ -197,7 +198,7 @@ def run(config: Config) -> dict:
 
     def evaluated(state) -> dict:
         """The validation's perplexity at each pause; the test, translated, at the end."""
-        params = here(state.params)
+        params = local_copy(state.params)
         found = {"valid": {"perplexity": perplexity(params, sentences.valid)}}
         if int(state.step) == config.num_steps:
             translate(params)
@@ -213,7 +214,7 @@ def run(config: Config) -> dict:
                        "gradient_norm": means["gradient_norm"]},
         data=f"{config.dataset}, {len(corpus.train.sources):,} pairs for training and "
              f"{len(corpus.test.sources):,} for testing",
-        facts=facts(corpus, vocabularies, sentences), same_shape=buckets.alike,
+        facts=facts(corpus, vocabularies, sentences), same_shape=buckets.steps_of_one_shape,
     )  # fmt: skip
     if not translations:  # the run had ended before
         translate(trained.state.params)
@@ -231,8 +232,8 @@ def facts(corpus: Corpus, vocabularies, sentences: Sentences) -> dict[str, str]:
     """What else than the options decides a run's figures, and what decoding needs."""
     return {
         "sentences": corpus.fingerprint,
-        "source_vocabulary": vocabularies.source.written(),
-        "target_vocabulary": vocabularies.target.written(),
+        "source_vocabulary": vocabularies.source.to_json(),
+        "target_vocabulary": vocabularies.target.to_json(),
         "growth": f"{sentences.growth:.6f}",
     }
 

@@ -45,7 +45,7 @@ from experiments.language.scores import (
 from experiments.language.word_lm_sample import DEFAULT, sample, save_sample
 from experiments.reports.result import Figure, finish, same_options
 from experiments.runtime.command_line import main
-from experiments.runtime.mesh import here, mesh_for, placed
+from experiments.runtime.mesh import local_copy, mesh_for, placed
 from experiments.runtime.options import option
 from experiments.runtime.workdir import Workdir
 from experiments.training.export_form import Form
@@ -193,7 +193,7 @@ def run(config: Config) -> dict:
     params = first_parameters(config, model, config.seed)
 
     optimizer = make_optimizer(config, pass_steps)
-    loss = make_loss(model, config.sum_over_time)
+    loss = make_loss(model, config.sum_over_time, config.recompute)
     key = jax.random.key(config.seed)
     step = make_step(loss, optimizer, key, dtype=config.dtype)
     mesh = mesh_for(config.batch_size)
@@ -207,9 +207,9 @@ def run(config: Config) -> dict:
         now = int(state.step)
         if not workdir.samples.exists():
             save_sample(workdir, config, model, untrained, text.symbols, 0)
-        save_sample(workdir, config, model, here(state.params), text.symbols, now)
+        save_sample(workdir, config, model, local_copy(state.params), text.symbols, now)
         return {
-            name: {"perplexity": perplexity(surprisals(here(state.params), part))}
+            name: {"perplexity": perplexity(surprisals(local_copy(state.params), part))}
             for name, part in splits.items()
             if name == "valid" or now == config.num_steps
         }

@@ -98,7 +98,7 @@ def a_second_run(life: Life, moments: random.Random) -> str:
     life.wait_for(life.trains)
     second = Life(life.words, life.run)
     status = second.end()
-    refused = status == 2 and "another run is at work there" in second.err
+    refused = status == 2 and "another run is using this folder" in second.err
     fine = refused and second.err.count("\n") == 1
     if fine or not life.going():  # the second may well go on where the first has ended
         return unhurt(life)

@@ -29,7 +29,7 @@ def write(
     sections = [
         page.result_section(result),
         *page.configuration_sections(config, workdir),
-        page.parameters_section(params, ("encoder", *model.tells), {}, ""),
+        page.parameters_section(params, ("encoder", *model.decoders), {}, ""),
         page.curves_section(trained.metrics.rows, labels, config.batch_size / 1000,
                               x="thousand films"),  # fmt: skip
         films(model, params, test[:FILMS]),
@@ -71,7 +71,8 @@ def decode(model: Composite, params, test: np.ndarray) -> np.ndarray:
     @jax.jit
     def decoders(params, frames):
         carry = model.encode(params, frames)
-        return {name: jax.nn.sigmoid(model.told(params, name, carry, half)) for name in model.tells}
+        logits = {name: model.decode(params, name, carry, half) for name in model.decoders}
+        return jax.tree.map(jax.nn.sigmoid, logits)
 
     inputs = test[:, :half].swapaxes(0, 1).reshape(half, len(test), -1)
     decoded = jax.device_get(decoders(params, inputs))

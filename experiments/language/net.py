@@ -19,6 +19,9 @@ class LanguageOptions(LayerOptions, InitOptions, DecayOptions):
     embedding: int = option(0, "length of a symbol's vector; 0: one-hot", least=0, most=65_536)
     dropout: float = option(0.0, "share of a layer's outputs left out", least=0.0, most=0.99)
     unroll: int = option(64, "steps back in time of a gradient", least=1, most=1_000_000)
+    recompute: bool = option(False, "for long windows: keep the state of every sqrt(unroll)-th "
+                             "step alone for the backward pass and compute the rest again; the "
+                             "same gradient in less memory and more time", identity=False)
     batch_size: int = option(32, "texts side by side, over all devices", least=1, most=65_536)
     learning_rate: float = option(5e-3, "first step size of the optimiser", least=0.0)
 

@@ -1,5 +1,6 @@
 """Running text for the training loop: windows, a loss that carries the state, evaluation."""
 
+import dataclasses
 import math
 from typing import NamedTuple
 
@@ -35,13 +36,15 @@ def make_batches(config, text: np.ndarray, mesh):
     return batches
 
 
-def make_loss(model: LanguageModel, sum_over_time: bool = False):
+def make_loss(model: LanguageModel, sum_over_time: bool = False, recompute: bool = False):
     """The mean surprisal -ln p of a Window's symbols in nats, for `experiments.training.loop`.
 
     The loss is the mean over rows, and over time steps the mean or the sum. The carry comes from
     the previous window and goes on to the next; no gradient flows between windows, which makes this
-    truncated back-propagation through time.
+    truncated back-propagation through time. `recompute` saves memory in the backward pass through a
+    window, see `--recompute`.
     """
+    model = dataclasses.replace(model, checkpointed=recompute)
 
     def loss(params, variables, carry, window, key):
         symbols = window.symbols.T  # [T + 1, B]; the loop wants the batch axis first

@@ -9,7 +9,7 @@ import jax
 import numpy as np
 
 from experiments.runtime.options import option
-from experiments.runtime.workdir import Workdir, write_whole
+from experiments.runtime.workdir import Workdir, write_atomically
 from experiments.training import metrics
 from experiments.training.first_parameters import first_parameters
 from experiments.training.trained_net import restore
@@ -85,4 +85,4 @@ def add_sample(
     text = to_text(sampler(jax.random.fold_in(jax.random.key(seed), step)))
     rows = [row for row in metrics.read(workdir.samples) if row["step"] < step]
     rows.append({"step": step, "text": text})
-    write_whole(workdir.samples, "".join(json.dumps(row) + "\n" for row in rows))
+    write_atomically(workdir.samples, "".join(json.dumps(row) + "\n" for row in rows))

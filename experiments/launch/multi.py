@@ -48,7 +48,7 @@ def started(count: int, words: Sequence[str], logs: Sequence) -> list[subprocess
     command = [sys.executable, "-P", "-m", f"experiments.{words[0]}", *words[1:]]
     shared = [f"--coordinator=127.0.0.1:{free_port()}", f"--num_processes={count}"]
     return [
-        children.started(
+        children.start_child(
             [*command, "--distributed=on", *shared, f"--process_id={i}"], logs[i] if i else None
         )
         for i in range(count)

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from experiments.runtime import children
-from experiments.runtime.interruption import postponed
+from experiments.runtime.interruption import signals_deferred
 
 DONE, FAILED, INTERRUPTED, WAITING = "done", "failed", "interrupted", "not begun"
 LOG = "output.log"
@@ -53,7 +53,7 @@ def started(trial: Trial) -> subprocess.Popen:
     experiment, *flags = trial.words
     command = [sys.executable, "-P", "-m", f"experiments.{experiment}", *flags]
     with open(trial.folder / LOG, "w", encoding="utf-8") as log:
-        return children.started([*command, f"--workdir={trial.folder}"], log)
+        return children.start_child([*command, f"--workdir={trial.folder}"], log)
 
 
 def outcome_of(trial: Trial, status: int) -> Outcome:
@@ -80,7 +80,7 @@ def run_all(planned: Sequence[Trial], jobs: int) -> tuple[list[Outcome], int]:
     print(f"{len(planned)} runs, {len(planned) - len(waiting)} of them done before", flush=True)
     running: dict[int, subprocess.Popen] = {}
     told = False
-    with postponed() as pending:
+    with signals_deferred() as pending:
         try:
             while running or (waiting and not pending.signal):
                 while waiting and len(running) < jobs and not pending.signal:

@@ -18,7 +18,7 @@ from experiments.reports import drawing
 from experiments.reports.result import headlines
 from experiments.runtime.options import Shared
 from experiments.runtime.processes import is_first
-from experiments.runtime.workdir import Workdir, write_whole
+from experiments.runtime.workdir import Workdir, write_atomically
 from experiments.training.loop import parameter_count
 
 
@@ -70,7 +70,7 @@ def write(path: pathlib.Path, title: str, summary: str, sections: Sequence[Secti
         lstrip_blocks=True,
     )
     page = environment.get_template("report.html")
-    write_whole(path, page.render(title=title, summary=summary, sections=sections))
+    write_atomically(path, page.render(title=title, summary=summary, sections=sections))
     if is_first():
         print(f"report: {path}")
 

@@ -19,7 +19,7 @@ from typing import Any
 
 from data.errors import UserError
 from experiments.results import files
-from experiments.runtime.workdir import write_whole
+from experiments.runtime.workdir import write_atomically
 
 README = pathlib.Path(__file__).parents[2] / "README.md"
 SPEED_HEADER = (
@@ -162,7 +162,7 @@ def main(words: Sequence[str]) -> int:
     except UserError as error:
         print(error, file=sys.stderr)
         return 2
-    write_whole(README, with_tables(README.read_text(encoding="utf-8")))
+    write_atomically(README, with_tables(README.read_text(encoding="utf-8")))
     return 0
 
 

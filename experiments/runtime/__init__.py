@@ -1,1 +1,1 @@
-"""What a process needs, whatever it trains: options, folders, devices, processes, interruptions."""
+"""What every run needs, whatever it trains: options, run folders, devices, processes, signals."""

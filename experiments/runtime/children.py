@@ -1,4 +1,4 @@
-"""Runs that a command of launch.sh starts, and that do not outlive it."""
+"""Child processes that a command of launch.sh starts, and that do not outlive it."""
 
 import functools
 import os
@@ -6,21 +6,21 @@ import subprocess
 import threading
 from collections.abc import Sequence
 
-PIPE = "UNFOLD_PARENT"  # in the environment of a child: the number of its end of the pipe
+PIPE = "UNFOLD_PARENT"  # environment variable of a child: the descriptor of its end of the pipe
 
 
 @functools.cache
 def _pipe() -> int:
-    """The end to read from of a pipe that nobody writes to, and that closes as this process ends,
-    whatever ends it."""
+    """The read end of a pipe that nobody writes to; the write end closes when this process exits,
+    for whatever reason."""
     return os.pipe()[0]
 
 
-def started(command: Sequence[str], out=None) -> subprocess.Popen:
-    """A command of ours as a child; what it says goes to the file `out`, if one is given.
+def start_child(command: Sequence[str], out=None) -> subprocess.Popen:
+    """Starts a command as a child process, its output redirected to the file `out` if given.
 
-    It is a session of its own: a Ctrl-C at the terminal reaches this process alone, which passes it
-    on once.
+    The child runs in a session of its own, so that a Ctrl-C at the terminal reaches only this
+    process, which forwards it once.
     """
     return subprocess.Popen(
         command, stdin=subprocess.DEVNULL, stdout=out, stderr=out and subprocess.STDOUT,
@@ -29,7 +29,7 @@ def started(command: Sequence[str], out=None) -> subprocess.Popen:
 
 
 def end_with_parent() -> None:
-    """In a child that `started` made: ends it when the parent has, at once and without a word."""
+    """In a process that `start_child` started: exits at once when the parent has exited."""
     pipe = os.environ.pop(PIPE, "")
     if pipe:
         threading.Thread(target=_end_after, args=(int(pipe),), daemon=True).start()

@@ -1,7 +1,7 @@
-"""From a configuration's fields to absl flags, and from what goes wrong to an exit status.
+"""Command lines: a configuration's fields become absl flags, and errors become exit statuses.
 
-0 the run is done; 1 it failed; 2 the user must change something; 130 and 143 it was interrupted
-and the same command resumes it.
+0: the run finished; 1: it failed; 2: the user must change something; 130 and 143: it was
+interrupted, and the same command resumes it.
 """
 
 import dataclasses
@@ -19,7 +19,14 @@ from data.errors import UserError
 from experiments.runtime.children import end_with_parent
 from experiments.runtime.failures import UNWRITABLE, Diverged, Interrupted
 from experiments.runtime.options import Shared, check
-from experiments.runtime.processes import alone, fail, is_first, leave, name, start
+from experiments.runtime.processes import (
+    error_prefix,
+    fail,
+    is_first,
+    is_single_process,
+    leave,
+    start,
+)
 
 C = TypeVar("C", bound=Shared)
 Options = TypeVar("Options")
@@ -28,7 +35,7 @@ _NOUNS = {int: "a whole number", float: "a number", str: "a word"}
 
 
 class _Parser(flags.ArgumentParser):
-    """Turns text into a number or a word; its error is a sentence and not a traceback's line."""
+    """Parses a number or a word; a value that does not parse is reported in plain words."""
 
     def __init__(self, kind: type):
         self._kind = kind
@@ -51,17 +58,17 @@ def _define(values: flags.FlagValues, field: dataclasses.Field) -> None:
 
 
 def configuration(presets: Mapping[str, C], argv: Sequence[str]) -> C | None:
-    """The preset that `argv` names, with every flag that is given put over it.
+    """The preset named in `argv`, overridden by the flags given there.
 
     Args:
       presets: by name; `quick` is the default.
-      argv: the command's words, the program's name first.
+      argv: the command line, starting with the program's name.
 
     Returns:
-      The configuration, or None if help was asked for (and printed).
+      The configuration, or None if help was requested (and has been printed).
 
     Raises:
-      UserError: an unknown flag, preset or word, or a value that is not acceptable.
+      UserError: an unknown flag, preset or argument, or an invalid value.
     """
     given = given_flags(presets["quick"], argv)
     if given is None:
@@ -76,7 +83,7 @@ def configuration(presets: Mapping[str, C], argv: Sequence[str]) -> C | None:
 
 
 def options_of(default: Options, argv: Sequence[str]) -> Options | None:
-    """The same for a command without presets: `default` with the given flags put over it."""
+    """The same for a command without presets: `default` overridden by the flags in `argv`."""
     given = given_flags(default, argv)
     if given is None:
         print(_help(default))
@@ -87,11 +94,14 @@ def options_of(default: Options, argv: Sequence[str]) -> Options | None:
 
 
 def given_flags(default: Any, argv: Sequence[str]) -> dict[str, Any] | None:
-    """The flags in `argv` by name, of those that `default` has as fields; None for --help."""
+    """The values of the flags given in `argv`, by name; None if it asks for --help.
+
+    The flags that exist are the fields of the dataclass `default`.
+    """
     values = flags.FlagValues()
     for field in dataclasses.fields(default):
         _define(values, field)
-    flags.DEFINE_boolean("help", False, "print this and stop", flag_values=values)
+    flags.DEFINE_boolean("help", False, "print this help and exit", flag_values=values)
     try:
         words = values(list(argv))[1:]
     except flags.Error as error:
@@ -111,7 +121,7 @@ def _sentence(error: flags.Error) -> str:
 
 
 def _help(default: Any) -> str:
-    lines = ["flags, with the value that each has if it is not given:"]
+    lines = ["flags and their default values:"]
     for field in dataclasses.fields(default):
         value = getattr(default, field.name)
         lines.append(f"  --{field.name}={value}\n        {field.metadata['help']}")
@@ -127,12 +137,12 @@ def main(
 
     Args:
       presets: by name.
-      run: the experiment itself.
-      commands: further ones, by the word that stands before their flags: default options, and
-        the function that is given them.
+      run: trains with a configuration.
+      commands: subcommands, such as `sample`, by the word that precedes their flags: the default
+        options and the function that takes them.
     """
     end_with_parent()
-    sys.stdout.reconfigure(errors="backslashreplace")  # a path need not be text
+    sys.stdout.reconfigure(errors="backslashreplace")  # a path need not be valid UTF-8
     try:
         return leave(_outcome(presets, run, commands))
     except BaseException:
@@ -156,27 +166,29 @@ def _outcome(presets, run, commands) -> int:
     except UserError as error:
         return _stop(str(error), 2)
     except Diverged as error:
-        return _stop(str(error), 1, everywhere=True)
+        return _stop(str(error), 1, in_all_processes=True)
     except Interrupted as error:
-        return _stop(str(error), 128 + error.signal, everywhere=True)
+        return _stop(str(error), 128 + error.signal, in_all_processes=True)
     except KeyboardInterrupt:
-        return _stop("Interrupted outside of training; the same command goes on.", 130)
+        return _stop("Interrupted outside of training; run the same command to continue.", 130)
     except OSError as error:
         if error.errno not in UNWRITABLE:
             raise
-        cure = f"{UNWRITABLE[error.errno]} and give the same command again"
+        remedy = f"{UNWRITABLE[error.errno]} and run the same command again"
         where = f"{error.filename}: " if error.filename else ""
-        return _stop(f"{where}{os.strerror(error.errno)}; {cure}.", 1)
+        return _stop(f"{where}{os.strerror(error.errno)}; {remedy}.", 1)
     except JaxRuntimeError as error:
-        if alone():
+        if is_single_process():
             raise
         reason = str(error).partition("\n")[0][:120]
-        return _stop(f"another process is gone ({reason}); the same command goes on.", 1)
+        return _stop(f"another process has died ({reason}); run the same command to continue.", 1)
 
 
-def _stop(sentence: str, status: int, everywhere: bool = False) -> int:
-    """Says why; process 0 does for all where it happens in all of them."""
-    sentence = "".join(c if c.isprintable() else repr(c)[1:-1] for c in sentence)  # of a file, say
-    if is_first() or not everywhere:
-        print(name() + sentence if not everywhere else sentence, file=sys.stderr)
+def _stop(message: str, status: int, in_all_processes: bool = False) -> int:
+    """Prints why the run stops; only process 0 does if the error occurs in every process."""
+    message = "".join(c if c.isprintable() else repr(c)[1:-1] for c in message)  # file names too
+    if not in_all_processes:
+        print(error_prefix() + message, file=sys.stderr)
+    elif is_first():
+        print(message, file=sys.stderr)
     return status

@@ -1,8 +1,8 @@
-"""The ways a run ends before its last step, other than by a user's mistake."""
+"""Why a run may end before its last step, other than through a user's mistake."""
 
 import errno
 
-# What the system says when nothing more can be written, and what to do about it.
+# The errors of a disk or folder that cannot be written to, and what to do about each.
 UNWRITABLE = {
     errno.ENOSPC: "free some space",
     errno.EDQUOT: "free some space",
@@ -13,11 +13,11 @@ UNWRITABLE = {
 
 
 class Diverged(Exception):
-    """The loss or the parameters grew beyond all bounds; the message is one sentence."""
+    """The loss or the parameters grew without bound; the message is one sentence."""
 
 
 class Interrupted(Exception):
-    """A signal asked the run to stop, and its state is saved; the message says how to go on."""
+    """A signal stopped the run and its state is saved; the message says how to resume it."""
 
     def __init__(self, message: str, signal: int):
         super().__init__(message)

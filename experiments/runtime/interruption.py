@@ -1,4 +1,4 @@
-"""SIGTERM and Ctrl-C, noticed between two calls to the device instead of in the middle of one."""
+"""SIGTERM and Ctrl-C, handled between two device calls and not in the middle of one."""
 
 import contextlib
 import signal
@@ -8,28 +8,29 @@ SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 
 class Pending:
-    """The signal that has come in; 0 if none has."""
+    """The signal received so far; 0 if none."""
 
     signal: int = 0
 
 
 @contextlib.contextmanager
-def postponed() -> Iterator[Pending]:
-    """Within, the first signal is only noted; a second one acts as ever, for the impatient.
+def signals_deferred() -> Iterator[Pending]:
+    """Records the first signal received inside the context instead of acting on it.
 
-    Outside the main thread nothing can be noted, and nothing is.
+    A second signal acts as usual, so that an impatient user can stop at once. Outside the main
+    thread Python allows no signal handlers, and signals are not deferred.
     """
     pending = Pending()
     before = {}
 
-    def note(number, frame):
+    def record(number, frame):
         pending.signal = number
         for each, handler in before.items():
             signal.signal(each, handler)
 
     try:
         for each in SIGNALS:
-            before[each] = signal.signal(each, note)
+            before[each] = signal.signal(each, record)
     except ValueError:  # not the main thread
         pass
     try:

@@ -1,7 +1,7 @@
-"""Which devices share a batch, and what lies where: rows shared out, parameters everywhere.
+"""The device mesh: batches are sharded by rows, parameters are replicated.
 
-One device is a mesh of one. Several processes hold one mesh together: each of them runs the same
-program, reads its own rows of every batch, and has its own copy of the parameters.
+A single device is a mesh of one. Several processes form one mesh: each runs the same program,
+reads its own rows of every batch and holds its own copy of the parameters.
 """
 
 from collections.abc import Callable
@@ -19,15 +19,15 @@ Tree = Any
 
 
 def mesh_for(batch_size: int) -> Mesh:
-    """The devices that share a batch: of each process as many as divide its rows, at least one.
+    """The devices that share a batch: of each process, the most that divide its rows evenly.
 
     Raises:
-      UserError: the processes cannot have equally many rows.
+      UserError: the batch cannot be divided evenly among the processes.
     """
     processes = jax.process_count()
     if batch_size % processes:
         raise UserError(
-            f"--batch_size={batch_size}: {processes} processes cannot share it equally; give a "
+            f"--batch_size={batch_size}: {processes} processes cannot share it evenly; give a "
             f"multiple of {processes}."
         )
     each = [jax.local_devices(process_index=i) for i in range(processes)]
@@ -38,43 +38,43 @@ def mesh_for(batch_size: int) -> Mesh:
 
 
 def one_call_at_a_time(devices: set) -> bool:
-    """Whether a call to these devices has to be waited for before the next is sent off.
+    """Whether each call to these devices must finish before the next is dispatched.
 
-    CPU devices that sum up with one another can lock each other out otherwise.
+    Otherwise the all-reduces of several CPU devices can deadlock.
     """
     return len(devices) > 1 and all(device.platform == "cpu" for device in devices)
 
 
 def own_rows(batch_size: int) -> slice:
-    """The rows of a batch that this process reads: all of them where it is the only one."""
+    """The rows of a batch that this process reads: all of them if it is the only process."""
     rows = batch_size // jax.process_count()
     first = rows * jax.process_index()
     return slice(first, first + rows)
 
 
-def everywhere(mesh: Mesh, tree: Tree) -> Tree:
-    """A copy of `tree` on every device of the mesh."""
-    return _spread(tree, lambda _: NamedSharding(mesh, PartitionSpec()))
+def replicated(mesh: Mesh, tree: Tree) -> Tree:
+    """`tree` replicated on every device of the mesh."""
+    return _put_tree(tree, lambda _: NamedSharding(mesh, PartitionSpec()))
 
 
 def placed(mesh: Mesh, state: Tree) -> Tree:
-    """A train state on the mesh: the carry's arrays [B, ...] with their rows, the rest whole."""
-    shared, whole = (NamedSharding(mesh, PartitionSpec(*axes)) for axes in (("batch",), ()))
-    carry = _spread(state.carry, lambda leaf: shared if np.ndim(leaf) else whole)
-    return everywhere(mesh, state.replace(carry={})).replace(carry=carry)
+    """A train state on the mesh: the carry's arrays [B, ...] are sharded, the rest replicated."""
+    rows, whole = (NamedSharding(mesh, PartitionSpec(*axes)) for axes in (("batch",), ()))
+    carry = _put_tree(state.carry, lambda leaf: rows if np.ndim(leaf) else whole)
+    return replicated(mesh, state.replace(carry={})).replace(carry=carry)
 
 
 def placed_like(template: Tree, tree: Tree) -> Tree:
-    """Arrays of the host, placed as those of `template` are."""
+    """Host arrays, placed with the shardings of `template`."""
     return jax.tree.map(lambda leaf, t: _put(leaf, t.sharding), tree, template)
 
 
-def _spread(tree: Tree, sharding: Callable[[Any], NamedSharding]) -> Tree:
+def _put_tree(tree: Tree, sharding: Callable[[Any], NamedSharding]) -> Tree:
     return jax.tree.map(lambda leaf: _put(leaf, sharding(leaf)), tree)
 
 
 def _put(leaf, sharding):
-    """Of one process this is `device_put`, which for several compares what each would put."""
+    """`device_put`, without its check, in several processes, that all of them put the same."""
     if jax.process_count() == 1:
         return jax.device_put(leaf, sharding)
     whole = np.asarray(leaf)
@@ -82,28 +82,29 @@ def _put(leaf, sharding):
 
 
 def block_of_batches(mesh: Mesh, tree: Tree, length: int) -> Tree:
-    """A block of batches on the mesh, the second axis shared out.
+    """A block of batches on the mesh, sharded along its second axis.
 
     Args:
       mesh: from `mesh_for`.
       tree: arrays [n, B', ...] whose B' rows are `own_rows` of B.
-      length: what n is filled up to, with zeros, so that every block has one shape.
+      length: n is padded to it with zeros, so that every block has the same shape.
 
     Returns:
       Arrays [length, B, ...].
     """
 
-    def filled(xs):
+    def padded(xs):
         return np.pad(xs, [(0, length - len(xs))] + [(0, 0)] * (np.ndim(xs) - 1))
 
     sharding = NamedSharding(mesh, PartitionSpec(None, "batch"))
-    return jax.make_array_from_process_local_data(sharding, jax.tree.map(filled, tree))
+    return jax.make_array_from_process_local_data(sharding, jax.tree.map(padded, tree))
 
 
 def evaluation_batches(mesh: Mesh, arrays: tuple, batch_size: int) -> list[Tree]:
-    """`data.batches.padded_batches` on the mesh: (arrays, mask) with the rows shared out.
+    """`data.batches.padded_batches` on the mesh: (arrays, mask), sharded by rows.
 
-    The batch size is raised to a multiple of the devices, and every process has as many batches.
+    The batch size is rounded up to a multiple of the number of devices; every process gets the
+    same number of batches.
     """
     size = -(-batch_size // mesh.size) * mesh.size
     mine, sharding = own_rows(size), NamedSharding(mesh, PartitionSpec("batch"))
@@ -113,16 +114,16 @@ def evaluation_batches(mesh: Mesh, arrays: tuple, batch_size: int) -> list[Tree]
     ]
 
 
-def here(tree: Tree) -> Tree:
-    """The copy on this process's first device of what lies everywhere.
+def local_copy(tree: Tree) -> Tree:
+    """This process's own copy, on its first device, of a replicated tree.
 
-    For what is computed by each process alone: a text that is read from end to end, a sample.
+    For what each process computes by itself, such as a sample or the loss of a whole text.
     """
     return jax.tree.map(lambda leaf: leaf.addressable_data(0), tree)
 
 
 def on_host(tree: Tree) -> Tree:
-    """NumPy arrays of the whole of `tree`, in every process; all processes have to call it."""
+    """The whole of `tree` as NumPy arrays, in every process; all processes have to call it."""
 
     def whole(leaf):
         if not isinstance(leaf, jax.Array) or leaf.is_fully_addressable:

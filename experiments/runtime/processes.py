@@ -1,7 +1,7 @@
-"""One run in several processes: how they find one another, agree, and end together.
+"""One run in several processes: how they connect, agree, and end together.
 
-All processes run the same program on one mesh (`experiments.runtime.mesh`). What differs is that
-process 0 alone owns the run's folder: it reads the checkpoint and tells the others, and it writes.
+All processes run the same program on one mesh (`experiments.runtime.mesh`), except that only
+process 0 uses the run's folder: it reads the checkpoint, sends it to the others, and writes.
 """
 
 import ipaddress
@@ -21,38 +21,38 @@ from experiments.runtime import xla
 from experiments.runtime.mesh import one_call_at_a_time
 from experiments.runtime.options import Shared
 
-HEARTBEAT_SECONDS = 10  # of silence, after which a process counts as dead and the others end
-CONNECT_SECONDS = 120  # in which all processes have to have started
+HEARTBEAT_SECONDS = 10  # a process silent for longer is taken for dead, and the others exit
+CONNECT_SECONDS = 120  # within which all processes must have started
 
 
 def start(config: Shared) -> None:
-    """Makes the devices and joins the processes that `config` asks for; before any computation.
+    """Configures the devices and joins the other processes; to be called before any computation.
 
     Raises:
-      UserError: the flags do not fit together, or no cluster is found.
+      UserError: the flags contradict one another, or no cluster is found.
     """
     if config.deterministic:
         xla.make_deterministic()
     if config.num_cpu_devices > 1:
         jax.config.update("jax_num_cpu_devices", config.num_cpu_devices)
-    if not wanted(config, os.environ):
+    if not is_distributed(config, os.environ):
         return
-    jax.config.update("jax_enable_preemption_service", False)  # signals are noted by the loop
+    jax.config.update("jax_enable_preemption_service", False)  # the loop handles signals itself
     try:
         jax.distributed.initialize(
-            **connection(config),
+            **connection_arguments(config),
             heartbeat_timeout_seconds=HEARTBEAT_SECONDS,
             initialization_timeout=CONNECT_SECONDS,
         )
     except ValueError:
         raise UserError(
-            "--distributed=on: JAX finds no SLURM job, TPU pod or Open MPI here; give "
+            "--distributed=on: JAX finds no SLURM job, TPU pod or Open MPI job; give "
             "--coordinator=HOST:PORT, --num_processes and --process_id."
         ) from None
 
 
-def wanted(config: Shared, environment: Mapping[str, str]) -> bool:
-    """Whether there are several processes: as --distributed says, or as the surroundings do."""
+def is_distributed(config: Shared, environment: Mapping[str, str]) -> bool:
+    """Whether the run has several processes, by --distributed or else by the environment."""
     if config.distributed != "auto":
         return config.distributed == "on"
     tasks = ("SLURM_STEP_NUM_TASKS", "OMPI_COMM_WORLD_SIZE")
@@ -63,57 +63,61 @@ def wanted(config: Shared, environment: Mapping[str, str]) -> bool:
     )
 
 
-def connection(config: Shared) -> dict:
-    """The arguments of `jax.distributed.initialize`; none where JAX is to find them itself."""
+def connection_arguments(config: Shared) -> dict:
+    """The arguments of `jax.distributed.initialize`; empty if JAX is to find them itself."""
     given = (config.coordinator != "", config.num_processes > 0, config.process_id >= 0)
     if not any(given):
         return {}
     if not all(given):
-        raise UserError("Give --coordinator, --num_processes and --process_id together, or none.")
+        raise UserError(
+            "Give all of --coordinator, --num_processes and --process_id, or none of them."
+        )
     if config.process_id >= config.num_processes:
         raise UserError(
-            f"--process_id={config.process_id}: the processes are numbered from 0 to "
+            f"--process_id={config.process_id}: processes are numbered from 0 to "
             f"{config.num_processes - 1}."
         )
     host, colon, port = config.coordinator.rpartition(":")
     if not (host and colon and port.isdigit() and 0 < int(port) < 65_536):
-        raise UserError(f"--coordinator={config.coordinator}: give HOST:PORT of process 0.")
-    found = dict(
+        raise UserError(f"--coordinator={config.coordinator}: give the HOST:PORT of process 0.")
+    arguments = dict(
         coordinator_address=config.coordinator,
         num_processes=config.num_processes,
         process_id=config.process_id,
     )
-    if is_loopback(host):  # then nobody else has to reach it
-        found["coordinator_bind_address"] = config.coordinator
-    return found
+    if is_loopback(host):  # no other machine has to reach it
+        arguments["coordinator_bind_address"] = config.coordinator
+    return arguments
 
 
 def is_loopback(host: str) -> bool:
-    """Whether a host name or address means this machine alone."""
+    """Whether a host name or address is this machine's loopback."""
     try:
         return ipaddress.ip_address(host.strip("[]")).is_loopback
     except ValueError:
         return host == "localhost"
 
 
-def alone() -> bool:
-    """Whether this is the run's only process; asks without starting JAX."""
+def is_single_process() -> bool:
+    """Whether the run has this process only; does not start JAX."""
     return not jax.distributed.is_initialized()
 
 
 def is_first() -> bool:
     """Whether this is process 0, the one that writes."""
-    return alone() or jax.process_index() == 0
+    return is_single_process() or jax.process_index() == 0
 
 
-def name() -> str:
-    """What an error's sentence begins with: `process 1 of 2: `, or nothing in the only one."""
-    return "" if alone() else f"process {jax.process_index()} of {jax.process_count()}: "
+def error_prefix() -> str:
+    """What an error message begins with: `process 1 of 2: `, or nothing in a single process."""
+    if is_single_process():
+        return ""
+    return f"process {jax.process_index()} of {jax.process_count()}: "
 
 
 def from_first(message: bytes) -> bytes:
-    """Process 0's message, in every process."""
-    if alone():
+    """The message of process 0, in every process."""
+    if is_single_process():
         return message
     size = int(multihost_utils.broadcast_one_to_all(np.int32(len(message))))
     mine = np.frombuffer(message, np.uint8) if is_first() else np.zeros(size, np.uint8)
@@ -121,12 +125,13 @@ def from_first(message: bytes) -> bytes:
 
 
 def make_agreement() -> Callable[[int], int]:
-    """A function to be called equally often in all processes, that gives all the same number.
+    """A function that turns each process's number into one that all agree on.
 
-    It is the largest that any of them gave at the call before, so that nobody waits for the
-    device; a single process gets its own number at once.
+    All processes must call it equally often. It returns the largest number that any of them passed
+    to the previous call, so that none waits for the device; in a single process it returns its
+    argument.
     """
-    if alone():
+    if is_single_process():
         return lambda number: number
     mesh = Mesh(np.array(jax.devices()), ("all",))
     each = NamedSharding(mesh, PartitionSpec("all"))
@@ -146,27 +151,27 @@ def make_agreement() -> Callable[[int], int]:
 
 
 def leave(status: int) -> int:
-    """Ends this process's part in the run; returns `status`, or does not return.
+    """Ends this process's part in the run; returns `status`, or exits at once.
 
-    Where all end together they wait for one another. One that fails goes at once, so that the
-    others lose it and fail too, instead of waiting.
+    Processes that end together wait for one another. A process that fails exits at once, so that
+    the others lose the connection and fail too instead of waiting for it.
     """
-    if alone():
+    if is_single_process():
         return status
     if status in (1, 2):
-        _go(status)
+        _exit(status)
     jax.distributed.shutdown()
     return status
 
 
 def fail() -> None:
-    """To be called while an exception that nobody expected is handled: shows it and ends."""
-    if not alone():
+    """To be called while handling an unexpected exception: prints it and exits."""
+    if not is_single_process():
         traceback.print_exc()
-        _go(1)
+        _exit(1)
 
 
-def _go(status: int) -> None:
+def _exit(status: int) -> None:
     sys.stdout.flush()
     sys.stderr.flush()
-    os._exit(status)  # JAX's own way out waits for the others
+    os._exit(status)  # a normal exit would wait for the other processes

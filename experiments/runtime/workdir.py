@@ -1,11 +1,11 @@
-"""The folder of a run: what lies in it, and how its files are written.
+"""The folder of a run: its files and how they are written.
 
     config.json     the options, with versions, devices, command and commit
-    metrics.jsonl   one object a line: step, split, then figures
-    samples.jsonl   what a net wrote, by step, where it writes
-    result.json     once, at the end
-    report.html     one file that needs no other
-    checkpoints/    Orbax
+    metrics.jsonl   one JSON object per line: step, split, then figures
+    samples.jsonl   the samples of a net that generates, by step
+    result.json     written once, at the end
+    report.html     a self-contained page
+    checkpoints/    written by Orbax
     events.out...   the figures again, for TensorBoard
 """
 
@@ -29,10 +29,10 @@ from experiments.runtime.options import Shared
 from experiments.runtime.processes import is_first
 
 
-def write_whole(path: pathlib.Path, text: str) -> None:
-    """Writes a file that is there completely or not at all."""
+def write_atomically(path: pathlib.Path, text: str) -> None:
+    """Writes a file in full or not at all."""
     unfinished = path.with_name(path.name + ".unfinished")
-    # A folder's name need not be text: what is not is written as the escapes of its bytes.
+    # A path need not be valid UTF-8: bytes that are not are written as escapes.
     with open(unfinished, "w", encoding="utf-8", errors="backslashreplace") as file:
         file.write(text)
         file.flush()
@@ -42,16 +42,16 @@ def write_whole(path: pathlib.Path, text: str) -> None:
 
 def write_json(path: pathlib.Path, value: Any) -> None:
     """`value` as indented JSON."""
-    write_whole(path, json.dumps(value, indent=2) + "\n")
+    write_atomically(path, json.dumps(value, indent=2) + "\n")
 
 
 class Workdir:
-    """A run's folder, made if need be and held against a second run until the process ends."""
+    """A run's folder, created if need be and locked against a second run until the process ends."""
 
     def __init__(self, path: str):
-        """Raises UserError if there is no writing into `path`, or another run is at it.
+        """Raises UserError if `path` cannot be written to, or another run is using it.
 
-        Of several processes the first alone writes there; what the others write is thrown away.
+        Of several processes only the first writes there; what the others write is thrown away.
         """
         if not is_first():
             self._thrown_away = tempfile.TemporaryDirectory(prefix="unfold-")
@@ -62,20 +62,23 @@ class Workdir:
             self.path.mkdir(parents=True, exist_ok=True)
             with tempfile.TemporaryFile(dir=self.path):
                 pass
-            self._lock = open(self.path / ".lock", "a")  # held open: closing would let go
+            self._lock = open(self.path / ".lock", "a")  # kept open: closing it would unlock
         except (FileExistsError, NotADirectoryError):
-            raise UserError(f"--workdir={path}: a file stands there; name a folder.") from None
+            raise UserError(f"--workdir={path}: this is a file; give a folder.") from None
         except UnicodeDecodeError:
-            raise UserError(f"--workdir={path}: a name in UTF-8 is needed; name another.") from None
+            raise UserError(
+                f"--workdir={path}: the name is not valid UTF-8; give another."
+            ) from None
         except OSError as error:
             raise UserError(
-                f"--workdir={path}: cannot be written to ({error.strerror}); name another folder."
+                f"--workdir={path}: cannot be written to ({error.strerror}); give another folder."
             ) from None
         try:
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             raise UserError(
-                f"--workdir={path}: another run is at work there; wait for it or name another."
+                f"--workdir={path}: another run is using this folder; wait for it to end or give "
+                "another folder."
             ) from None
         self.checkpoints = self.path / "checkpoints"
         self.result = self.path / "result.json"
@@ -89,7 +92,7 @@ class Workdir:
 
 
 def provenance() -> dict[str, Any]:
-    """With what, on what and from which command a run was made."""
+    """The versions, devices, command and commit that a run was made with."""
     packages = ("jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "numpy")
     return {
         "versions": {name: importlib.metadata.version(name) for name in packages}
@@ -101,7 +104,7 @@ def provenance() -> dict[str, Any]:
 
 
 def commit() -> str:
-    """The project's git commit, with a + where files differ from it; empty outside of git."""
+    """The project's git commit, followed by + if files differ from it; empty outside of git."""
     git = ["git", "-C", str(pathlib.Path(__file__).parent), "describe", "--always", "--abbrev=40"]
     try:
         done = subprocess.run([*git, "--dirty=+"], capture_output=True, text=True)

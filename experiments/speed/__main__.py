@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from absl import flags
 
 from data.errors import UserError
-from experiments.runtime.workdir import write_json, write_whole
+from experiments.runtime.workdir import write_atomically, write_json
 from experiments.speed import (
     devices,
     interleaved,
@@ -83,7 +83,7 @@ def main() -> int:
         out = pathlib.Path(values.out)
         write_json(out, rows)
         if benchmark.picture:
-            write_whole(out.with_suffix(".svg"), benchmark.picture(rows))
+            write_atomically(out.with_suffix(".svg"), benchmark.picture(rows))
     return 0
 
 

@@ -94,11 +94,16 @@ def coded_corpus(config) -> tuple[Corpus, Coding, np.ndarray | None]:
     known, vectors = given_vectors(config)
     coding = sentences.coding_of(
         corpus, lowercase=config.lowercase, least=config.least_count, longest=config.longest_word,
-        known=known,
+        digits=config.digits, known=known,
     )  # fmt: skip
     if vectors is None:
         return corpus, coding, None
     count = len(set(known) & set(coding.words))
+    if not count:
+        raise UserError(
+            f"--vectors={config.vectors} has no vector for any of the {len(coding.words):,} words "
+            f"of {config.dataset}; give vectors of the same language and case (--lowercase)."
+        )
     print(f"{count:,} of {len(coding.words):,} words have given vectors", flush=True)
     return corpus, coding, table_of(coding, known, vectors)
 

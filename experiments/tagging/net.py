@@ -15,7 +15,7 @@ import jax.numpy as jnp
 from optax import softmax_cross_entropy_with_integer_labels
 
 from data.sentences import UNKNOWN, Coding
-from experiments.runtime.xla import called_once
+from experiments.runtime.xla import call_once
 from experiments.training.cell_options import make_cell
 from experiments.training.loop import Ratio
 from nets.cells import LSTM
@@ -122,7 +122,7 @@ def first_parameters(config, nets: Mapping[str, Labeller], table=None):
         return jax.vmap(lambda fold: drawn(net, jax.random.fold_in(key, fold)))(folds_of(config))
 
     key = jax.random.key(config.seed)
-    return {name: called_once(functools.partial(stacked, net), jax.random.fold_in(key, n))
+    return {name: call_once(functools.partial(stacked, net), jax.random.fold_in(key, n))
             for n, (name, net) in enumerate(nets.items())}  # fmt: skip
 
 

@@ -25,10 +25,10 @@ import numpy as np
 import orbax.checkpoint as ocp
 
 from data.errors import UserError
-from data.files import likely
+from data.files import expansion_limit
 from experiments.runtime.failures import UNWRITABLE, Diverged
 from experiments.runtime.mesh import on_host, placed_like
-from experiments.runtime.processes import alone, from_first, is_first
+from experiments.runtime.processes import from_first, is_first, is_single_process
 from experiments.training.loop import TrainState, Tree
 
 KEPT = 3
@@ -118,7 +118,7 @@ class Checkpoints:
             create=False,
             read_only=read_only,
         )
-        if not alone():  # Orbax is to wait for nobody: process 0 has all that is to be written
+        if not is_single_process():  # process 0 has all that is written: Orbax need not wait
             options.multiprocessing_options = ocp.options.MultiprocessingOptions(
                 primary_host=0, active_processes={0}, barrier_sync_key_prefix="first"
             )
@@ -242,7 +242,7 @@ class Checkpoints:
         if sorted(map(_array, claimed)) != sorted(wanted.values()):
             raise ValueError("its arrays are not as large as its note says")
         size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
-        if sum(math.prod(a.shape) * a.dtype.itemsize for a in claimed) > likely(size):
+        if sum(math.prod(a.shape) * a.dtype.itemsize for a in claimed) > expansion_limit(size):
             raise ValueError("it claims more than its files can hold")
 
     def _tell_damaged(self, step: int, error: Exception) -> None:
@@ -284,7 +284,7 @@ def _array(leaf: Any) -> str:
 
 def _leaves_of_first(state: TrainState) -> TrainState:
     """Process 0's host arrays, bit by bit."""
-    if alone():
+    if is_single_process():
         return state
     leaves, tree = jax.tree.flatten(state)
     told = from_first(b"".join(np.asarray(leaf).tobytes() for leaf in leaves))

@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 
 from experiments.runtime.options import Shared, option
-from experiments.runtime.xla import called_once
+from experiments.runtime.xla import call_once
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -22,7 +22,7 @@ class InitOptions(Shared):
 
 def first_parameters(config: InitOptions, model, seed: int) -> Any:
     """The parameters as `--init` wants them drawn."""
-    params = called_once(model.init, jax.random.key(seed))
+    params = call_once(model.init, jax.random.key(seed))
     if config.init == "default":
         return params
     leaves, tree = jax.tree.flatten(params)

@@ -8,7 +8,7 @@ import time
 import rich.console
 import rich.progress
 
-from experiments.runtime.workdir import write_whole
+from experiments.runtime.workdir import write_atomically
 
 # tensorboardX imports PyTorch where there is one, for tensors that we never give it: 2.4 s.
 _pytorch = sys.modules.setdefault("torch", None)  # None: there is none
@@ -27,7 +27,7 @@ class Metrics:
     def __init__(self, path: pathlib.Path, step: int):
         self._path = path
         self.rows = [row for row in read(path) if row["step"] <= step]
-        write_whole(path, "".join(json.dumps(row) + "\n" for row in self.rows))
+        write_atomically(path, "".join(json.dumps(row) + "\n" for row in self.rows))
         # Not tensorboardX's usual writer: its thread dies of a full disk or of a clock that jumps,
         # and what waits for the thread then waits for ever.
         self._events = EventsWriter(str(path.parent / "events"))

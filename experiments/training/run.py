@@ -10,7 +10,7 @@ import jax
 
 from experiments.runtime import options
 from experiments.runtime.failures import Diverged, Interrupted
-from experiments.runtime.interruption import postponed
+from experiments.runtime.interruption import signals_deferred
 from experiments.runtime.mesh import on_host
 from experiments.runtime.processes import is_first, make_agreement
 from experiments.runtime.workdir import Workdir
@@ -87,7 +87,7 @@ def train(
         print(first_line(state, data, workdir), flush=True)
     state, programs = run.begin(state), Programs()
     try:
-        with postponed() as run.pending:
+        with signals_deferred() as run.pending:
             if not run.resumed:
                 run.save(state)  # so that a run which diverges at once has a checkpoint to name
             state = fit(
@@ -124,7 +124,7 @@ class _Run:
         self._identity = options.identity(config) | facts
         self._asked, self._agreed = 0, make_agreement()  # to stop, by which signal
         self.checkpoints = Checkpoints(workdir.checkpoints)
-        self.pending = None  # the signals that came, once they are postponed
+        self.pending = None  # the signals that came, once they are deferred
 
     def begin(self, state: TrainState) -> TrainState:
         """The state to begin with: that of the newest checkpoint, if there is one."""

@@ -7,7 +7,7 @@ import numpy as np
 from data.buckets import Buckets, Ragged, bucket_shapes
 from data.errors import UserError
 from data.parallel_text import Corpus, Pairs
-from data.vocabulary import BEGIN, END, Vocabulary, made
+from data.vocabulary import BEGIN, END, Vocabulary, build
 from experiments.runtime.mesh import block_of_batches, own_rows
 
 EVALUATION_BATCH = 64
@@ -45,8 +45,8 @@ class Batch(NamedTuple):
 def make_vocabularies(config, train: Pairs) -> Vocabularies:
     """Both sides' by the options; raises UserError."""
     return Vocabularies(
-        made(train.sources, config.source_unit, config.vocabulary, config.least_count),
-        made(train.targets, config.target_unit, config.vocabulary, config.least_count),
+        build(train.sources, config.source_unit, config.vocabulary, config.least_count),
+        build(train.targets, config.target_unit, config.vocabulary, config.least_count),
     )
 
 
@@ -64,7 +64,11 @@ def coded(pairs: Pairs, vocabularies: Vocabularies, reverse: bool) -> Coded:
 
 
 def shorter(pairs: Pairs, vocabularies: Vocabularies, longest: int) -> Pairs:
-    """The pairs of which no side has more than `longest` words; raises UserError for none."""
+    """The pairs of which no side has more than `longest` units; prints how many are left out.
+
+    Raises:
+      UserError: no pair is left.
+    """
     kept = [
         pair
         for pair in zip(*pairs, strict=True)
@@ -72,6 +76,13 @@ def shorter(pairs: Pairs, vocabularies: Vocabularies, longest: int) -> Pairs:
     ]
     if not kept:
         raise UserError(f"--longest={longest}: no training pair is as short; make it larger.")
+    if left_out := len(pairs.sources) - len(kept):
+        units = " or ".join(
+            f"{longest:,} {vocabulary.unit} in the {side}"
+            for side, vocabulary in zip(("source", "target"), vocabularies, strict=True)
+        )
+        print(f"{left_out:,} of {len(pairs.sources):,} training pairs have more than {units} and "
+              f"are left out (--longest={longest})", flush=True)  # fmt: skip
     return Pairs(*map(list, zip(*kept, strict=True)))
 
 

@@ -125,8 +125,8 @@ def looked(translator: Translator, params, line: str, written: Sequence[int]):
     memory, carry = model.begin(params, model.encode(params, xs, jnp.ones(xs.shape, bool)))
     ys = jnp.asarray([BEGIN, *written])[:, None]
     weights = model.decode(params, memory, carry, ys)[2]
-    words = ([sides.target.shown(code) for code in (*written, END)],
-             [sides.source.shown(code) for code in source])  # fmt: skip
+    words = ([sides.target.label(code) for code in (*written, END)],
+             [sides.source.label(code) for code in source])  # fmt: skip
     return (None if weights is None else np.asarray(weights[:, 0])), words
 
 

@@ -108,7 +108,7 @@ def test_another_unroll_or_vocabulary_does_not_resume(changed, name, trained, ow
         (b"", (), "is empty"),
         (b"xxxx", (), "nothing but 'x'"),
         (b"\x80abc", (), "--unit=bytes"),
-        (b"too short", (), "make the batch or the unroll smaller"),
+        (b"too short", (), "a smaller --batch_size or --unroll"),
         (None, (), "cannot be read"),
         (TEXT.encode(), ("--test_percent=0.1",), "larger --test_percent"),
         (TEXT.encode(), ("--unroll=0",), "give 1 or more"),
@@ -147,6 +147,18 @@ def test_cut_in_the_middle_of_a_pass_it_ends_with_the_same_bytes(
     straight, resumed = (json.loads((d / "result.json").read_text()) for d in (trained, workdir))
     assert straight["metrics"] == resumed["metrics"]
     assert (trained / "samples.jsonl").read_text() == (workdir / "samples.jsonl").read_text()
+
+
+def test_recompute_goes_on_from_the_same_checkpoint(own_text, tmp_path, trained, command, cut_at):
+    """It is no part of a run's identity: gradients are the same but for rounding."""
+    workdir = tmp_path / "cut"
+    flags = (*SMALL, f"--dataset={own_text}", f"--workdir={workdir}")
+    with cut_at(4):
+        assert command(*flags)[0] == 143
+    status, out, _ = command(*flags, "--recompute")
+    assert status == 0 and "resuming at step 4" in out
+    straight, resumed = (json.loads((d / "result.json").read_text()) for d in (trained, workdir))
+    assert resumed["metrics"] == pytest.approx(straight["metrics"], rel=1e-5)
 
 
 def test_the_lecture_s_rule_is_min_char_rnn_s():

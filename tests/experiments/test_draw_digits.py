@@ -32,7 +32,7 @@ def test_what_is_drawn_has_the_model_s_frequencies():
     model = RowWriter(GRU(4), classes=2, width=1)
     params = jax.jit(model.init)(jax.random.key(0))
     count = 4000
-    drawn = jax.jit(model.drawn, static_argnums=3)(
+    drawn = jax.jit(model.sample, static_argnums=3)(
         params, jnp.ones(count, int), jax.random.key(1), 2
     )[..., 0]  # [T, B]
     for picture in itertools.product([0.0, 1.0], repeat=2):

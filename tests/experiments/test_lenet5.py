@@ -86,7 +86,7 @@ def raw_files(folder, size_of):
     [
         (lambda folder: None, "train-images-idx3-ubyte.gz is missing"),
         (lambda folder: raw_files(folder, lambda file: file.size - 1), "is cut short"),
-        (lambda folder: raw_files(folder, lambda file: file.size), "is another file"),
+        (lambda folder: raw_files(folder, lambda file: file.size), "is a different file"),
     ],
     ids=["missing", "truncated", "wrong sum"],
 )
@@ -107,7 +107,7 @@ def test_spoilt_raw_files_are_named_with_their_sum(lenet5_command, tmp_path, mak
         (["--valid_size=23"], "choose between 0 and 22"),
         (["--net=perceptron", "--hidden=ten"], "--hidden=ten: give whole numbers"),
         (["--net=perceptron", "--hidden=300,-1"], "give whole numbers"),
-        (["--net=perceptron", "--optimizer=sdlm"], "only --net=lenet5 carries second derivatives"),
+        (["--net=perceptron", "--optimizer=sdlm"], "--optimizer=sdlm needs --net=lenet5"),
     ],
 )
 def test_options_that_do_not_fit_each_other(lenet5_command, own_digits, tmp_path, words, said):
@@ -128,7 +128,7 @@ def test_other_classes_than_ten_need_a_softmax(lenet5_command, write_own_digits,
 def test_a_work_directory_that_is_a_file(lenet5_command, tmp_path, below):
     (tmp_path / "file").write_text("mine")
     ended = lenet5_command(f"--workdir={tmp_path / 'file'}{below}")
-    assert_told(ended, f"--workdir={tmp_path / 'file'}", "name a folder")
+    assert_told(ended, f"--workdir={tmp_path / 'file'}", "give a folder")
     assert (tmp_path / "file").read_text() == "mine"
 
 
@@ -142,7 +142,7 @@ def test_a_work_directory_where_another_run_is_at_work(lenet5_command, tmp_path)
     with open(tmp_path / ".lock", "a") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         ended = lenet5_command(f"--workdir={tmp_path}")
-    assert_told(ended, "another run is at work there")
+    assert_told(ended, "another run is using this folder")
     Workdir(str(tmp_path))
 
 

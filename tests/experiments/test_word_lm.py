@@ -119,7 +119,7 @@ def test_models_without_a_net(own_text, command):
         (("--test_percent=0.1",), "--test_percent"),
         (("--valid_percent=0", "--schedule=validation"), "needs a validation part"),
         (("--dataset=latin",), "choose python"),
-        (("--unroll=900",), "make the batch or the unroll smaller"),
+        (("--unroll=900",), "a smaller --batch_size or --unroll"),
         (("--tokens=letters",), "choose one of marks, blanks"),
     ],
 )

@@ -1,5 +1,6 @@
 """The language model: its sizes, its probabilities, what it writes, and looking inside it."""
 
+import dataclasses
 import functools
 
 import jax
@@ -98,7 +99,7 @@ def test_one_draw_of_units_serves_all_steps_and_all_gates(drawn):
 def test_the_recurrence_and_the_alphabet_lose_what_is_drawn(drawn):
     model = LanguageModel((LSTM(40),), 50, 40, Dropout(recurrent=0.5, symbols=0.5), tied=True)
     params = drawn(model.init)
-    thin = jax.jit(lambda key: model._thinned(params, key)[0])(jax.random.key(2))
+    thin = jax.jit(lambda key: model._with_dropout(params, key)[0])(jax.random.key(2))
     rows = [np.asarray(thin["layers"][0][gate]["h"] == 0).all(1) for gate in LSTM.gates]
     assert 10 < rows[0].sum() < 30 and all((row == rows[0]).all() for row in rows)
     kept = ~rows[0]
@@ -122,6 +123,32 @@ def test_tied_weights_are_the_embedding_s(drawn):
     xs = np.array([[1, 2], [3, 4], [5, 0]])
     tied = logits_of(model, params, xs, model.carry(2))[1]
     np.testing.assert_allclose(tied, logits_of(free, copy, xs, free.carry(2))[1], atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    "rates", [Dropout(), Dropout(0.3, True, 0.2, 0.2)], ids=["plain", "dropout"]
+)
+def test_a_checkpointed_model_has_the_same_gradients(rates, drawn):
+    """17 steps are chunks of 4 and one more; the carry and the dropout go through them all."""
+    plain = LanguageModel((LSTM(5), GRU(4)), symbols=7, embedding=3, dropout=rates)
+    saving = dataclasses.replace(plain, checkpointed=True)
+    params = drawn(plain.init)
+    xs = np.random.default_rng(2).integers(0, 7, (17, 3))
+
+    @functools.partial(jax.jit, static_argnums=0)
+    def gradients(model, params, carry):
+        key = jax.random.key(1) if rates.outputs else None
+
+        def loss(params, carry):
+            carry, logits = model.logits(params, xs, carry, key)
+            return jax.nn.logsumexp(logits, -1).sum(), (carry, logits)
+
+        return jax.grad(loss, argnums=(0, 1), has_aux=True)(params, carry)
+
+    carry = jax.tree.map(lambda c: c + 0.3, plain.carry(3))
+    wanted, found = (gradients(model, params, carry) for model in (plain, saving))
+    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-5), found, wanted)
+    assert "remat" in str(jax.make_jaxpr(gradients, static_argnums=0)(saving, params, carry))
 
 
 def test_generation_feeds_back_what_it_wrote(small):

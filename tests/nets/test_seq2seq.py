@@ -11,7 +11,7 @@ import pytest
 from experiments import translate
 from experiments.training.loop import parameter_count
 from experiments.translation.net import FORMS, make_model
-from nets.attention import dot_scores, looked_at, seen
+from nets.attention import attention_weights, contexts, dot_scores
 from nets.cells import LSTM
 from nets.sentence_convolution import SentenceConvolution
 from nets.seq2seq import GlobalDecoder, RecurrentEncoder, SearchDecoder, Seq2Seq
@@ -119,20 +119,20 @@ def test_attention_by_hand():
     random = np.random.default_rng(0)
     queries, keys = random.normal(size=(T, B, 4)), random.normal(size=(S, B, 4))
     states = np.where(MASK[..., None], random.normal(size=(S, B, 2)), 0)
-    weights = looked_at(dot_scores(queries, keys), MASK)
+    weights = attention_weights(dot_scores(queries, keys), MASK)
+    context = contexts(weights, states)
     for t in range(T):
         for b in range(B):
             scores = np.exp([queries[t, b] @ keys[s, b] for s in range(LENGTHS[b])])
             wanted = scores / scores.sum()
             np.testing.assert_allclose(weights[t, b, : LENGTHS[b]], wanted, rtol=1e-5)
             assert (weights[t, b, LENGTHS[b] :] == 0).all()
-            np.testing.assert_allclose(
-                seen(weights, states)[t, b], wanted @ states[: LENGTHS[b], b], rtol=1e-4, atol=1e-6
-            )
+            wanted = wanted @ states[: LENGTHS[b], b]
+            np.testing.assert_allclose(context[t, b], wanted, rtol=1e-4, atol=1e-6)
 
 
 def test_a_source_of_nothing_gives_no_nan():
-    weights = looked_at(jnp.ones((T, B, S)), np.zeros((S, B), bool))
+    weights = attention_weights(jnp.ones((T, B, S)), np.zeros((S, B), bool))
     assert np.isfinite(weights).all()
 
 

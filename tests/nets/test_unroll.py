@@ -12,10 +12,9 @@ from hypothesis.extra.numpy import arrays
 from hypothesis.strategies import integers
 from jax.ad_checkpoint import checkpoint_name
 
-from nets.cells import GRU, LSTM, RNN, Stack, fold, identity_rnn
+from nets.cells import GRU, LSTM, RNN, fold, identity_rnn
 from nets.passes import passes_of
 from nets.unroll import (
-    Recurrent,
     both_directions,
     checkpointed,
     dropout,
@@ -59,10 +58,9 @@ CELLS = {
     "peephole lstm": LSTM(H, peepholes=True),
     "gru, reset before": GRU(H),
     "gru, reset after": GRU(H, reset_after=True),
-    "stack": Stack((RNN(4), GRU(H))),
     "user's own": Leaky(H),
 }
-NOT_BY_HAND = {name: CELLS[name] for name in ("stack", "user's own")} | {"sin": RNN(H, jnp.sin)}
+NOT_BY_HAND = {"user's own": CELLS["user's own"], "sin": RNN(H, jnp.sin)}
 BY_HAND = {name: CELLS[name] for name in CELLS if name not in NOT_BY_HAND}
 BY_HAND |= {"sigmoid": RNN(H, jax.nn.sigmoid), "identity": identity_rnn(H)}
 every_cell = pytest.mark.parametrize("cell", CELLS.values(), ids=CELLS)
@@ -348,12 +346,26 @@ def test_both_directions_are_two_unrolls_side_by_side():
     assert_close((carry, ys[..., :H], ys[..., H:]), ((ahead[0], behind[0]), ahead[1], behind[1]))
 
 
-def test_layers_are_the_stack_and_go_both_ways():
-    stack = CELLS["stack"]
-    params, xs, carry = arguments(stack)
-    layers = unroll_layers(stack.cells, params, xs, carry, mask=MASK)
-    assert_close(layers, unroll(stack, params, xs, carry, mask=MASK))
+@functools.cache
+def two_layers():
+    """Cells of two sizes with their parameters, inputs and first carries."""
+    lower, upper = RNN(4), LSTM(H)
+    xs, carry = arguments(lower)[1:]
+    params = lower.init(jax.random.key(0), D), upper.init(jax.random.key(1), 4)
+    return (lower, upper), params, xs, (carry, arguments(upper)[2])
 
+
+@pytest.mark.parametrize("layer", [unroll, unroll_checkpointed])
+def test_each_layer_reads_the_outputs_of_the_one_below(layer):
+    cells, params, xs, carry = two_layers()
+    below, middle = unroll(cells[0], params[0], xs, carry[0], mask=MASK)
+    above, top = unroll(cells[1], params[1], middle, carry[1], mask=MASK)
+    found = unroll_layers(cells, params, xs, carry, mask=MASK, layer=layer)
+    assert_close(found, ((below, above), top))
+
+
+def test_layers_go_both_ways():
+    xs = arguments(RNN(H))[1]
     pair = RNN(H), RNN(H)
     params = [
         tuple(cell.init(jax.random.key(n), width) for n, cell in enumerate(pair))
@@ -375,11 +387,10 @@ def test_dropout_between_layers_spares_the_top_and_keeps_the_mean(same_each_step
     assert bool((dropped == dropped[:1]).all()) == same_each_step
     assert not bool((drop(1, ones) == dropped).all())
 
-    seen = []
-    stack = CELLS["stack"]
-    params, xs, _ = arguments(stack)
-    unroll_layers(stack.cells, params, xs, between=lambda n, ys: seen.append(n) or ys)
-    assert seen == [0]
+    places = []
+    cells, params, xs, _ = two_layers()
+    unroll_layers(cells, params, xs, between=lambda n, ys: places.append(n) or ys)
+    assert places == [0]
 
 
 def test_checkpointed_takes_the_loss_inside():
@@ -409,17 +420,6 @@ def test_checkpointed_computes_what_it_keeps_once(keep, times):
     gradient = jax.grad(loss)
     assert str(jax.make_jaxpr(gradient)(xs)).count("= cos ") == times
     np.testing.assert_allclose(gradient(xs), -jnp.sin(2 * xs), rtol=1e-5, atol=1e-6)
-
-
-def test_recurrent_module_owns_the_parameters():
-    module = Recurrent(LSTM(H), reverse=True)
-    xs = normal(1, T, B, D)
-    variables = module.init(jax.random.key(0), xs)
-    result = module.apply(variables, xs, mask=MASK)
-    assert_close(result, unroll(LSTM(H), variables["params"]["cell"], xs, mask=MASK, reverse=True))
-    tokens = np.zeros((T, B), int)
-    variables = Recurrent(RNN(H), vocabulary=9).init(jax.random.key(0), tokens)
-    assert variables["params"]["cell"]["hidden"]["x"].shape == (9, H)
 
 
 def test_the_first_carry_takes_the_precision_of_the_parameters():

@@ -27,7 +27,7 @@ def net():
 def test_a_conditional_decoder_reads_what_it_told(net):
     """Its frames follow by the equations from those before; one at a time, in plain steps."""
     model, params, _, state = net
-    logits = jax.jit(model.told, static_argnums=(1, 3))(params, FUTURE, state, T)
+    logits = jax.jit(model.decode, static_argnums=(1, 3))(params, FUTURE, state, T)
     step = jax.jit(lambda carry, x: unroll(model.cell, params[FUTURE]["cell"], x[None], carry))
     carry, frame, output = state, jnp.zeros((B, P)), params[FUTURE]["output"]
     for found in logits:
@@ -39,8 +39,8 @@ def test_a_conditional_decoder_reads_what_it_told(net):
 def test_the_others_read_nothing(net):
     model, params, _, state = net
     assert all("x" not in gate for gate in params[PAST]["cell"].values())
-    longer = model.told(params, PAST, state, T + 2)
-    np.testing.assert_allclose(model.told(params, PAST, state, T), longer[:T], atol=1e-6)
+    longer = model.decode(params, PAST, state, T + 2)
+    np.testing.assert_allclose(model.decode(params, PAST, state, T), longer[:T], atol=1e-6)
 
 
 def test_the_past_is_wanted_from_its_end(net):

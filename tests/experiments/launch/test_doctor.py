@@ -126,7 +126,7 @@ def test_sums_of_data_are_checked(two_files, tmp_path):
                       "greek: 1 of 2 files are there", 0)  # fmt: skip
     (tmp_path / "greek" / "beta").write_text("bets")
     text, count = said()
-    assert count == 1 and f"{tmp_path}/greek/beta is another file" in text
+    assert count == 1 and f"{tmp_path}/greek/beta is a different file" in text
     (tmp_path / "greek" / "beta").write_text("beta")
     assert said() == (f"{tmp_path}: sums are right of greek", 0)
 

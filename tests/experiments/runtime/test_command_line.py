@@ -1,4 +1,4 @@
-"""From a dataclass to flags and back; from what goes wrong to a sentence and a status."""
+"""A dataclass becomes flags; an error becomes a sentence and an exit status."""
 
 import dataclasses
 import errno
@@ -21,7 +21,7 @@ class Toy(Shared):
     rate: float = option(0.5, "how fast", least=0.0)
     cell: str = option("lstm", "which", choices=("lstm", "gru"))
     peepholes: bool = option(False, "whether")
-    loud: bool = option(True, "whether to say so", identity=False)
+    verbose: bool = option(True, "whether to print more", identity=False)
 
 
 PRESETS = {"quick": Toy(), "paper": Toy(preset="paper", units=7, peepholes=True, rate=0.1)}
@@ -47,7 +47,7 @@ def test_a_preset_is_taken_whole():
         ("--cell=gru", "cell", "gru"),
         ("--nopeepholes", "peepholes", False),
         ("--peepholes=false", "peepholes", False),
-        ("--noloud", "loud", False),
+        ("--noverbose", "verbose", False),
         ("--workdir=a b", "workdir", "a b"),
         ("--rate=0", "rate", 0.0),
     ],
@@ -96,13 +96,13 @@ BAD = [
 ]
 
 
-@pytest.mark.parametrize(("word", "said"), BAD, ids=[word for word, _ in BAD])
-def test_a_bad_word_is_one_sentence_and_status_2(word, said, monkeypatch, capfd):
+@pytest.mark.parametrize(("word", "message"), BAD, ids=[word for word, _ in BAD])
+def test_an_invalid_argument_gets_one_sentence_and_status_2(word, message, monkeypatch, capfd):
     monkeypatch.setattr("sys.argv", ["program", word])
     assert main(PRESETS, lambda config: pytest.fail("it ran")) == 2
     out, err = capfd.readouterr()
     assert out == "" and err.count("\n") == 1 and err.endswith((".\n", "?\n"))
-    assert said in err and "Traceback" not in err
+    assert message in err and "Traceback" not in err
 
 
 def test_help_lists_every_flag_and_preset_and_runs_nothing(monkeypatch, capfd):
@@ -125,8 +125,8 @@ ENDS = [
 ]
 
 
-@pytest.mark.parametrize(("error", "status", "said"), ENDS, ids=[repr(e) for e, _, _ in ENDS])
-def test_each_end_has_its_status(error, status, said, monkeypatch, capfd):
+@pytest.mark.parametrize(("error", "status", "message"), ENDS, ids=[repr(e) for e, _, _ in ENDS])
+def test_each_error_has_its_status(error, status, message, monkeypatch, capfd):
     def run(config):
         assert config == Toy()
         if error is not None:
@@ -135,7 +135,7 @@ def test_each_end_has_its_status(error, status, said, monkeypatch, capfd):
     monkeypatch.setattr("sys.argv", ["program"])
     assert main(PRESETS, run) == status
     err = capfd.readouterr().err
-    assert err.startswith(said) and err.count("\n") <= 1
+    assert err.startswith(message) and err.count("\n") <= 1
 
 
 def test_an_error_of_the_program_keeps_its_traceback(monkeypatch):
@@ -157,17 +157,17 @@ def test_every_option_says_what_it_means(kind):
         assert type(field.default) in (bool, int, float, str), field.name
 
 
-def test_every_preset_is_acceptable_and_bears_its_name():
+def test_every_preset_is_valid_and_has_its_name():
     for name, preset in lenet5.PRESETS.items():
         check(preset)
         assert preset.preset == name
 
 
-def test_identity_is_what_decides_the_figures():
+def test_identity_is_what_determines_the_figures():
     free = {"workdir", "data_dir", "raw_dir", "eval_every", "checkpoint_every", "steps_per_call",
             "num_cpu_devices", "distributed", "coordinator", "num_processes",
             "process_id"}  # fmt: skip
     fields = {field.name for field in dataclasses.fields(lenet5.Config)}
     assert set(identity(lenet5.Config())) == fields - free
-    assert identity(Toy(loud=False, workdir="there")) == identity(Toy())
+    assert identity(Toy(verbose=False, workdir="there")) == identity(Toy())
     assert identity(Toy(units=4)) != identity(Toy())

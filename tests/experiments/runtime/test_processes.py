@@ -1,4 +1,4 @@
-"""Several processes: what they are told, and that a pair of them is one run that survives."""
+"""Several processes: their flags, and that two of them make one run that survives a kill."""
 
 import dataclasses
 import json
@@ -15,11 +15,11 @@ from data.errors import UserError
 from experiments.launch.multi import main, named, parsed
 from experiments.runtime.options import Shared
 from experiments.runtime.processes import (
-    connection,
+    connection_arguments,
     from_first,
+    is_distributed,
     is_loopback,
     make_agreement,
-    wanted,
 )
 
 ROOT = pathlib.Path(__file__).resolve().parents[3]
@@ -44,31 +44,31 @@ def config(**options):
         (PAIR | {"distributed": "off"}, {"SLURM_STEP_NUM_TASKS": "8"}, False),
     ],
 )
-def test_several_processes_are_found_or_asked_for(options, environment, several):
-    assert wanted(config(**options), environment) == several
+def test_a_run_is_distributed_by_flags_or_by_its_environment(options, environment, several):
+    assert is_distributed(config(**options), environment) == several
 
 
-def test_the_loopback_is_bound_to_alone():
-    assert connection(config()) == {}
-    assert connection(config(**PAIR))["coordinator_bind_address"] == "127.0.0.1:1234"
-    there = connection(config(**PAIR | {"coordinator": "node7:1234"}))
-    assert "coordinator_bind_address" not in there and there["process_id"] == 1
+def test_only_the_loopback_is_bound_to():
+    assert connection_arguments(config()) == {}
+    assert connection_arguments(config(**PAIR))["coordinator_bind_address"] == "127.0.0.1:1234"
+    remote = connection_arguments(config(**PAIR | {"coordinator": "node7:1234"}))
+    assert "coordinator_bind_address" not in remote and remote["process_id"] == 1
     assert is_loopback("localhost") and is_loopback("[::1]") and not is_loopback("10.0.0.1")
 
 
 @pytest.mark.parametrize(
-    ("changes", "said"),
+    ("changes", "message"),
     [
-        ({"process_id": -1}, "together"),
-        ({"num_processes": 0}, "together"),
+        ({"process_id": -1}, "or none"),
+        ({"num_processes": 0}, "or none"),
         ({"process_id": 2}, "numbered from 0 to 1"),
         ({"coordinator": "node7"}, "HOST:PORT"),
         ({"coordinator": "node7:0"}, "HOST:PORT"),
     ],
 )
-def test_flags_that_do_not_fit_together_are_told(changes, said):
-    with pytest.raises(UserError, match=said):
-        connection(config(**PAIR | changes))
+def test_contradictory_flags_are_reported(changes, message):
+    with pytest.raises(UserError, match=message):
+        connection_arguments(config(**PAIR | changes))
 
 
 def test_one_process_agrees_with_itself_at_once():
@@ -78,17 +78,17 @@ def test_one_process_agrees_with_itself_at_once():
 
 @pytest.mark.parametrize("words", [[], ["2"], ["two", "lenet5"], ["0", "lenet5"],
                                    ["2", "lenet5", "--process_id=1"]])  # fmt: skip
-def test_multi_says_how_it_is_written(words, capsys):
+def test_multi_explains_its_usage(words, capsys):
     assert main(words) == 2
     assert capsys.readouterr().err.count("\n") == 1
 
 
-def test_multi_takes_the_experiments_flags_untouched():
+def test_multi_passes_the_experiments_flags_on_unchanged():
     assert parsed(["3", "lenet5", "--seed=1"]) == (3, ["lenet5", "--seed=1"])
     assert named(-9) == "was killed by SIGKILL" and named(3) == "failed with status 3"
 
 
-# The end of who has started them
+# When the parent process ends
 
 PARENT = """
 import signal, sys
@@ -107,7 +107,7 @@ def run(config):
 main({"quick": Shared()}, run)
 '''
 for _ in range(2):
-    children.started([sys.executable, "-P", "-c", child])
+    children.start_child([sys.executable, "-P", "-c", child])
 signal.pause()
 """
 
@@ -139,7 +139,7 @@ def pair(own_digits, run, environment):
 
 
 @pytest.mark.thorough
-def test_a_pair_ends_when_one_is_killed_goes_on_and_does_what_one_process_does(
+def test_a_pair_ends_when_one_is_killed_resumes_and_computes_what_one_process_does(
     own_digits, tmp_path, lenet5_command, quick_processes
 ):
     process = pair(own_digits, tmp_path / "pair", quick_processes)
@@ -155,13 +155,13 @@ def test_a_pair_ends_when_one_is_killed_goes_on_and_does_what_one_process_does(
     _, err = process.communicate(timeout=60)
     assert time.monotonic() - begin < 30
     assert process.returncode == 1
-    assert "Process 1 of 2 was killed by SIGKILL" in err and "the same command goes on" in err
+    assert "Process 1 of 2 was killed by SIGKILL" in err and "run the same command" in err
     assert not (tmp_path / "pair" / "result.json").exists()
 
     process = pair(own_digits, tmp_path / "pair", quick_processes)
     out, err = process.communicate(timeout=300)
     assert process.returncode == 0, err
-    assert "resuming at step " in out and "resuming at step 0 " not in out  # after Gloo's greeting
+    assert "resuming at step " in out and "resuming at step 0 " not in out  # after Gloo's messages
 
     one = (*WORDS, f"--dataset={own_digits}")
     assert lenet5_command(*one, f"--workdir={tmp_path / 'one'}")[0] == 0

@@ -174,7 +174,8 @@ def bucketed(steps_per_call, start=None):
         placed(mesh, start or init_state({"w": jnp.zeros(8)}, optimizer)),
         make_step(loss, optimizer, jax.random.key(0)), batches, num_steps=40,
         steps_per_call=steps_per_call, next_pause=lambda now: (now // 15 + 1) * 15,
-        totals=Totals(), limit=1e3, on_call=lambda now: False, same_shape=buckets.alike,
+        totals=Totals(), limit=1e3, on_call=lambda now: False,
+        same_shape=buckets.steps_of_one_shape,
         on_pause=keep, programs=programs,
     )  # fmt: skip
     jax.monitoring.unregister_event_duration_listener(listen)

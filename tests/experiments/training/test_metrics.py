@@ -9,7 +9,7 @@ from tensorboardX.proto.event_pb2 import Event, SessionLog
 
 from data.errors import UserError
 from experiments.runtime import workdir
-from experiments.runtime.workdir import Workdir, write_json, write_whole
+from experiments.runtime.workdir import Workdir, write_atomically, write_json
 from experiments.training.metrics import Metrics, Progress, read
 
 
@@ -76,13 +76,13 @@ def test_a_file_is_replaced_whole_or_stays(tmp_path, monkeypatch):
 
     monkeypatch.setattr(workdir.os, "fsync", killed)
     with pytest.raises(KeyboardInterrupt):
-        write_whole(path, "half of")
+        write_atomically(path, "half of")
     assert json.loads(path.read_text()) == {"steps": 1}
 
 
 def test_a_folder_is_held_by_one_run_at_a_time(tmp_path):
     held = Workdir(str(tmp_path / "a" / "b"))
-    with pytest.raises(UserError, match="another run is at work there"):
+    with pytest.raises(UserError, match="another run is using this folder"):
         Workdir(str(tmp_path / "a" / "b"))
     Workdir(str(tmp_path / "a" / "c"))
     del held
