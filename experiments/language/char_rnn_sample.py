@@ -8,7 +8,7 @@ from experiments.language.sample import (
     Sample,
     add_sample,
     make_sampler,
-    restore,
+    restore_model,
     sample_codes,
 )
 from experiments.runtime.workdir import Workdir
@@ -20,7 +20,9 @@ DEFAULT = Sample(workdir="runs/char_rnn/quick")
 
 def sample(options: Sample) -> None:
     """Writes to standard output; raises UserError without a trained net, or an unknown symbol."""
-    config, symbols, model, params = restore(options.workdir, "char_rnn", "symbols", make_model)
+    config, symbols, model, params = restore_model(
+        options.workdir, "char_rnn", "symbols", make_model
+    )
     prime = decoded(options.prime.encode("utf-8", "surrogateescape"), config.unit, "--prime")
     codes = codes_of(prime or first_symbol(symbols), symbols)
     text = prime + text_of(sample_codes(options, model, params, codes), symbols)

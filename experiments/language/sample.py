@@ -10,8 +10,9 @@ import numpy as np
 
 from experiments.runtime.options import option
 from experiments.runtime.workdir import Workdir, write_atomically
-from experiments.training import metrics, trained_net
+from experiments.training import metrics
 from experiments.training.first_parameters import first_parameters
+from experiments.training.trained_net import restore
 from nets.language_model import Choice, LanguageModel, generate
 
 
@@ -35,7 +36,7 @@ def sample_codes(options: Sample, model: LanguageModel, params, prime: np.ndarra
     return make_sampler(model, options.length, choice)(params, prime, jax.random.key(options.seed))
 
 
-def restore(
+def restore_model(
     workdir: str, experiment: str, symbols: str, make_model: Callable[..., LanguageModel]
 ) -> tuple:
     """(options, alphabet, model, parameters) of a run's newest sound checkpoint.
@@ -56,7 +57,7 @@ def restore(
         return alphabet, make_model(config, len(alphabet))
 
     parameters = functools.partial(first_parameters, seed=0)
-    return trained_net.restore(workdir, experiment, ("cell", symbols), make, parameters)
+    return restore(workdir, experiment, ("cell", symbols), make, parameters)
 
 
 @functools.lru_cache(maxsize=4)

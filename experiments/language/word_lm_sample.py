@@ -9,7 +9,7 @@ from experiments.language.sample import (
     Sample,
     add_sample,
     make_sampler,
-    restore,
+    restore_model,
     sample_codes,
 )
 from experiments.runtime.workdir import Workdir
@@ -21,7 +21,9 @@ DEFAULT = Sample(workdir="runs/word_lm/quick", length=100)
 
 def sample(options: Sample) -> None:
     """Writes to standard output; raises UserError without a trained net, or an unknown word."""
-    config, words, model, params = restore(options.workdir, "word_lm", "words", make_word_model)
+    config, words, model, params = restore_model(
+        options.workdir, "word_lm", "words", make_word_model
+    )
     prime = words_of(options.prime, tokens_of(config.dataset, config.tokens))
     codes = codes_of_words([END, *prime[:-1]], words)  # without the END of the primed line
     text = np.append(codes[1:], sample_codes(options, model, params, codes))

@@ -61,7 +61,7 @@ class Section:
 
 
 def write(path: pathlib.Path, title: str, summary: str, sections: Sequence[Section]) -> None:
-    """Writes the page, completely or not at all, and prints where it lies."""
+    """Writes the page, completely or not at all, and prints its path."""
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("experiments.reports"),
         autoescape=True,
