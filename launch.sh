@@ -60,11 +60,11 @@ fingerprint() {
   "$venv/bin/python" -I -S -c 'import sys; print("Python %d.%d" % sys.version_info[:2])'
 }
 
-wanted() {  # wanted EXTRAS: these, those of UNFOLD_EXTRAS and the machine's own
+wanted() {  # wanted EXTRAS: these, those of UNFOLD_EXTRAS, the machine's own, and the experiments'
   local extras extra have
-  extras="$* $(printf '%s' "${UNFOLD_EXTRAS:-}" | tr ',' ' ')"
+  extras="experiments $* $(printf '%s' "${UNFOLD_EXTRAS:-}" | tr ',' ' ')"
   for extra in $extras; do
-    contains "cuda12 cuda13 tpu test oracle" "$extra" \
+    contains "experiments cuda12 cuda13 tpu test oracle" "$extra" \
       || fail 2 "UNFOLD_EXTRAS names $extra, which is none of cuda12, cuda13, tpu, test, oracle."
   done
   have=$(stamped 2)
@@ -139,7 +139,7 @@ install() {  # install EXTRAS into .venv, made if need be
   echo incomplete >"$stamp"
   if ! { [ -x "$venv/bin/python" ] || quietly "$python" -m venv "$venv"; } \
       || ! quietly "$venv/bin/python" -m pip install --quiet --no-input \
-        --disable-pip-version-check --editable ".${extras:+[${extras// /,}]}"; then
+        --disable-pip-version-check --editable ".[${extras// /,}]"; then
     cat "$log" >&2
     # pip fetches everything before it changes anything: what was complete still is
     [ -z "$before" ] || printf '%s\n' "$before" >"$stamp"

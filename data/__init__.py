@@ -1,1 +1,1 @@
-"""Raw file -> NumPy arrays -> batches, one file per corpus; nothing here knows of JAX."""
+"""Raw file -> NumPy arrays -> batches, one file per corpus; nothing in this package imports JAX."""

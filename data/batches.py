@@ -1,9 +1,9 @@
 """Batches as pure functions of (seed, step), and evaluation sets cut into equal batches.
 
-The stream of training examples is pass after pass over the set, each pass in an order of its own.
-Batch `n` is simply examples n * batch_size to (n + 1) * batch_size of that stream, so that a
-batch may straddle two passes, nothing is ever dropped, and a run that resumes at any step draws
-what the straight run would have drawn, without any state being saved.
+The stream of training examples is one pass over the set after another, each in its own random
+order. Batch `n` holds examples n * batch_size to (n + 1) * batch_size of that stream: a batch may
+straddle two passes, nothing is ever dropped, and a run that resumes at any step draws what an
+uninterrupted run would have drawn, without saving any state.
 """
 
 from collections.abc import Iterator
@@ -27,18 +27,18 @@ def _order_of_pass(seed: int, number: int, size: int) -> np.ndarray:
 def batch_indices(
     seed: int, first_step: int, num_steps: int, batch_size: int, size: int
 ) -> np.ndarray:
-    """Which examples the steps first_step, first_step + 1, ... are trained on.
+    """The indices of the examples that steps first_step, first_step + 1, ... train on.
 
     Args:
-      seed: of the orders of the passes; not negative.
+      seed: seed of the shuffling; not negative.
       first_step: number of the first step, from 0.
-      num_steps: how many steps.
-      batch_size: examples in a step; may exceed `size`.
-      size: examples in the training set.
+      num_steps: number of steps.
+      batch_size: examples per step; may exceed `size`.
+      size: number of examples in the training set.
 
     Returns:
-      int32 [num_steps, batch_size], each entry in [0, size). It does not matter how a run of
-      steps is split into calls.
+      int32 [num_steps, batch_size], each entry in [0, size). The result does not depend on how
+      the steps are split into calls.
 
     Raises:
       UserError: the set is empty, or the batch size or the seed is out of range.
@@ -62,22 +62,22 @@ def batch_indices(
 def windows(
     text: np.ndarray, first_step: int, num_steps: int, batch_size: int, length: int
 ) -> tuple[np.ndarray, np.ndarray]:
-    """What the steps first_step, first_step + 1, ... read of a running text.
+    """The windows of running text that steps first_step, first_step + 1, ... read.
 
-    The text is laid out in `batch_size` rows of equal length, and a step reads on in each of
-    them where the step before it stopped, so that a net's state can be carried along. A pass ends
+    The text is laid out in `batch_size` rows of equal length. In each row a step continues where
+    the previous step stopped, so that a net can carry its state from step to step. A pass ends
     when no whole window is left; the few symbols after it are not read.
 
     Args:
       text: codes [N].
       first_step: number of the first step, from 0.
-      num_steps: how many steps.
-      batch_size: rows.
-      length: symbols that a net reads in a step; it predicts the symbol after each.
+      num_steps: number of steps.
+      batch_size: number of rows.
+      length: symbols that a net reads per step; it predicts the symbol after each.
 
     Returns:
-      Codes [num_steps, batch_size, length + 1]: the first `length` are read, the last `length`
-      predicted. And booleans [num_steps, batch_size], true where a row begins anew.
+      Codes [num_steps, batch_size, length + 1], of which the first `length` are inputs and the
+      last `length` targets; and bool [num_steps, batch_size], true where a row starts over.
 
     Raises:
       UserError: the text is too short for one step.
@@ -91,27 +91,27 @@ def windows(
 
 
 def windows_in_a_pass(size: int, batch_size: int, length: int) -> int:
-    """How many steps of `windows` a text of `size` symbols has in a pass; the same errors."""
+    """The number of steps of `windows` in one pass over `size` symbols; raises the same error."""
     count = (size // batch_size - 1) // length
     if count < 1:
         raise UserError(
-            f"The text has {size:,} symbols to train on, and one step needs "
-            f"{batch_size * (length + 1):,} (batch size {batch_size} times unroll {length} and "
-            "one): give a longer text, or make the batch or the unroll smaller."
+            f"The training part of the text has {size:,} symbols, but one step needs "
+            f"{batch_size * (length + 1):,} (batch size {batch_size} times unroll + 1 = "
+            f"{length + 1}); give a longer text, or a smaller --batch_size or --unroll."
         )
     return count
 
 
 def padded_batches(arrays: Arrays, batch_size: int) -> Iterator[tuple[Arrays, np.ndarray]]:
-    """Cuts an evaluation set into equal batches, the last one filled up with zeros.
+    """Cuts an evaluation set into equal batches, the last one padded with zeros.
 
     Args:
       arrays: a tuple or NamedTuple of arrays [N, ...] of the same length.
-      batch_size: examples in a batch.
+      batch_size: examples per batch.
 
     Yields:
-      (arrays of the same kind of tuple, each [batch_size, ...]; mask float32 [batch_size], 1 for
-      an example and 0 for padding). Every example comes exactly once, in order.
+      (a tuple of the same type with arrays [batch_size, ...]; mask float32 [batch_size], 1 for an
+      example and 0 for padding). Every example appears exactly once, in order.
 
     Raises:
       UserError: the batch size is below 1.

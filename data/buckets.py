@@ -1,20 +1,20 @@
-"""Batches of sequences of unequal length: those of about the same length go together.
+"""Bucketing: batches of sequences of similar length, so that little is padded.
 
     lengths = np.array([len(sequence) for sequence in sequences])     [N], or [N, 2] for pairs
     shapes = bucket_shapes(lengths)                 the few lengths that batches are padded to
     buckets = Buckets(lengths, shapes, batch_size, seed)
-    buckets.alike(step, 10)                         of the next 10 steps, how many share a shape
-    bucket, rows = buckets.rows(step, count)        which sequences so many steps read: [count, B]
-    flat.padded(rows, shapes[bucket])               a `Ragged`'s entries: [count, B, T], mask
+    buckets.steps_of_one_shape(step, 10)            how many of the next 10 steps share a shape
+    bucket, rows = buckets.rows(step, count)        the sequences of `count` steps: [count, B]
+    ragged.padded(rows, shapes[bucket])             their entries [count, B, T], and the mask
 
-A step is given one bucket and a batch of it. Both are pure functions of (seed, step), as in
-`data.batches`: they do not depend on how many steps a call to the device makes, nor on where a
-run resumed. Each shape makes one program for the device, so that a run compiles as many as it has
-buckets. Give the lengths of all splits to `bucket_shapes` together, and evaluation has the same
-shapes: `covering` cuts a split into batches that hold every sequence once.
+Each step reads one batch from one bucket. Both are pure functions of (seed, step), as in
+`data.batches`: they depend neither on how many steps a call to the device makes nor on where a
+run resumed. Each shape is compiled once, so a run compiles as many programs as it has buckets.
+Pass the lengths of all splits to `bucket_shapes` together, so that evaluation uses the same
+shapes: `covering` cuts a split into batches that contain every sequence once.
 
 A bucket with fewer sequences than a batch has smaller batches. A step's gradient should therefore
-be a sum over its sequences, divided by what does not change from step to step.
+be a sum over its sequences, divided by something that is the same for every step.
 """
 
 from collections.abc import Iterator
@@ -26,25 +26,25 @@ import numpy as np
 from data.batches import batch_indices
 from data.errors import UserError
 
-WASTE, SLACK = 0.2, 0.02  # padding that may be, to the bucket's real entries and to all
+WASTE, SLACK = 0.2, 0.02  # padding allowed per real entry of a bucket, and of all buckets
 
 
 def bucket_shapes(
     lengths: np.ndarray, waste: float = WASTE, slack: float = SLACK
 ) -> np.ndarray:
-    """The lengths that sequences are padded to, as few as keep the padding small.
+    """The lengths to pad sequences to: as few as keep the padding small.
 
-    From the longest sequences on, a bucket takes in shorter ones as long as its padding is at most
-    `waste` times its real entries, or at most `slack` times those of all buckets: lengths that
-    are rare or very short are not worth a program of their own.
+    Starting from the longest sequences, a bucket takes in shorter ones as long as its padding is
+    at most `waste` times its real entries, or at most `slack` times the entries of all buckets:
+    rare or very short lengths are not worth compiling a program for.
 
     Args:
-      lengths: [N], or [N, C] for C sequences side by side that are each padded to a length of
-        its own, such as a sentence and its translation.
-      waste, slack: the largest shares of padding; a bucket of one length may have more.
+      lengths: [N], or [N, C] for C parallel sequences, each padded to its own length, such as a
+        sentence and its translation.
+      waste, slack: the largest shares of padding; a bucket of a single length may exceed them.
 
     Returns:
-      [K, C] from the shortest to the longest, each at least 1.
+      [K, C], from the shortest to the longest, each at least 1.
 
     Raises:
       UserError: there are no sequences.
@@ -69,7 +69,7 @@ def bucket_shapes(
 
 
 def bucket_of(lengths: np.ndarray, shapes: np.ndarray) -> np.ndarray:
-    """The first bucket that each sequence fits into: int [N]; raises ValueError if none does."""
+    """The smallest bucket that each sequence fits into, int [N]; ValueError if there is none."""
     fits = (_columns(lengths)[:, None] <= shapes).all(-1)  # [N, K]
     if not fits.any(1).all():
         raise ValueError("a sequence is longer than every bucket")
@@ -79,16 +79,16 @@ def bucket_of(lengths: np.ndarray, shapes: np.ndarray) -> np.ndarray:
 def _columns(lengths: np.ndarray) -> np.ndarray:
     lengths = np.asarray(lengths)
     if not len(lengths):
-        raise UserError("There is no sequence to make a batch of; give at least one.")
+        raise UserError("There are no sequences to make batches of; give at least one.")
     return lengths.reshape(len(lengths), -1)
 
 
 class Buckets:
     """Which sequences each step of a training run reads.
 
-    A pass gives every bucket as many steps as it has whole batches, so that in the long run all
-    sequences are read equally often and none is left out; what is left of a batch at the end of a
-    pass is the beginning of the bucket's next one.
+    In each pass every bucket gets as many steps as it has whole batches. Sequences that do not
+    fill a batch start the bucket's next pass, so that in the long run all sequences are read
+    equally often and none is left out.
     """
 
     def __init__(
@@ -103,14 +103,13 @@ class Buckets:
     ):
         """
         Args:
-          lengths: of the training sequences, [N] or [N, C].
+          lengths: lengths of the training sequences, [N] or [N, C].
           shapes: from `bucket_shapes`.
-          batch_size: sequences in a step, or all of a bucket's where it has fewer.
-          seed: of all orders.
-          stretch: how many steps in a row read the same bucket, so that one call to the device
-            may make them.
-          multiple: a batch's size is a multiple of this, where batch_size is: of the number of
-            devices that share it.
+          batch_size: sequences per step; a smaller bucket gives all it has.
+          seed: seed of the shuffling.
+          stretch: number of consecutive steps that read the same bucket, so that one call to the
+            device can make them.
+          multiple: batch sizes are multiples of this (the number of devices), if `batch_size` is.
         """
         if batch_size < 1:
             raise UserError(f"The batch size is {batch_size}; make it 1 or more.")
@@ -123,18 +122,18 @@ class Buckets:
 
     @cached_property
     def steps_in_a_pass(self) -> float:
-        """How many steps read as many sequences as there are, on the average."""
+        """The average number of steps in which as many sequences are read as there are."""
         return float((self._sizes / self._batches).sum())
 
-    def alike(self, first: int, count: int) -> int:
-        """How many of the steps first, first + 1, ..., at most `count`, read the same bucket."""
+    def steps_of_one_shape(self, first: int, count: int) -> int:
+        """How many steps from `first` on, at most `count`, read the same bucket."""
         bucket, n = self._step(first)[0], 1
         while n < count and self._step(first + n)[0] == bucket:
             n += 1
         return n
 
     def rows(self, first: int, count: int) -> tuple[int, np.ndarray]:
-        """What `count` alike steps from `first` on read: their bucket, and int [count, B]."""
+        """The bucket that `count` steps from `first` on all read, and its rows int [count, B]."""
         steps = [self._step(first + n) for n in range(count)]
         (bucket,) = {bucket for bucket, _ in steps}
         size, members = int(self._batches[bucket]), self._members[bucket]
@@ -142,7 +141,7 @@ class Buckets:
         return bucket, members[np.concatenate(places)]
 
     def _step(self, step: int) -> tuple[int, int]:
-        """The bucket that a step reads, and which of the bucket's batches."""
+        """The bucket that a step reads, and the number of the batch within the bucket."""
         number = int(step / self.steps_in_a_pass)
         while self._before(number).sum() > step:
             number -= 1
@@ -153,11 +152,11 @@ class Buckets:
         return int(buckets[place]), int(batches[place])
 
     def _before(self, number: int) -> np.ndarray:
-        """How many batches of each bucket come before the pass of this number: [K]."""
+        """The number of batches of each bucket before pass `number`, [K]."""
         return number * self._sizes // self._batches
 
     def _schedule_of_pass(self, number: int) -> tuple[np.ndarray, np.ndarray]:
-        """The bucket and the batch's number of each step of a pass."""
+        """The bucket and the batch number of each step of a pass."""
         begin, end = self._before(number), self._before(number + 1)
         stretches = [
             [(k, n) for n in range(at, min(at + self._stretch, end[k]))]
@@ -176,8 +175,8 @@ def covering(
     """Cuts an evaluation set into batches, bucket by bucket.
 
     Yields:
-      (bucket, rows int [B], count): the first `count` rows are sequences that come here and in
-      no other batch, the rest repeat the last one and must not be counted.
+      (bucket, rows int [B], count): each sequence is among the first `count` rows of exactly one
+      batch; the remaining rows repeat the last one and must not be counted.
     """
     found = bucket_of(lengths, shapes)
     for bucket in range(len(shapes)):
@@ -189,7 +188,7 @@ def covering(
 
 
 class Ragged(NamedTuple):
-    """Sequences of unequal length, end to end."""
+    """Sequences of unequal length, concatenated."""
 
     entries: np.ndarray  # [sum of the lengths, ...]
     starts: np.ndarray  # [N]
@@ -197,7 +196,7 @@ class Ragged(NamedTuple):
 
     @classmethod
     def of(cls, sequences, dtype) -> "Ragged":
-        """Of a list of sequences, each a list or an array [T, ...]."""
+        """From a list of sequences, each a list or an array [T, ...]."""
         lengths = np.array([len(sequence) for sequence in sequences], int)
         parts = [np.asarray(sequence, dtype) for sequence in sequences if len(sequence)]
         entries = np.concatenate(parts) if parts else np.zeros(0, dtype)
@@ -208,9 +207,9 @@ class Ragged(NamedTuple):
         return self.entries[self.starts[row] : self.starts[row] + self.lengths[row]]
 
     def padded(self, rows: np.ndarray, length: int) -> tuple[np.ndarray, np.ndarray]:
-        """Sequences filled up with zeros: [..., length, ...], and the mask [..., length].
+        """The sequences padded with zeros, [..., length, ...], and the mask [..., length].
 
-        `rows` may have any shape; no row may be longer than `length`.
+        `rows` may have any shape; no sequence may be longer than `length`.
         """
         steps = np.arange(length)
         mask = steps < self.lengths[rows][..., None]

@@ -1,19 +1,19 @@
 """Texts by name: Python's own documentation, and published files checked against their SHA-256.
 
-python            the help topics that come with Python; needs no download
-shakespeare       Project Gutenberg's etext 100 from the sonnets on: 84 different characters
-tiny_shakespeare  some plays, 1,115,394 characters
-war_and_peace     Tolstoy, in the file of Karpathy, Johnson and Li 2015: 87 different bytes
-ptb_char          the Penn Treebank in characters, in the three parts that all papers use
+python            the help topics that ship with Python; no download needed
+shakespeare       Project Gutenberg etext 100 from the sonnets on: 84 distinct characters
+tiny_shakespeare  a selection of plays, 1,115,394 characters
+war_and_peace     Tolstoy, the file used by Karpathy, Johnson and Li 2015: 87 distinct bytes
+ptb_char          the Penn Treebank as characters, in the three standard parts
 """
 
 from data.errors import UserError
 from data.raw import RawFile, download_folder, raw_file
-from data.text import Text, coded, decoded, in_three, read_file
+from data.text import Text, coded, decoded, read_file, three_parts
 
 
 def published_file(dataset: str, url: str, size: int, sha256: str, name: str = "") -> RawFile:
-    """A file with one address; its name is the address's last part if not given."""
+    """A file with a single address; its name defaults to the last part of the address."""
     return RawFile(dataset, name or url.rpartition("/")[2], (url,), size, sha256)
 
 
@@ -50,7 +50,7 @@ FILES = {
     ),
 }
 NAMES = ("python", "ptb_char", *FILES)
-SONNETS = "1609\n\nTHE SONNETS"  # where the complete works begin, after the publisher's notes
+SONNETS = "1609\n\nTHE SONNETS"  # the start of the complete works, after the publisher's notes
 
 
 def load(
@@ -62,58 +62,59 @@ def load(
     data_dir: str = "",
     raw_dir: str = "",
 ) -> Text:
-    """A text by name or by the path of the user's own file.
+    """Loads a text by name, or the user's own file by its path.
 
     Args:
-      name: one of NAMES; anything with a slash or a dot in it is a path.
+      name: one of NAMES; anything containing a slash or a dot is a path.
       unit: `characters` or `bytes`.
-      valid_percent, test_percent: of the symbols, cut from the end; `ptb_char` has parts of its
-        own.
-      data_dir: downloads are kept in its folder `downloads`; default `~/tensorflow_datasets`.
+      valid_percent, test_percent: shares of the symbols, cut from the end; `ptb_char` comes in
+        three parts already.
+      data_dir: downloads are kept in its subfolder `downloads`; default `~/tensorflow_datasets`.
       raw_dir: folder of raw files, used instead of downloading.
 
     Raises:
-      UserError: there is no such text, a file cannot be had, or there is no text in it.
+      UserError: the name is unknown, a file cannot be obtained or read, or it holds no text.
     """
     if name not in NAMES:
-        text = own_text(name, NAMES, unit)
-        return coded(in_three(text, valid_percent, test_percent), name)
+        text = user_text(name, NAMES, unit)
+        return coded(three_parts(text, valid_percent, test_percent), name)
     if name == "python":
-        return coded(in_three(documentation(), valid_percent, test_percent), name)
+        return coded(three_parts(documentation(), valid_percent, test_percent), name)
     if name == "ptb_char":
         parts = (read_published(file, unit, data_dir, raw_dir) for file in PENN_TREEBANK)
-        return coded(tuple(map(without_margins, parts)), name)
+        return coded(tuple(map(stripped_lines, parts)), name)
     text = read_published(FILES[name], unit, data_dir, raw_dir)
     if name == "shakespeare":
         text = text[text.index(SONNETS) :]
-    return coded(in_three(text, valid_percent, test_percent), name)
+    return coded(three_parts(text, valid_percent, test_percent), name)
 
 
-def own_text(path: str, names: tuple[str, ...], unit: str) -> str:
-    """The text of a user's file; raises UserError for a word that is neither a path nor a name."""
+def user_text(path: str, names: tuple[str, ...], unit: str) -> str:
+    """The text of the user's file; raises UserError for a word that is neither path nor name."""
     if "/" not in path and "." not in path:
         raise UserError(
-            f"--dataset={path}: choose {', '.join(names)}, or a file's path such as ./{path}.txt."
+            f"--dataset={path}: choose {', '.join(names)}, or the path of a file, such as "
+            f"./{path}.txt."
         )
     return read_file(path, unit)
 
 
 def read_published(file: RawFile, unit: str, data_dir: str, raw_dir: str) -> str:
-    """The text of a published file, found or downloaded; the folders are those of `load`."""
+    """The text of a published file, found or downloaded; for the folders see `load`."""
     path = raw_file(file, raw_dir or None, download_folder(data_dir))
     return decoded(path.read_bytes(), unit, file.name)
 
 
-def without_margins(text: str) -> str:
-    """The lines without the blanks around them; a line's end stands for the end of a sentence.
+def stripped_lines(text: str) -> str:
+    """The lines without leading and trailing blanks; a newline marks the end of a sentence.
 
-    This is, symbol for symbol, the text of the character files that go with the word files.
+    The result equals, symbol for symbol, the text of the published character-level files.
     """
     return "".join(line.strip() + "\n" for line in text.splitlines())
 
 
 def documentation() -> str:
-    """The help topics of the Python that runs this, in order of name; versions differ a little."""
+    """The help topics of the running Python, sorted by name; they differ slightly by version."""
     from pydoc_data.topics import topics
 
     return "\n\n".join(topics[name] for name in sorted(topics))

@@ -1,13 +1,13 @@
 """scikit-learn's bundled handwritten digits, in the format of MNIST; no download.
 
 These are the 1,797 test images of the UCI set "Optical Recognition of Handwritten Digits"
-(Alpaydin and Kaynak 1998): 43 people wrote on forms, 13 of them for this part; strokes were
-counted in 4x4 cells of a 32x32 bitmap, which gives 8x8 pixels of 0 to 16. It is not MNIST: it is
-easier, and error rates on it stand beside no published figure of MNIST's.
+(Alpaydin and Kaynak 1998). 43 people filled in forms, 13 of them for this part; the 32x32 bitmaps
+were reduced to 8x8 by counting the ink in each 4x4 cell, which gives pixels from 0 to 16. This is
+not MNIST: it is easier, and its error rates cannot be compared with published figures for MNIST.
 
-The file names no writers, but seems to keep them one after another. So the last 360 images are the
-test set: at most one writer should then be in both sets, where a random split would put every
-writer into both and flatter the result.
+The file does not name the writers but seems to keep each writer's digits together. The last 360
+images are the test set, so that at most one writer should be in both sets; a random split would
+put every writer into both and flatter the result.
 """
 
 import numpy as np
@@ -15,8 +15,8 @@ import numpy as np
 from data.images import SIDE, Images, ImageSets, checked
 
 TEST_SIZE = 360
-BOX = 20  # MNIST's digits fill a box of 20x20 pixels inside their 28x28
-FULL = 16  # the greatest value of an 8x8 pixel
+BOX = 20  # MNIST's digits fill a box of 20x20 pixels within 28x28
+FULL = 16  # the largest value of a pixel of the 8x8 images
 
 
 def load() -> ImageSets:
@@ -34,7 +34,7 @@ def load() -> ImageSets:
 
 
 def as_mnist(small: np.ndarray) -> np.ndarray:
-    """Enlarges [N, 8, 8] of 0 to 16 smoothly to 20x20 in the middle of uint8 [N, 28, 28]."""
+    """Enlarges [N, 8, 8] with values 0 to 16 smoothly to 20x20, centred in uint8 [N, 28, 28]."""
     from scipy.ndimage import zoom
 
     factor = BOX / small.shape[-1]

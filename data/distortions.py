@@ -1,14 +1,14 @@
-"""Distorted characters: random ones for training, as in the paper, and fixed ones for testing.
+"""Distorted characters: at random for training, as in the paper, and by fixed amounts for testing.
 
 LeCun, Bottou, Bengio and Haffner 1998, section III.C, trained on 60,000 original images and
 540,000 distorted by "combinations of the following planar affine transformations: horizontal and
 vertical translations, scaling, squeezing (simultaneous horizontal compression and vertical
-elongation, or the reverse), and horizontal shearing". The paper gives no ranges: ours are
-`Ranges`, chosen so that the distorted digits still read well.
+elongation, or the reverse), and horizontal shearing". The paper gives no ranges; those of
+`Ranges` were chosen so that the distorted digits remain easy to read.
 
 All images are uint8 [..., 28, 28] with background 0, and so are the results. Every geometric
-transform maps the plane about the image's centre and reads the old image by bilinear
-interpolation, once, with background around it.
+transform acts about the image's centre and interpolates the old image bilinearly, once, with
+background around it.
 """
 
 import math
@@ -17,22 +17,22 @@ from functools import lru_cache
 
 import numpy as np
 
-from data.affine import mapped
+from data.affine import warp
 
-BLOCK = 4096  # positions whose draws are made at a time
-DRAWS = 6  # random numbers of one position
-STREAM = 1  # keeps these draws apart from the orders of the passes, which have the same seed
+BLOCK = 4096  # positions whose random numbers are drawn together
+DRAWS = 6  # random numbers per position
+STREAM = 1  # makes these draws independent of the shuffling, which uses the same seed
 
 
 @dataclass(frozen=True)
 class Ranges:
-    """How far a training image is distorted; each quantity is drawn evenly within its range."""
+    """How far a training image is distorted; each quantity is drawn uniformly from its range."""
 
     translation: float = 2.0  # pixels, in both directions and along both axes
     scale: float = 1.1  # factor, between 1 / scale and scale
     squeeze: float = 1.1  # factor, between 1 / squeeze and squeeze
-    shear: float = 0.2  # pixels to the side for each pixel upwards, in both directions
-    originals: float = 0.1  # share left undistorted: the paper's 60,000 of 600,000
+    shear: float = 0.2  # pixels sideways per pixel of height, in both directions
+    originals: float = 0.1  # share left undistorted: 60,000 of 600,000 in the paper
 
 
 def distort(
@@ -42,22 +42,22 @@ def distort(
 
     Args:
       images: uint8 [..., 28, 28].
-      seed: of the draws; not negative.
-      positions: int [...], of each image in the stream of training examples, that is
-        step * batch_size + place in the batch. The same image is distorted anew in each pass.
-      ranges: how far; `Ranges()` where not given.
+      seed: seed of the draws; not negative.
+      positions: int [...], the position of each image in the stream of training examples, that is
+        step * batch_size + index in the batch. An image is distorted differently in each pass.
+      ranges: how far; default `Ranges()`.
 
     Returns:
-      uint8 [..., 28, 28], the same however the stream is split into calls.
+      uint8 [..., 28, 28]; the result does not depend on how the stream is split into calls.
     """
     draws = _draws(seed, np.asarray(positions).reshape(-1))
     flat = images.reshape(-1, *images.shape[-2:])
     matrices, shifts = _maps(draws, ranges or Ranges())
-    return mapped(flat, matrices, shifts).reshape(images.shape)
+    return warp(flat, matrices, shifts).reshape(images.shape)
 
 
 def _draws(seed: int, positions: np.ndarray) -> np.ndarray:
-    """Six numbers in [0, 1) for each position: float64 [N, 6]."""
+    """Six random numbers in [0, 1) for each position: float64 [N, 6]."""
     draws = np.empty((len(positions), DRAWS))
     blocks = positions // BLOCK
     for block in np.unique(blocks):
@@ -72,9 +72,9 @@ def _block_of_draws(seed: int, block: int) -> np.ndarray:
 
 
 def _maps(draws: np.ndarray, ranges: Ranges) -> tuple[np.ndarray, np.ndarray]:
-    """Draws [N, 6] -> matrices [N, 2, 2] and shifts [N, 2] that carry the old plane to the new."""
-    left_alone = draws[:, 5] < ranges.originals
-    amounts = np.where(left_alone[:, None], 0.0, 2 * draws[:, :5] - 1)  # [-1, 1)
+    """Draws [N, 6] -> the matrices [N, 2, 2] and shifts [N, 2] of the affine transforms."""
+    undistorted = draws[:, 5] < ranges.originals
+    amounts = np.where(undistorted[:, None], 0.0, 2 * draws[:, :5] - 1)  # [-1, 1)
     down, right, scale, squeeze, shear = amounts.T
     scale, squeeze = ranges.scale**scale, ranges.squeeze**squeeze
     matrices = np.zeros((len(draws), 2, 2))  # on (row, column) about the centre
@@ -85,7 +85,7 @@ def _maps(draws: np.ndarray, ranges: Ranges) -> tuple[np.ndarray, np.ndarray]:
 
 
 def translate(images: np.ndarray, right: float, down: float = 0.0) -> np.ndarray:
-    """Moves images by so many pixels, whole or not; what leaves the field is lost."""
+    """Shifts images by whole or fractional pixels; what leaves the field is lost."""
     return _same_for_all(images, np.eye(2), (down, right))
 
 
@@ -95,12 +95,12 @@ def scale(images: np.ndarray, factor: float) -> np.ndarray:
 
 
 def squeeze(images: np.ndarray, factor: float) -> np.ndarray:
-    """Makes images `factor` times as tall and as many times as narrow, about their centre."""
+    """Makes images `factor` times taller and `factor` times narrower, about their centre."""
     return _same_for_all(images, np.diag([factor, 1 / factor]))
 
 
 def rotate(images: np.ndarray, degrees: float) -> np.ndarray:
-    """Turns images about their centre, counter-clockwise."""
+    """Rotates images about their centre, counter-clockwise."""
     angle = math.radians(degrees)
     cosine, sine = math.cos(angle), math.sin(angle)
     return _same_for_all(images, np.array([[cosine, -sine], [sine, cosine]]))
@@ -112,14 +112,14 @@ def _same_for_all(
     flat = images.reshape(-1, *images.shape[-2:])
     matrices = np.broadcast_to(matrix, (len(flat), 2, 2))
     shifts = np.broadcast_to(np.array(shift), (len(flat), 2))
-    return mapped(flat, matrices, shifts).reshape(images.shape)
+    return warp(flat, matrices, shifts).reshape(images.shape)
 
 
 def stroke(images: np.ndarray, width: float) -> np.ndarray:
-    """Moves the edge of the ink outward (thicker strokes) or, below 0, inward, by `width` pixels.
+    """Moves the edges of strokes by `width` pixels: outwards (thicker) or, if negative, inwards.
 
-    Grey dilation or erosion by a cross of 3x3 pixels, once for each whole pixel; a remaining
-    fraction goes as far from the last image to the next. Outside the field lies background.
+    Grey dilation or erosion by a 3x3 cross, once per whole pixel; a remaining fraction
+    interpolates between the last image and the next. Outside the field is background.
     """
     step = np.maximum if width > 0 else np.minimum
     result = images
@@ -131,7 +131,7 @@ def stroke(images: np.ndarray, width: float) -> np.ndarray:
 
 
 def _with_neighbours(images: np.ndarray, step: np.ufunc) -> np.ndarray:
-    """The greatest or least of each pixel and the four beside it."""
+    """The maximum or minimum of each pixel and its four neighbours."""
     framed = np.pad(images, [(0, 0)] * (images.ndim - 2) + [(1, 1), (1, 1)])
     vertical = step(framed[..., :-2, 1:-1], framed[..., 2:, 1:-1])
     horizontal = step(framed[..., 1:-1, :-2], framed[..., 1:-1, 2:])
@@ -140,5 +140,5 @@ def _with_neighbours(images: np.ndarray, step: np.ufunc) -> np.ndarray:
 
 def noise(images: np.ndarray, share: float, seed: int) -> np.ndarray:
     """Inverts each pixel (v to 255 - v) with probability `share`: salt-and-pepper noise."""
-    struck = np.random.default_rng(seed).random(images.shape) < share
-    return np.where(struck, 255 - images, images)
+    inverted = np.random.default_rng(seed).random(images.shape) < share
+    return np.where(inverted, 255 - images, images)

@@ -1,11 +1,11 @@
-"""Sentences of a small grammar whose labels need what comes before a word and what comes after.
+"""Sentences of a small grammar whose labels depend on both the left and the right context.
 
     the waits fears a storm .                        D N V D N .
     the old sailor who fears the ships waits ?       D A N W VQ D N VQ ?
 
-`waits`, `fears`, `ships` and others are nouns and verbs: which of the two is told by what comes
-before. A verb's label is V where the sentence says something and VQ where it asks, which is told
-by the mark at its end alone.
+`waits`, `fears`, `ships` and others can be nouns or verbs; what comes before decides. A verb is
+labelled V in a statement and VQ in a question, and only the mark at the end of the sentence tells
+which it is.
 """
 
 import numpy as np
@@ -35,7 +35,7 @@ def _verb_phrase(random: np.random.Generator, depth: int) -> list[tuple[str, str
 
 
 def sentence(random: np.random.Generator) -> list[tuple[str, str]]:
-    """Pairs (word, label)."""
+    """Draws a sentence: a list of pairs (word, label)."""
     pairs = _noun_phrase(random, 0) + _verb_phrase(random, 0)
     if random.random() < 0.5:
         pairs = [(word, "VQ" if label == "V" else label) for word, label in pairs]
@@ -44,7 +44,7 @@ def sentence(random: np.random.Generator) -> list[tuple[str, str]]:
 
 
 def corpus(seed: int, train: int = 2000, valid: int = 300, test: int = 500) -> Corpus:
-    """So many sentences for each part, from a seed."""
+    """Generates a corpus with the given number of sentences in each part."""
     random = np.random.default_rng([seed, 2014])
 
     def part(count: int) -> Sentences:

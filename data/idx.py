@@ -1,8 +1,8 @@
 """IDX files, the format of MNIST: http://yann.lecun.com/exdb/mnist/, plain or gzip.
 
-A header of big-endian 32-bit words (a magic number 0x0000TTDD of type TT and DD dimensions, then
-the sizes of the dimensions) stands before the values. The header is believed only as far as the
-file bears it out: no memory is taken for what a file merely claims to hold.
+A header of big-endian 32-bit words (a magic number 0x0000TTDD for type TT and DD dimensions, then
+the sizes of the dimensions) precedes the values. The header is not trusted: no memory is allocated
+for values that a file claims to hold but does not.
 """
 
 import gzip
@@ -34,11 +34,11 @@ def read_labels(path: str | Path) -> np.ndarray:
 
 
 def _read(path: Path, dimensions: int) -> np.ndarray:
-    """Reads an IDX file of unsigned bytes with so many dimensions.
+    """Reads an IDX file of unsigned bytes with the given number of dimensions.
 
     Raises:
-      UserError: the file is missing, empty, cut short, too long, damaged, of another format, of
-        another type of values, or holds labels where images are wanted or the reverse.
+      UserError: the file is missing, empty, cut short, too long, damaged, in another format, has
+        values of another type, or holds labels where images are expected or the reverse.
     """
     try:
         with open_plain(path) as file:

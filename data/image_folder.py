@@ -1,12 +1,11 @@
-"""A user's own images, by path.
+"""The user's own images, by path.
 
-Either four IDX files in the format and with the names of MNIST's, each plain or with `.gz`:
+Either four IDX files in MNIST's format and under MNIST's names, each plain or with `.gz`:
 
     <path>/train-images-idx3-ubyte   <path>/train-labels-idx1-ubyte
     <path>/t10k-images-idx3-ubyte    <path>/t10k-labels-idx1-ubyte
 
-with images of 28x28, 0 for background; or picture files (see `pictures`), in a folder for each
-class:
+with 28x28 images whose background is 0; or picture files (see `pictures`), one folder per class:
 
     <path>/train/<class>/*.png   <path>/test/<class>/*.png
 """
@@ -27,24 +26,24 @@ IDX_NAMES = {"train": "train", "test": "t10k"}
 def load(path: str | Path) -> ImageSets:
     """Loads the user's own images.
 
-    Classes of picture files are the names of their folders in sorted order; classes of IDX files
-    are the numbers up to the greatest label. Training pictures come in a fixed random order (so
-    that holding out the last of them holds out some of each class), everything else in the order
-    of the files or their names.
+    The classes of picture files are the sorted names of their folders; the classes of IDX files
+    are the numbers up to the largest label. Training pictures are in a fixed random order (so
+    that holding out the last of them holds out some of each class); everything else is in the
+    order of the files or of their names.
 
     Raises:
-      UserError: the path is missing or holds neither layout, a file is damaged or missing, a
+      UserError: the path does not exist or has neither layout, a file is damaged or missing, a
         class is empty, or a test class is not among the training classes.
     """
     folder = user_path(path)
     if not os.path.isdir(folder):
-        raise UserError(f"{folder} is not a folder; give the path of a folder of images.")
+        raise UserError(f"{folder} is not a folder; give the path to a folder of images.")
     if any(folder.glob("*-ubyte*")):
         return checked(_load_idx(folder), str(folder))
     if (folder / "train").is_dir() and (folder / "test").is_dir():
         return checked(_load_pictures(folder), str(folder))
     raise UserError(
-        f"{folder} holds neither the four IDX files of MNIST's names nor the folders "
+        f"{folder} holds neither four IDX files under MNIST's names nor the folders "
         "train/<class> and test/<class>; lay it out in one of these ways."
     )
 
@@ -57,14 +56,14 @@ def _load_idx(folder: Path) -> ImageSets:
         )
         for name in IDX_NAMES.values()
     )
-    unseen = sorted(set(test.labels.tolist()) - set(train.labels.tolist()))
-    if unseen:
+    untrained = sorted(set(test.labels.tolist()) - set(train.labels.tolist()))
+    if untrained:
         raise UserError(
-            f"{folder}: the test labels have {unseen[0]}, which no training label has; "
-            "add training images of that class or leave it out of the test set."
+            f"{folder}: label {untrained[0]} occurs in the test set but not in the training set; "
+            "add training images of that class or remove it from the test set."
         )
-    greatest = int(train.labels.max(initial=0))
-    return ImageSets(train, test, tuple(str(label) for label in range(greatest + 1)))
+    largest = int(train.labels.max(initial=0))
+    return ImageSets(train, test, tuple(str(label) for label in range(largest + 1)))
 
 
 def _idx_file(folder: Path, name: str) -> Path:
@@ -79,8 +78,8 @@ def _load_pictures(folder: Path) -> ImageSets:
     for name in _classes(folder / "test"):
         if name not in classes:
             raise UserError(
-                f"{folder / 'test' / name} is a class that {folder / 'train'} has not; "
-                "add training images of it or leave it out of the test set."
+                f"{folder / 'test' / name} is a class that {folder / 'train'} does not have; "
+                "add training images of it or remove it from the test set."
             )
     (train, train_labels), (test, test_labels) = (
         _labelled(folder / split, classes) for split in ("train", "test")
@@ -98,22 +97,22 @@ def _load_pictures(folder: Path) -> ImageSets:
 def _classes(folder: Path) -> tuple[str, ...]:
     names = tuple(path.name for path in _visible(folder) if path.is_dir())
     if not names:
-        raise UserError(f"{folder} holds no class; make a folder of pictures for each class there.")
+        raise UserError(f"{folder} has no classes; make a folder of pictures for each class there.")
     return names
 
 
 def _labelled(folder: Path, classes: tuple[str, ...]) -> tuple[list[Path], np.ndarray]:
-    """The picture files of a split and their labels; every class folder there has some."""
+    """The picture files of a split and their labels; raises UserError for an empty class folder."""
     files: list[Path] = []
     labels: list[int] = []
     for label, name in enumerate(classes):
         if not (folder / name).is_dir():
-            continue  # a class may be missing from the test set
+            continue  # the test set may lack a class
         found = [path for path in _visible(folder / name) if pictures.is_picture(path)]
         if not found:
             raise UserError(
-                f"{folder / name} holds no picture; put one there ({', '.join(pictures.ENDINGS)}) "
-                "or delete the folder."
+                f"{folder / name} has no pictures; add some ({', '.join(pictures.ENDINGS)}) or "
+                "delete the folder."
             )
         files += found
         labels += [label] * len(found)

@@ -1,10 +1,11 @@
-"""Sequences that test a net's memory, made from a generator: what matters came long ago.
+"""Synthetic sequences with long time lags between what must be remembered and where it is used.
 
     adding   Hochreiter and Schmidhuber 1997, experiment 4: add the two marked numbers
-    order    the same, experiment 6a: in which order did two of X and Y come?
+    order    the same paper, experiment 6a: the temporal order of two symbols, each X or Y
     copy     the same idea in the form of Arjovsky, Shah and Bengio 2016: repeat ten symbols
 
-B sequences of at most T steps, time second: the loop shares out the first axis.
+B sequences of at most T steps, with the batch axis first, along which the loop splits batches over
+devices.
 """
 
 from typing import NamedTuple
@@ -13,24 +14,24 @@ import numpy as np
 
 
 class Sequences(NamedTuple):
-    """Inputs with their lengths, and what is to be said of them."""
+    """Inputs with their lengths and targets."""
 
     inputs: np.ndarray  # float32 [B, T, D], or int32 [B, T] for one-hot vectors; 0 after the end
     lengths: np.ndarray  # int32 [B]
-    targets: np.ndarray  # float32 [B] (adding), int32 [B] (a class) or int32 [B, T] (copy)
+    targets: np.ndarray  # float32 [B] (adding), int32 [B] classes (order) or int32 [B, T] (copy)
 
 
 def longest(task: str, length: int) -> int:
-    """T of a task of nominal length `length`."""
+    """T, the maximal length of a task's sequences, for the nominal length `length`."""
     return length + 20 if task == "copy" else length + length // 10
 
 
 def adding(random: np.random.Generator, count: int, length: int) -> Sequences:
-    """Pairs (number, marker): numbers of U[-1, 1], and the target is 0.5 + (X1 + X2) / 4.
+    """Pairs (number, marker) with numbers from U[-1, 1]; the target is 0.5 + (X1 + X2) / 4.
 
-    The marker is 1 at X1, among the first ten pairs, and at X2, among the first length/2 - 1
-    others; -1 at the first and the last pair; 0 elsewhere. If the first pair is marked as X1, the
-    number there counts as 0, as in the paper. Lengths are uniform in [length, 1.1 length].
+    The marker is 1 at X1, one of the first ten pairs, and at X2, one of the first length/2 - 1
+    remaining pairs; -1 at the first and the last pair; 0 elsewhere. If X1 is the first pair, its
+    number is set to 0, as in the paper. Lengths are uniform in [length, 1.1 length].
     """
     steps, rows = longest("adding", length), np.arange(count)
     lengths = random.integers(length, steps + 1, count).astype(np.int32)
@@ -47,7 +48,8 @@ def adding(random: np.random.Generator, count: int, length: int) -> Sequences:
     return Sequences(inputs, lengths, (0.5 + numbers / 4).astype(np.float32))
 
 
-# The symbols of the temporal order: distractors a, b, c, d, then X, Y, the beginning E, the end B.
+# The symbols of the order task: distractors a, b, c, d (0 to 3), then X, Y, the first symbol E and
+# the last symbol B.
 _X, _Y, _E, _B = 4, 5, 6, 7
 
 
@@ -72,10 +74,10 @@ def order(random: np.random.Generator, count: int, length: int) -> Sequences:
 
 
 def copy(random: np.random.Generator, count: int, length: int) -> Sequences:
-    """Ten of symbols 1 to 8, length - 1 blanks (0), a 9, ten blanks: length + 20 steps.
+    """Ten symbols from 1 to 8, length - 1 blanks (0), a 9, ten blanks: length + 20 steps.
 
-    Wanted are blanks, and at the last ten steps the ten symbols. Without memory the best loss is
-    10 ln 8 / (length + 20) nats per step.
+    The targets are blanks, and at the last ten steps the ten symbols. Without memory the lowest
+    loss is 10 ln 8 / (length + 20) nats per step.
     """
     steps = longest("copy", length)
     symbols = random.integers(1, 9, (count, 10))

@@ -1,7 +1,7 @@
 """MNIST: 60,000 training and 10,000 test images of handwritten digits (LeCun et al. 1998).
 
 The four published files are checked against their SHA-256, prepared once with TensorFlow Datasets
-(without TensorFlow) and read back in a fraction of a second ever after.
+(without TensorFlow), and from then on read back in a fraction of a second.
 """
 
 from pathlib import Path
@@ -50,20 +50,20 @@ FILES = {  # split -> (images, labels)
 
 
 def load(data_dir: str | Path | None = None, raw_dir: str | Path | None = None) -> ImageSets:
-    """Loads MNIST in the published order, preparing it first where that was not yet done.
+    """Loads MNIST in the published order, after preparing it if that has not been done yet.
 
     Args:
-      data_dir: folder of prepared data; default TFDS's own (`~/tensorflow_datasets`, or
-        environment variable TFDS_DATA_DIR's).
+      data_dir: folder of prepared data; default TFDS's own (the environment variable
+        TFDS_DATA_DIR, or `~/tensorflow_datasets`).
       raw_dir: folder of raw files, `<raw_dir>/mnist/<file>`, used instead of downloading; default
-        environment variable UNFOLD_RAW_DIR's. Files there are checked at every load, prepared
-        data or not, so that a wrong one never passes unnoticed.
+        the environment variable UNFOLD_RAW_DIR. Files there are checked at every load, even if
+        the data is prepared already, so that a wrong file never goes unnoticed.
 
     Raises:
-      UserError: a raw file cannot be had or is not the published one; the prepared data is
+      UserError: a raw file cannot be obtained or is not the published one; the prepared data is
         damaged or cannot be written.
     """
-    # Imported here because TFDS takes a quarter of a second, which other data sets spare.
+    # Imported late: TFDS takes a quarter of a second to import, and only MNIST needs it.
     from data import mnist_builder
 
     if raw.chosen_raw_dir(raw_dir) is not None:
@@ -81,7 +81,7 @@ def load(data_dir: str | Path | None = None, raw_dir: str | Path | None = None) 
 
 
 def sums() -> dict[str, str]:
-    """The SHA-256 of each raw file by name, kept with the prepared data."""
+    """The SHA-256 of each raw file by name, stored with the prepared data."""
     return {file.name: file.sha256 for files in FILES.values() for file in files}
 
 

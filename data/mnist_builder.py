@@ -1,8 +1,8 @@
 """MNIST as a TensorFlow Datasets builder that prepares and reads without TensorFlow.
 
-A record holds a thousand images: that is what makes reading 70,000 of them take a tenth of a
-second instead of several. A builder of our own name keeps clear of TFDS's own `mnist`, whose
-prepared files need TensorFlow.
+A record holds a thousand images, so that reading all 70,000 takes a tenth of a second rather than
+several seconds. The builder has a name of its own to avoid TFDS's own `mnist`, whose prepared
+files need TensorFlow.
 """
 
 import contextlib
@@ -18,7 +18,7 @@ from data import idx
 from data.errors import UserError
 from data.files import user_path
 
-CHUNK = 1000  # images in a record; divides both splits
+CHUNK = 1000  # images per record; divides the size of both splits
 
 
 class UnfoldMnist(tfds.core.GeneratorBasedBuilder):
@@ -32,7 +32,7 @@ class UnfoldMnist(tfds.core.GeneratorBasedBuilder):
 
     def _info(self) -> tfds.core.DatasetInfo:
         tensor = tfds.features.Tensor
-        as_bytes = tfds.features.Encoding.BYTES  # not one 64-bit integer for each pixel
+        as_bytes = tfds.features.Encoding.BYTES  # instead of one 64-bit integer per pixel
         return tfds.core.DatasetInfo(
             builder=self,
             features=tfds.features.FeaturesDict(
@@ -46,7 +46,7 @@ class UnfoldMnist(tfds.core.GeneratorBasedBuilder):
         )
 
     def _split_generators(self, dl_manager: tfds.download.DownloadManager) -> dict[str, Iterator]:
-        del dl_manager  # it would hand gzip to TensorFlow
+        del dl_manager  # it would use TensorFlow to unpack gzip
         return {split: self._generate_examples(*paths) for split, paths in self.paths.items()}
 
     def _generate_examples(self, images: Path, labels: Path) -> Iterator[tuple[int, dict]]:
@@ -58,36 +58,36 @@ class UnfoldMnist(tfds.core.GeneratorBasedBuilder):
 
 @contextlib.contextmanager
 def _reading(folder: Path) -> Iterator[None]:
-    """Turns whatever goes wrong while prepared data is read into a UserError."""
+    """Turns any exception raised while reading prepared data into a UserError."""
     try:
         yield
     except (ImportError, MemoryError):
         raise
     except PermissionError as error:
         raise UserError(
-            f"{folder} cannot be read; ask its owner or choose another --data_dir."
+            f"{folder} cannot be read; ask its owner for permission or choose another --data_dir."
         ) from error
-    except Exception as error:  # of any kind: TFDS wrote the files that it cannot read now
+    except Exception as error:  # of any kind, since TFDS itself wrote the files
         raise damaged(folder) from error
 
 
 def damaged(folder: Path) -> UserError:
-    """The error for prepared data that is not what was once written."""
+    """The error for prepared data that differs from what was written."""
     return UserError(f"The prepared data in {folder} is damaged; delete that folder and run again.")
 
 
 def opened(data_dir: str | Path | None, sums: dict[str, str]) -> UnfoldMnist:
-    """The builder over `data_dir`, prepared or not.
+    """The builder for `data_dir`, whether its data is prepared or not.
 
     Raises:
-      UserError: what lies there is damaged or was prepared from other raw files.
+      UserError: the data there is damaged or was prepared from other raw files.
     """
     root = user_path(data_dir or tfds.core.constants.DATA_DIR)
     folder = root / UnfoldMnist.name
     with _reading(folder):
         builder = UnfoldMnist(root)
         prepared = builder.data_path.exists()
-        found = builder.info.metadata  # read from the folder, where there is one
+        found = builder.info.metadata  # read from the folder, if it exists
     if prepared and not builder.info.splits:
         raise damaged(folder)
     if prepared and found != sums:
@@ -99,9 +99,9 @@ def opened(data_dir: str | Path | None, sums: dict[str, str]) -> UnfoldMnist:
 
 
 def prepare(builder: UnfoldMnist, paths: dict[str, tuple[Path, ...]], sums: dict[str, str]) -> None:
-    """Prepares the data from the raw files, in a temporary folder that is renamed at the end.
+    """Prepares the data from the raw files in a temporary folder, which is renamed at the end.
 
-    Two processes may do so at once: the second finds the folder taken and leaves it.
+    Two processes may do this at once: the second finds the finished folder and leaves it alone.
 
     Raises:
       UserError: the folder cannot be written.
@@ -118,9 +118,9 @@ def prepare(builder: UnfoldMnist, paths: dict[str, tuple[Path, ...]], sums: dict
         if not builder.data_path.exists():
             raise UserError(
                 f"{builder.data_path} cannot be written ({error.strerror or error}); "
-                "choose a --data_dir that can."
+                "choose a --data_dir that is writable."
             ) from error
-    logging.getLogger(__name__).info("MNIST is prepared in %s", builder.data_path)
+    logging.getLogger(__name__).info("MNIST prepared in %s", builder.data_path)
 
 
 def read(builder: UnfoldMnist, split: str) -> tuple[np.ndarray, np.ndarray]:

@@ -1,6 +1,6 @@
-"""What symbols are worth without a net: the nats per symbol of counted frequencies.
+"""Unigram and bigram baselines, in nats per symbol.
 
-Counts are of the training part, one added to each (Laplace); the figures are of the test part.
+Estimated from the training part with add-one (Laplace) smoothing, evaluated on the test part.
 """
 
 import numpy as np
@@ -9,15 +9,15 @@ from data.text import Text
 
 
 def unigram_nats(text: Text) -> float:
-    """-ln p(x), the mean over the test part's symbols but the first."""
+    """The mean of -ln p(x) over all symbols of the test part but the first."""
     counts = np.bincount(text.train, minlength=len(text.symbols)) + 1
     return float(-np.log(counts / counts.sum())[text.test[1:]].mean())
 
 
 def bigram_nats(text: Text) -> float:
-    """-ln p(x_t | x_{t-1}), the mean over the same symbols."""
+    """The mean of -ln p(x_t | x_{t-1}) over the same symbols."""
     size = len(text.symbols)
-    # Only the pairs that occur: of all there might be billions.
+    # Only pairs that occur are counted; a full table could have billions of entries.
     pairs, counts = np.unique(_pairs(text.train, size), return_counts=True)
     wanted = _pairs(text.test, size)
     places = np.minimum(np.searchsorted(pairs, wanted), len(pairs) - 1)
@@ -27,5 +27,5 @@ def bigram_nats(text: Text) -> float:
 
 
 def _pairs(codes: np.ndarray, size: int) -> np.ndarray:
-    """Each code with the one after it, as one number."""
+    """Each pair of adjacent codes as a single number."""
     return codes[:-1].astype(np.int64) * size + codes[1:]

@@ -1,4 +1,4 @@
-"""Whole numbers in English words, and in digits: pairs of sentences whose answer is known.
+"""Whole numbers in English words and in digits: sentence pairs with a known correct translation.
 
     three hundred and five thousand two hundred and seven    305207
 """
@@ -14,7 +14,7 @@ _TENS = "twenty thirty forty fifty sixty seventy eighty ninety".split()
 
 
 def in_words(number: int) -> str:
-    """0 to 999,999 as it is spoken, with the British "and" and no hyphens."""
+    """A number from 0 to 999,999 in words, with the British "and" and without hyphens."""
     if number < 20:
         return _SMALL[number]
     if number < 100:
@@ -26,8 +26,8 @@ def in_words(number: int) -> str:
     return " ".join([in_words(many), word, *joined, *([in_words(rest)] if rest else [])])
 
 
-def drawn(count: int, seed: int) -> np.ndarray:
-    """So many different numbers below a million, short ones as likely as long ones: int [count]."""
+def random_numbers(count: int, seed: int) -> np.ndarray:
+    """Distinct random numbers below a million, of all lengths about equally often: int [count]."""
     random = np.random.default_rng(seed)
     numbers = (10.0 ** random.uniform(0, 6, 4 * count)).astype(int) - 1
     numbers = np.append(numbers, random.integers(0, BELOW, count))

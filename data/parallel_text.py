@@ -1,15 +1,17 @@
-"""Sentences and their translations: by name, or from two files of lines.
+"""Sentences and their translations: a corpus by name, or two files of aligned lines.
 
-numbers    numbers in English words, and in digits; made, no download
-multi30k   29,000 descriptions of pictures in English (en), German (de) and French (fr)
+numbers    numbers in English words and in digits; generated, no download
+multi30k   29,000 image descriptions in English (en), German (de) and French (fr)
 """
 
 import hashlib
+import logging
 from typing import NamedTuple
 
 from data import number_words
 from data.errors import UserError
-from data.files import read_plain, unzipped
+from data.files import gunzipped, read_unpacked
+from data.lines import lines_of
 from data.raw import RawFile, download_folder, raw_file
 
 NAMES = ("numbers", "multi30k")
@@ -40,18 +42,18 @@ NUMBERS = {"train": 20_000, "valid": 500, "test": 1_000}
 
 
 class Pairs(NamedTuple):
-    """Line n of the one is the translation of line n of the other."""
+    """Aligned sentences: `targets[n]` is the translation of `sources[n]`."""
 
     sources: list[str]
     targets: list[str]
 
     def lower(self) -> "Pairs":
-        """All in small letters."""
+        """Both sides in lower case."""
         return Pairs(*([line.lower() for line in lines] for lines in self))
 
 
 class Corpus(NamedTuple):
-    """Pairs to train on, to watch the training by, and to test with."""
+    """Training, validation and test pairs."""
 
     train: Pairs
     valid: Pairs
@@ -59,7 +61,7 @@ class Corpus(NamedTuple):
 
     @property
     def fingerprint(self) -> str:
-        """What tells these sentences from others."""
+        """A short hash of all sentences, which identifies the corpus."""
         sha = hashlib.sha256()
         for pairs in self:
             for lines in pairs:
@@ -77,20 +79,20 @@ def load(
     data_dir: str = "",
     raw_dir: str = "",
 ) -> Corpus:
-    """Pairs by name, or of two files.
+    """Loads sentence pairs by name, or from two files.
 
     Args:
-      dataset: one of NAMES; or the paths of two files with a comma between, source first. Line n
-        of the one is the translation of line n of the other; pairs with an empty side are left
-        out, and the parts are cut from the end. A name that ends in .gz is unpacked.
-      source, target: languages of `multi30k`.
-      valid_percent, test_percent: of the pairs of two files.
-      data_dir: downloads are kept in its folder `downloads`; default `~/tensorflow_datasets`.
+      dataset: one of NAMES; or the paths of two files separated by a comma, source first. Line n
+        of one file is the translation of line n of the other; pairs with an empty side are
+        dropped, and the validation and test parts are cut from the end. Gzip files are unpacked.
+      source, target: the languages of `multi30k`.
+      valid_percent, test_percent: shares of the pairs of two files.
+      data_dir: downloads are kept in its subfolder `downloads`; default `~/tensorflow_datasets`.
       raw_dir: folder of raw files, used instead of downloading.
 
     Raises:
-      UserError: there is no such set or language, a file cannot be had or is not UTF-8, the two
-        files differ in their number of lines, or too few pairs are left.
+      UserError: the name or language is unknown, a file cannot be obtained or is not UTF-8, the
+        two files differ in their number of lines, or too few pairs are left.
     """
     if dataset == "numbers":
         return _numbers()
@@ -99,7 +101,7 @@ def load(
             if language not in LANGUAGES:
                 raise UserError(f"--{flag}={language}: choose one of {', '.join(LANGUAGES)}.")
         if source == target:
-            raise UserError(f"--source and --target are both {source}: give two languages.")
+            raise UserError(f"--source and --target are both {source}; give two languages.")
         return Corpus(
             *(
                 Pairs(*(_multi30k(part, lang, data_dir, raw_dir) for lang in (source, target)))
@@ -109,65 +111,46 @@ def load(
     paths = dataset.split(",")
     if len(paths) != 2:
         raise UserError(
-            f"--dataset={dataset}: choose {', '.join(NAMES)}, or give the paths of two files of "
-            "lines with a comma between, such as ./mine.de,./mine.en."
+            f"--dataset={dataset}: choose {', '.join(NAMES)}, or give the paths of two text files "
+            "separated by a comma, such as ./mine.de,./mine.en."
         )
-    return _in_three(_of_files(*paths), valid_percent, test_percent, dataset)
-
-
-def lines_of(content: bytes, name: str) -> list[str]:
-    """The lines of a file of UTF-8 text, without their ends; only line feeds end a line.
-
-    Raises:
-      UserError: a line is not UTF-8, with its number.
-    """
-    lines = content.split(b"\n")
-    if not lines[-1]:
-        lines.pop()
-    return [_decoded(line.removesuffix(b"\r"), n, name) for n, line in enumerate(lines, 1)]
-
-
-def _decoded(line: bytes, number: int, name: str) -> str:
-    try:
-        return line.decode("utf-8")
-    except UnicodeDecodeError as error:
-        raise UserError(
-            f"Line {number:,} of {name} is not UTF-8 (byte {error.start + 1:,} of the line is "
-            f"{line[error.start]:#04x}): convert it to UTF-8."
-        ) from None
+    return _three_parts(_read_two_files(*paths), valid_percent, test_percent, dataset)
 
 
 def _numbers() -> Corpus:
-    numbers = number_words.drawn(sum(NUMBERS.values()), seed=0)
+    numbers = number_words.random_numbers(sum(NUMBERS.values()), seed=0)
     pairs = Pairs([number_words.in_words(int(n)) for n in numbers], [str(n) for n in numbers])
-    parts, begin = [], 0
+    parts, start = [], 0
     for size in NUMBERS.values():
-        parts.append(Pairs(*(lines[begin : begin + size] for lines in pairs)))
-        begin += size
+        parts.append(Pairs(*(lines[start : start + size] for lines in pairs)))
+        start += size
     return Corpus(*parts)
 
 
 def _multi30k(part: str, language: str, data_dir: str, raw_dir: str) -> list[str]:
     path = raw_file(FILES[f"{part}.{language}"], raw_dir or None, download_folder(data_dir))
-    return [line.strip() for line in lines_of(unzipped(path.read_bytes(), str(path)), path.name)]
+    return [line.strip() for line in lines_of(gunzipped(path.read_bytes(), str(path)), path.name)]
 
 
-def _of_files(source: str, target: str) -> Pairs:
+def _read_two_files(source: str, target: str) -> Pairs:
     sides = []
     for path in (source.strip(), target.strip()):
-        content = read_plain(path, "name a text file")
-        content = unzipped(content, path) if path.endswith(".gz") else content
+        content = read_unpacked(path, "name a text file")
         sides.append([line.strip() for line in lines_of(content, path)])
     if len(sides[0]) != len(sides[1]):
         raise UserError(
-            f"{source} has {len(sides[0]):,} lines and {target} has {len(sides[1]):,}: line n of "
-            "the one must be the translation of line n of the other."
+            f"{source} has {len(sides[0]):,} lines but {target} has {len(sides[1]):,}; line n of "
+            "one file must be the translation of line n of the other."
         )
     kept = [pair for pair in zip(*sides, strict=True) if all(pair)]
+    if left_out := len(sides[0]) - len(kept):
+        logging.getLogger(__name__).warning(
+            "%d of %d pairs have an empty side and are left out", left_out, len(sides[0])
+        )
     return Pairs(*map(list, zip(*kept, strict=True))) if kept else Pairs([], [])
 
 
-def _in_three(pairs: Pairs, valid_percent: float, test_percent: float, name: str) -> Corpus:
+def _three_parts(pairs: Pairs, valid_percent: float, test_percent: float, name: str) -> Corpus:
     size = len(pairs.sources)
     test = size - round(size * test_percent / 100)
     valid = test - round(size * valid_percent / 100)
@@ -175,7 +158,8 @@ def _in_three(pairs: Pairs, valid_percent: float, test_percent: float, name: str
              for a, b in ((0, valid), (valid, test), (test, size))]  # fmt: skip
     if not all(part.sources for part in parts):
         raise UserError(
-            f"{name} has {size:,} pairs without an empty side; training, validation and test "
-            "need one each: give more, or a larger --valid_percent or --test_percent."
+            f"{name} has {size:,} pairs without an empty side, but training, validation and test "
+            "need at least one each; give more pairs, or a larger --valid_percent or "
+            "--test_percent."
         )
     return Corpus(*parts)

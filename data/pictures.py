@@ -1,11 +1,12 @@
-"""Picture files of any size as 28x28 grey images with bright ink.
+"""Picture files of any size as 28x28 grey images with bright ink on a dark background.
 
-A picture is turned as its camera noted, laid on white where it is transparent, made grey, and
-scaled (smoothly, keeping its aspect) to just fit into 28x28. Where most pictures are bright at
-the rim, as ink on paper is, all are inverted, so that background is 0 and ink is 255. What
-remains beside a picture that is not square is filled with background.
+A picture is rotated according to its EXIF orientation, laid on white where it is transparent,
+converted to grey and scaled smoothly, keeping its aspect ratio, to just fit into 28x28. A picture
+with a bright rim, like ink on paper, is inverted, so that the background is 0 and ink is 255. The
+margins of pictures that are not square are filled with background.
 """
 
+import logging
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
@@ -16,30 +17,45 @@ from data.errors import UserError
 from data.images import SIDE
 
 ENDINGS = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp", ".pgm", ".ppm")
-MOST_PIXELS = 50_000_000  # of one picture: what a large camera takes, far below what fills memory
-FORMATS = ("PNG", "JPEG", "BMP", "GIF", "TIFF", "WEBP", "PPM")  # whatever the name says
-DEEP_MODES = ("I", "F")  # more than 8 bits a pixel, which Pillow would cut off at 255
+MOST_PIXELS = 50_000_000  # per picture: enough for large cameras, far too few to fill memory
+FORMATS = ("PNG", "JPEG", "BMP", "GIF", "TIFF", "WEBP", "PPM")  # whatever the file is called
+FAINT = 8  # a picture whose pixels differ by no more than this shows nothing
+DEEP_MODES = ("I", "F")  # more than 8 bits per pixel, which Pillow would clip at 255
 
 
 def is_picture(path: Path) -> bool:
-    """Whether a file is a picture, by the ending of its name."""
+    """Whether a file is a picture, judging by its extension."""
     return path.suffix.lower() in ENDINGS and path.is_file()
 
 
 def read(paths: Sequence[Path]) -> np.ndarray:
-    """Reads picture files into uint8 [N, 28, 28], background 0.
+    """Reads picture files into uint8 [N, 28, 28], background 0; warns of pictures of one shade.
 
     Raises:
-      UserError: a picture cannot be read, is too large, or has more than 8 bits a pixel.
+      UserError: a picture cannot be read, is too large, or has more than 8 bits per pixel; or all
+        pictures are of one shade.
     """
     greys = [_grey(path) for path in paths]
-    if np.median([_rim(grey) for grey in greys]) > 127:
-        greys = [255 - grey for grey in greys]
-    return np.stack([_centred(grey) for grey in greys])
+    _check_shades(greys, paths)
+    return np.stack([_centred(_bright_on_dark(grey)) for grey in greys])
+
+
+def _check_shades(greys: Sequence[np.ndarray], paths: Sequence[Path]) -> None:
+    empty = [
+        path
+        for grey, path in zip(greys, paths, strict=True)
+        if int(grey.max()) - int(grey.min()) <= FAINT
+    ]
+    if not empty:
+        return
+    sentence = f"{len(empty):,} of {len(paths):,} pictures are of one shade, such as {empty[0]}"
+    if len(empty) == len(paths):
+        raise UserError(f"{sentence}; give pictures that show something.")
+    logging.getLogger(__name__).warning("%s; they show nothing to learn from.", sentence)
 
 
 def _grey(path: Path) -> np.ndarray:
-    """Reads one picture as uint8 [height, width], its longer side 28."""
+    """Reads one picture as uint8 [height, width], with its longer side 28."""
     from PIL import Image, ImageOps
 
     try:
@@ -50,7 +66,7 @@ def _grey(path: Path) -> np.ndarray:
             if picture.width * picture.height > MOST_PIXELS:
                 raise _too_large(path)
             if picture.mode.startswith(DEEP_MODES):
-                raise UserError(f"{path} has more than 8 bits a pixel; convert it to 8 bits.")
+                raise UserError(f"{path} has more than 8 bits per pixel; convert it to 8 bits.")
             layered = ImageOps.exif_transpose(picture).convert("RGBA")
             white = Image.new("RGBA", layered.size, "white")
             grey = Image.alpha_composite(white, layered).convert("L")
@@ -59,9 +75,9 @@ def _grey(path: Path) -> np.ndarray:
         raise _too_large(path) from error
     except UserError:
         raise
-    except Exception as error:  # of many kinds, by Pillow's decoders
+    except Exception as error:  # Pillow's decoders raise many kinds
         raise UserError(
-            f"{path} cannot be read as a picture ({error}); mend it or take it out."
+            f"{path} cannot be read as a picture ({error}); repair it or remove it."
         ) from error
 
 
@@ -70,14 +86,15 @@ def _too_large(path: Path) -> UserError:
 
 
 def _fitted(size: tuple[int, int]) -> tuple[int, int]:
-    """The size (width, height) whose longer side is 28 and whose aspect is kept."""
+    """The size (width, height) with the same aspect ratio and a longer side of 28."""
     longer = max(size)
     return max(1, round(size[0] * SIDE / longer)), max(1, round(size[1] * SIDE / longer))
 
 
-def _rim(grey: np.ndarray) -> float:
-    """The median brightness of the outermost pixels."""
-    return float(np.median(np.concatenate([grey[0], grey[-1], grey[:, 0], grey[:, -1]])))
+def _bright_on_dark(grey: np.ndarray) -> np.ndarray:
+    """The picture, inverted if the median of its outermost pixels is bright."""
+    rim = np.concatenate([grey[0], grey[-1], grey[:, 0], grey[:, -1]])
+    return 255 - grey if np.median(rim) > 127 else grey
 
 
 def _centred(grey: np.ndarray) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""The published files of all data sets, and which of them a folder holds."""
+"""The published files of all data sets, and which of them are in a folder."""
 
 from pathlib import Path
 from typing import NamedTuple
@@ -19,21 +19,21 @@ DATASETS: dict[str, tuple[RawFile, ...]] = {
 
 
 class Holding(NamedTuple):
-    """What a folder has of a data set."""
+    """Which files of a data set a folder holds."""
 
-    sound: int  # files with the right sum
-    faults: list[str]  # one sentence for each file that is there and is not the published one
-    files: int  # that the data set has
+    sound: int  # files with the right SHA-256
+    faults: list[str]  # one phrase for each file present that is not the published one
+    files: int  # how many files the data set consists of
 
 
 def holdings(folder: Path) -> dict[str, Holding]:
-    """What lies in `folder`/<dataset>/<file>, for the data sets of which anything does."""
+    """What `folder`/<dataset>/<file> holds, for each data set of which it has any file."""
     found = {}
     for name, files in DATASETS.items():
-        there = {file: folder / file.dataset / file.name for file in files}
-        there = {file: path for file, path in there.items() if path.exists()}
-        faults = {path: fault(file, path) for file, path in there.items()}
-        if there:
-            wrong = [f"{path} {said}" for path, said in faults.items() if said]
-            found[name] = Holding(len(there) - len(wrong), wrong, len(files))
+        paths = {file: folder / file.dataset / file.name for file in files}
+        present = {file: path for file, path in paths.items() if path.exists()}
+        if present:
+            problems = {path: fault(file, path) for file, path in present.items()}
+            wrong = [f"{path} {problem}" for path, problem in problems.items() if problem]
+            found[name] = Holding(len(present) - len(wrong), wrong, len(files))
     return found

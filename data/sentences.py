@@ -1,8 +1,9 @@
-"""Sentences with labels, and their words, letters and labels as numbers."""
+"""Labelled sentences, and their words, letters and labels as integer codes."""
 
+import functools
 import hashlib
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -12,144 +13,174 @@ from data.errors import UserError
 
 
 class Sentences(NamedTuple):
-    """Words in order, with one label for each, or one for a whole sentence."""
+    """The words of each sentence, with one label per word or one per sentence."""
 
     words: Sequence[Sequence[str]]
-    labels: Sequence[Sequence[str]]  # as long as `words`, or of length 1 for a whole sentence
-    features: Sequence[Sequence[str]] | None = None  # as long as `words`
+    labels: Sequence[Sequence[str]]  # one for each word, or a single one for the whole sentence
+    features: Sequence[Sequence[str]] | None = None  # one for each word
 
 
 class Corpus(NamedTuple):
-    """What to learn from, to choose by, and to be tested on."""
+    """Training, validation and test sentences."""
 
     train: Sentences
     valid: Sentences
     test: Sentences
-    whole: bool = False  # whether a label is of a whole sentence
-    # Cross-validation: which fold's test set holds each sentence of `train`, which is then `test`
-    # too; int [N].
+    whole: bool = False  # whether each sentence has a single label
+    # For cross-validation, int [N]: the fold that tests on each sentence of `train`; `test` is
+    # then the same as `train`.
     folds: np.ndarray | None = None
 
 
-UNKNOWN = 0  # the code of a word that has none of its own, or of a letter
+UNKNOWN = 0  # the code of unknown words and letters
+DIGITS = ("kept", "0")  # how words with digits are looked up: as written, or each digit as a 0
 
 
 class Coding(NamedTuple):
-    """What stands for which number; 0 is what is not listed, or padding."""
+    """The integer codes of words, letters, labels and features; 0 is unknown or padding."""
 
-    words: tuple[str, ...]  # code 1 is the first, the most frequent
+    words: tuple[str, ...]  # the first and most frequent has code 1
     letters: str
-    labels: tuple[str, ...]  # code 0 is the first
+    labels: tuple[str, ...]  # the first has code 0
     features: tuple[str, ...]
-    lowercase: bool  # whether words are looked up in small letters; letters are what they are
-    longest: int  # letters of a word that are read: of a longer one the first and last half
-    frequent: int  # so many words, the first ones, come more than once in the training part
+    lowercase: bool  # whether words are looked up in lower case; letters keep their case
+    longest: int  # letters read per word; of a longer word, the first and the last half
+    frequent: int  # how many words (the first ones) occur more than once in the training part
+    digits: str = "0"  # one of DIGITS
 
     def facts(self) -> dict[str, str]:
-        """What tells this coding from others, in a short word."""
-        sha = hashlib.sha256(repr(self).encode())
+        """A short hash that identifies this coding."""
+        kept = self.digits == "kept" and any(map(_has_digit, self.words))
+        # Runs from before there was a choice read digits as 0: theirs is the hash without it.
+        text = repr(self).removesuffix(f", digits={self.digits!r})") + ")" + ", kept" * kept
+        sha = hashlib.sha256(text.encode())
         return {"coding": sha.hexdigest()[:16]}
 
 
 class Coded(NamedTuple):
-    """Sentences as numbers."""
+    """Sentences as integer codes."""
 
     words: Ragged
-    letters: Ragged  # uint16 [L] for each word
+    letters: Ragged | None  # uint16 [L] for each word
     features: Ragged
     labels: Ragged
 
     @property
     def lengths(self) -> np.ndarray:
-        """Words of each sentence, [N]."""
+        """The number of words in each sentence, [N]."""
         return self.words.lengths
 
 
-def normal(word: str, lowercase: bool) -> str:
-    """A word as it is looked up: in small letters, every digit a 0."""
-    word = "".join("0" if c.isdigit() else c for c in word)
-    return word.lower() if lowercase else word
+def lookup_form(word: str, lowercase: bool, digits: str, known: Container[str] = ()) -> str:
+    """The form in which a word is looked up.
+
+    Args:
+      word: as written.
+      lowercase: whether to convert it to lower case.
+      digits: one of DIGITS; with `0`, every digit of a word that is not in `known` becomes 0.
+      known: words that have a code or a vector of their own.
+    """
+    word = word.lower() if lowercase else word
+    if digits == "kept" or word in known:
+        return word
+    return "".join("0" if c.isdigit() else c for c in word)
+
+
+def _has_digit(word: str) -> bool:
+    return any(c.isdigit() for c in word)
 
 
 def coding_of(
-    corpus: Corpus, *, lowercase: bool, least: int, longest: int, known: Iterable[str] = ()
+    corpus: Corpus,
+    *,
+    lowercase: bool,
+    least: int,
+    longest: int,
+    digits: str = "kept",
+    known: Iterable[str] = (),
 ) -> Coding:
-    """Numbers for the words of the training part that come `least` times or more.
+    """Assigns codes to the words that occur at least `least` times in the training part.
 
     Args:
-      corpus: its three parts give labels and letters too, so that a label that only the test has
-        counts as an error and not as a fault.
+      corpus: labels and letters come from all three parts, so that a label that occurs only in
+        the test part is counted as wrong and does not raise an error.
       lowercase: see `Coding`.
-      least: rarer words have no number.
+      least: words that occur less often have no code.
       longest: see `Coding`.
-      known: words that have given vectors: those of them in any part have numbers.
+      digits: one of DIGITS.
+      known: words that have pretrained vectors; they get codes if they occur in any part.
     """
-    counts = Counter(
-        normal(word, lowercase) for sentence in corpus.train.words for word in sentence
-    )
-    parts = (corpus.train, corpus.valid, corpus.test)
     known = set(known)
+
+    def form(word: str) -> str:
+        return lookup_form(word, lowercase, digits, known)
+
+    counts = Counter(form(word) for sentence in corpus.train.words for word in sentence)
+    parts = (corpus.train, corpus.valid, corpus.test)
     words = [w for w, n in counts.most_common() if n >= least]
     if known:
-        others = {normal(w, lowercase) for part in parts for sentence in part.words
-                  for w in sentence}  # fmt: skip
+        others = {form(w) for part in parts for sentence in part.words for w in sentence}
         words += sorted((others & known) - set(words))
     letters = {c for part in parts for sentence in part.words for word in sentence for c in word}
     labels = {label for part in parts for sentence in part.labels for label in sentence}
     features = {f for part in parts for row in part.features or () for f in row}
     ordered = ("".join(sorted(letters)), tuple(sorted(labels)), tuple(sorted(features)))
     frequent = sum(n > 1 for n in counts.values() if n >= least)
-    return Coding(tuple(words), *ordered, lowercase, longest, frequent)
+    return Coding(tuple(words), *ordered, lowercase, longest, frequent, digits)
 
 
-def coded(sentences: Sentences, coding: Coding) -> Coded:
-    """Sentences as numbers."""
-    words = _numbers(coding.words, 1)
-    letters = _numbers(coding.letters, 1)
-    labels = _numbers(coding.labels, 0)
-    features = _numbers(coding.features, 1)
-    spelled: dict[str, np.ndarray] = {}
-    for sentence in sentences.words:
-        for word in sentence:
-            if word not in spelled:
-                spelled[word] = _spelled(word, letters, coding.longest)
-    def ragged(dtype, number, rows) -> Ragged:
-        return Ragged.of([[number(name) for name in row] for row in rows], dtype)
+def coded(sentences: Sentences, coding: Coding, letters: bool = True) -> Coded:
+    """Replaces words, letters, features and labels by their codes; letters only if asked to."""
+    words = _codes(coding.words, 1)
+    labels = _codes(coding.labels, 0)
+    features = _codes(coding.features, 1)
+
+    def ragged(dtype, code_of, rows) -> Ragged:
+        return Ragged.of([[code_of(name) for name in row] for row in rows], dtype)
+
+    def code_of_word(word: str) -> int:
+        return words.get(lookup_form(word, coding.lowercase, coding.digits, words), UNKNOWN)
 
     return Coded(
-        ragged(np.int32, lambda w: words.get(normal(w, coding.lowercase), UNKNOWN),
-               sentences.words),
-        ragged(np.uint16, spelled.__getitem__, sentences.words),
+        ragged(np.int32, code_of_word, sentences.words),
+        ragged(np.uint16, _speller(coding), sentences.words) if letters else None,
         ragged(np.int32, lambda f: features.get(f, UNKNOWN), sentences.features or [[]]),
         ragged(np.int32, labels.__getitem__, sentences.labels),
     )  # fmt: skip
 
 
-def _numbers(names: Sequence[str], first: int) -> Mapping[str, int]:
-    return {name: number for number, name in enumerate(names, first)}
+def _codes(names: Sequence[str], first: int) -> Mapping[str, int]:
+    return {name: code for code, name in enumerate(names, first)}
+
+
+def _speller(coding: Coding) -> Callable[[str], np.ndarray]:
+    letters = _codes(coding.letters, 1)
+    return functools.cache(lambda word: _spelled(word, letters, coding.longest))
 
 
 def _spelled(word: str, letters: Mapping[str, int], longest: int) -> np.ndarray:
     if len(word) > longest:
         word = word[: longest // 2] + word[len(word) - (longest - longest // 2) :]
-    # A letter without a number would end the word: the next one takes its place.
+    # Letters without a code are skipped: their code would be that of padding.
     codes = [letters[c] for c in word if c in letters]
     return np.pad(np.array(codes, np.uint16), (0, longest - len(codes)))
 
 
 def unseen_labels(corpus: Corpus) -> list[str]:
-    """Labels of the other parts that the training part never shows."""
+    """Labels that occur in the validation or test part but not in the training part."""
     train = {label for row in corpus.train.labels for label in row}
     others = {label for part in (corpus.valid, corpus.test) for row in part.labels for label in row}
     return sorted(others - train)
 
 
 def check(corpus: Corpus, name: str) -> None:
-    """Raises UserError if a part of a corpus has no sentence, or all labels are the same."""
-    for part in ("train", "valid", "test"):
+    """Raises UserError if a part has no sentences, or if all training labels are the same."""
+    names = {"train": "training", "valid": "validation", "test": "test"}
+    for part, adjective in names.items():
         if not getattr(corpus, part).words:
-            raise UserError(f"{name}: there is no sentence to {part} with; give a longer file.")
+            raise UserError(f"{name}: the {adjective} part has no sentences; give a longer file.")
     if len({label for row in corpus.train.labels for label in row}) < 2:
         raise UserError(
-            f"{name}: all words to train on have the same label; name another --label_column."
+            f"{name}: all words of the training part have the same label; give another "
+            "--label_column."
         )

@@ -1,18 +1,19 @@
-"""The Stanford Sentiment Treebank: film reviews as trees, each phrase with a label from 0 to 4.
+"""The Stanford Sentiment Treebank: film reviews as trees, every phrase labelled from 0 to 4.
 
     sst5   very negative, negative, neutral, positive, very positive
     sst2   negative or positive; neutral sentences are left out
 
-The training part is all phrases, each once; sentences are what is tested (Socher et al. 2013).
+The training part is the set of all distinct phrases; whole sentences are used for validation and
+test (Socher et al. 2013).
 """
 
 import re
 from pathlib import Path
 
 from data.errors import UserError
+from data.lines import lines_of
 from data.raw import RawFile, raw_file
 from data.sentences import Corpus, Sentences
-from data.tagged_files import text_lines
 
 _URL = "https://nlp.stanford.edu/sentiment/trainDevTestTrees_PTB.zip"
 FILES = {
@@ -24,14 +25,14 @@ FILES = {
     )
 }
 NAMES = ("very negative", "negative", "neutral", "positive", "very positive")
-TOKEN = re.compile(r"\(|\)|[^\s()]+")
+TOKEN = re.compile(r"\(|\)|[^ \t()]+")  # some words contain a no-break blank
 
 
 def phrases(line: str, where: str) -> list[tuple[int, list[str]]]:
-    """(label, words) of every phrase of a tree, the whole sentence last.
+    """(label, words) of every phrase of a tree; the whole sentence comes last.
 
     Raises:
-      UserError: the line is no tree; `where` names it.
+      UserError: the line is not a tree; `where` says which line it is.
     """
     stack, found = [], []
     for token in TOKEN.findall(line):
@@ -54,13 +55,13 @@ def phrases(line: str, where: str) -> list[tuple[int, list[str]]]:
 
 
 def trees(content: bytes, name: str) -> list[list[tuple[int, list[str]]]]:
-    """`phrases` of every line of a file."""
-    lines = text_lines(content, name)
+    """The `phrases` of every line of a file."""
+    lines = enumerate(lines_of(content, name), 1)
     return [phrases(line, f"{name}, line {n}") for n, line in lines if line.strip()]
 
 
 def corpus(train, valid, test, classes: int) -> Corpus:
-    """Of the trees of the three parts; `classes` is 5 or 2."""
+    """The corpus made of the trees of the three parts; `classes` is 5 or 2."""
     unique = {}
     for tree in train:
         for label, words in tree:
@@ -80,6 +81,6 @@ def _sentences(labelled: list[tuple[int, list[str]]], classes: int) -> Sentences
 
 
 def load(classes: int, raw_dir: str | None, download_dir: str | Path) -> Corpus:
-    """The treebank with 5 labels or 2; errors as `data.raw`'s."""
+    """The treebank with 5 labels or 2; raises UserError as `raw_file` does."""
     paths = [raw_file(file, raw_dir, download_dir) for file in FILES.values()]
     return corpus(*(trees(path.read_bytes(), str(path)) for path in paths), classes)

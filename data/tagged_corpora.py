@@ -1,10 +1,10 @@
 """Labelled words by name: generated, published files checked against their SHA-256, or your own.
 
-grammar          made from a seed (data/grammar.py)
+grammar          generated from a seed (data/grammar.py)
 mpqa-dse, -ese   opinion expressions in news (data/mpqa.py)
-conll2000        noun phrases, verb phrases and others in the Wall Street Journal; B-NP, I-NP, O
-ud_english_ewt   parts of speech in weblogs, mails and reviews
-sst2, sst5       the sentiment of a sentence (data/sst.py)
+conll2000        noun, verb and other phrases in the Wall Street Journal: B-NP, I-NP, O
+ud_english_ewt   parts of speech in weblogs, emails and reviews
+sst2, sst5       the sentiment of sentences (data/sst.py)
 """
 
 import os
@@ -57,20 +57,20 @@ def load(
     data_dir: str = "",
     raw_dir: str = "",
 ) -> Corpus:
-    """A corpus by name, or by the path of the user's own file or folder of files.
+    """Loads a corpus by name, or the user's own file or folder of files by its path.
 
-    A file is cut in order: the last tenth of its sentences is the test, the tenth before it is to
-    choose by. A folder holds `train.*`, `test.*` and perhaps `valid.*` or `dev.*`; without one the
-    last tenth of the training part takes its place.
+    A single file is split in order: the last tenth of its sentences is the test part, the tenth
+    before it the validation part. A folder holds `train.*`, `test.*` and optionally `valid.*` or
+    `dev.*`; without the latter, the last tenth of the training part is the validation part.
 
     Args:
-      name: one of NAMES; anything with a slash or a dot in it is a path.
+      name: one of NAMES; anything containing a slash or a dot is a path.
       form, token, label, feature: see `data.tagged_files.read_tagged`.
-      seed: of what is generated.
+      seed: seed of generated data.
       data_dir, raw_dir: see `data.raw`.
 
     Raises:
-      UserError: there is no such corpus, or a file cannot be had or read.
+      UserError: the name is unknown, or a file cannot be obtained or read.
     """
     downloads = download_folder(data_dir)
     if name == "grammar":
@@ -85,34 +85,35 @@ def load(
         parts = [
             parsed(path.read_bytes(), str(path), form, token, label, feature) for path in paths
         ]
-        return Corpus(*parts) if len(parts) == 3 else Corpus(*_apart(parts[0]), parts[1])
+        return Corpus(*parts) if len(parts) == 3 else Corpus(*_split_off(parts[0]), parts[1])
     if "/" not in name and "." not in name:
         raise UserError(
-            f"--dataset={name}: choose {', '.join(NAMES)}, or a path such as ./{name}.txt."
+            f"--dataset={name}: choose {', '.join(NAMES)}, or the path of a file or folder, such "
+            f"as ./{name}.txt."
         )
-    return _own(user_path(name), form, token, label, feature)
+    return _user_corpus(user_path(name), form, token, label, feature)
 
 
-def _own(path: Path, *columns) -> Corpus:
-    if not os.path.isdir(path):  # says no of a name too long, too
-        train, test = _apart(read_tagged(path, *columns))
-        return Corpus(*_apart(train, len(test.words)), test)
+def _user_corpus(path: Path, *columns) -> Corpus:
+    if not os.path.isdir(path):  # unlike Path.is_dir, false for a name that is too long
+        train, test = _split_off(read_tagged(path, *columns))
+        return Corpus(*_split_off(train, len(test.words)), test)
     parts = {}
     for part, stems in PARTS.items():
         files = sorted(f for f in path.iterdir() if f.stem in stems and f.is_file())
         if len(files) > 1:
-            raise UserError(f"{files[0]} and {files[1]} are both to {part} with: leave one.")
+            raise UserError(f"{files[0]} and {files[1]} are both the {part} file; remove one.")
         parts[part] = read_tagged(files[0], *columns) if files else None
     for part in ("train", "test"):
         if parts[part] is None:
-            raise UserError(f"{path} holds no {part}.*: name the file to {part} with so.")
+            raise UserError(f"{path} has no {part} file; name it {part}.txt, for example.")
     if parts["valid"] is None:
-        parts["train"], parts["valid"] = _apart(parts["train"])
+        parts["train"], parts["valid"] = _split_off(parts["train"])
     return Corpus(**parts)
 
 
-def _apart(sentences: Sentences, count: int = 0) -> tuple[Sentences, Sentences]:
-    """All but the last `count` sentences (0: a tenth), and those."""
+def _split_off(sentences: Sentences, count: int = 0) -> tuple[Sentences, Sentences]:
+    """All but the last `count` sentences (0: a tenth of them), and the last `count`."""
     count = count or -(-len(sentences.words) // 10)
     size = len(sentences.words) - count
     return (

@@ -1,51 +1,53 @@
-"""Files of labelled words, in the formats that people keep them in.
+"""Files of labelled words, in the usual formats.
 
-    columns   a word a line with its labels in columns, blank lines between sentences (CoNLL)
+    columns   one word per line with its labels in columns, blank lines between sentences (CoNLL)
     conllu    the same with ten columns and comments (Universal Dependencies)
-    slashes   a sentence a line, word/LABEL word/LABEL
+    slashes   one sentence per line, word/LABEL word/LABEL
 
-UTF-8, with or without a byte order mark; line ends of Windows count as line ends.
+Columns and words are separated by blanks or tabs; other Unicode blanks are part of a word.
 """
 
-from collections.abc import Iterator
+import re
 from pathlib import Path
 
 from data.errors import UserError
-from data.files import read_plain
+from data.files import read_unpacked
+from data.lines import lines_of
 from data.sentences import Sentences
 
 FORMATS = ("auto", "columns", "conllu", "slashes")
 CONLLU_TOKEN, CONLLU_LABEL = 2, 4  # FORM and UPOS, counted from 1
+_BETWEEN_BLANKS = re.compile(r"[^ \t]+")
 
 
 def read_tagged(
     path: str | Path, form: str = "auto", token: int = 0, label: int = 0, feature: int = 0
 ) -> Sentences:
-    """The sentences of a file.
+    """Reads the sentences of a file.
 
     Args:
       path: the file.
-      form: one of FORMATS; `auto` takes `.conllu` for conllu, and a first line in which every
-        word has a slash for slashes.
-      token: the words' column, counted from 1; 0: the first, or conllu's FORM.
-      label: the labels' column; 0: the last, or conllu's UPOS.
-      feature: a column that the net is told of besides; 0: none.
+      form: one of FORMATS; `auto` means conllu if the name ends in `.conllu`, slashes if every
+        word of the first line contains a slash, and columns otherwise.
+      token: column of the words, counted from 1; 0: the first, or FORM in conllu.
+      label: column of the labels; 0: the last, or UPOS in conllu.
+      feature: column of an additional input; 0: none.
 
     Raises:
       UserError: the file cannot be read, is empty or not UTF-8, or a line is not in the format;
-        names file and line.
+        the message names the file and the line.
     """
-    content = read_plain(path, "name a text file")
+    content = read_unpacked(path, "name a text file")
     return parsed(content, str(path), form, token, label, feature)
 
 
 def parsed(
     content: bytes, name: str, form: str = "auto", token: int = 0, label: int = 0, feature: int = 0
 ) -> Sentences:
-    """`read_tagged` of a file's bytes; `name` is for errors."""
-    lines = list(text_lines(content, name))
+    """Like `read_tagged`, from the bytes of a file; `name` is used in errors."""
+    lines = list(enumerate(lines_of(content, name), 1))
     if not any(line.strip() for _, line in lines):
-        raise UserError(f"{name} is empty: name a file of labelled words.")
+        raise UserError(f"{name} is empty; give a file of labelled words.")
     form = _form(lines, name) if form == "auto" else form
     if form == "slashes":
         return _slashes(lines, name)
@@ -55,22 +57,11 @@ def parsed(
     return _columns(lines, name, form, token or 1, label, feature)
 
 
-def text_lines(content: bytes, name: str) -> Iterator[tuple[int, str]]:
-    """(number from 1, line without its end) of a UTF-8 text."""
-    for number, line in enumerate(content.removeprefix(b"\xef\xbb\xbf").split(b"\n"), 1):
-        try:
-            yield number, line.decode("utf-8").rstrip("\r")
-        except UnicodeDecodeError:
-            raise UserError(
-                f"{name}, line {number} is not UTF-8 text: convert the file to UTF-8."
-            ) from None
-
-
 def _form(lines, name: str) -> str:
     if name.endswith(".conllu"):
         return "conllu"
     first = next(line for _, line in lines if line.strip())
-    pieces = first.split()
+    pieces = _BETWEEN_BLANKS.findall(first)
     if "\t" not in first and all(0 < p.rfind("/") < len(p) - 1 for p in pieces):
         return "slashes"
     return "columns"
@@ -79,12 +70,12 @@ def _form(lines, name: str) -> str:
 def _slashes(lines, name: str) -> Sentences:
     words, labels = [], []
     for number, line in lines:
-        pairs = [piece.rpartition("/") for piece in line.split()]
+        pairs = [piece.rpartition("/") for piece in _BETWEEN_BLANKS.findall(line)]
         for word, _, label in pairs:
             if not word or not label:
                 raise UserError(
                     f"{name}, line {number}: {word + '/' + label if word else label!r} is not "
-                    "word/LABEL; mend it, or give --file_format=columns."
+                    "word/LABEL; fix it, or give --file_format=columns."
                 )
         if pairs:
             words.append([word for word, _, _ in pairs])
@@ -93,34 +84,35 @@ def _slashes(lines, name: str) -> Sentences:
 
 
 def _columns(lines, name: str, form: str, token: int, label: int, feature: int) -> Sentences:
-    words, labels, features, width = [[]], [[]], [[]], None
+    words, labels, features, first = [[]], [[]], [[]], None
     for number, line in lines:
-        cells = line.split("\t") if "\t" in line else line.split()
+        cells = line.split("\t") if "\t" in line else _BETWEEN_BLANKS.findall(line)
         if not line.strip() or cells[0] == "-DOCSTART-":
             if words[-1]:
                 words.append([]), labels.append([]), features.append([])
             continue
         if form == "conllu" and not cells[0].isdigit():
-            continue  # 3-4 spans words that follow, 3.1 is a word that is not written
-        width = width or len(cells)
+            continue  # 3-4 is a range of the words that follow, 3.1 a word that is not in the text
+        first = first or (number, len(cells))
+        width = first[1]
         if len(cells) != width:
             raise UserError(
-                f"{name}, line {number} has {len(cells)} columns and the lines before it have "
-                f"{width}: mend that line."
+                f"{name}, line {number} has {len(cells)} columns but line {first[0]} has {width}; "
+                "give all lines the same columns, separated by tabs if words contain blanks."
             )
         wanted = max(token, label, feature)
         if width < wanted or width < 2:
             raise UserError(
-                f"{name}, line {number} has {width} columns and column {max(wanted, 2)} is asked "
-                "for: see --token_column and --label_column."
+                f"{name}, line {number} has {width} columns but column {max(wanted, 2)} was "
+                "requested; see --token_column and --label_column."
             )
-        chosen = [cells[column - 1].strip() for column in (token, label or width)]
+        chosen = [cells[column - 1].strip(" ") for column in (token, label or width)]
         if not all(chosen):
-            raise UserError(f"{name}, line {number} has an empty column: mend that line.")
+            raise UserError(f"{name}, line {number} has an empty column; fix that line.")
         words[-1].append(chosen[0]), labels[-1].append(chosen[1])
         features[-1].append(cells[feature - 1])
     kept = [n for n, sentence in enumerate(words) if sentence]
     words, labels, features = ([part[n] for n in kept] for part in (words, labels, features))
     if not words:
-        raise UserError(f"{name} has no labelled word in it: name a file of labelled words.")
+        raise UserError(f"{name} has no labelled words; give a file of labelled words.")
     return Sentences(words, labels, features if feature else None)

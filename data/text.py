@@ -1,4 +1,4 @@
-"""Running text as codes: symbols numbered by one alphabet, cut in file order into three parts."""
+"""Running text as integer codes: one alphabet for all, and three parts in file order."""
 
 import hashlib
 from pathlib import Path
@@ -7,50 +7,53 @@ from typing import NamedTuple, TypeVar
 import numpy as np
 
 from data.errors import UserError
-from data.files import read_plain
+from data.files import read_plain, read_unpacked
+from data.lines import without_mark
 
 Symbols = TypeVar("Symbols", str, list)
 
 
 class Text(NamedTuple):
-    """A text of which each symbol is a number; the alphabet is that of all three parts."""
+    """A text as codes; the alphabet covers all three parts."""
 
     train: np.ndarray  # int32 [N], each entry in [0, V)
     valid: np.ndarray  # may be empty
     test: np.ndarray
-    # the V symbols in order: Unicode characters, bytes as U+0000 to U+00FF, or a tuple of words
+    # the V symbols by code: Unicode characters, bytes as U+0000 to U+00FF, or a tuple of words
     symbols: str | tuple[str, ...]
 
     @property
     def facts(self) -> dict[str, str]:
-        """What tells this text from others, in two short words."""
+        """The symbols and a short hash of the codes, which together identify the text."""
         sha = hashlib.sha256()
         for part in self[:3]:
             sha.update(np.ascontiguousarray(part).tobytes() + b"|")
-        words = not isinstance(self.symbols, str)  # no word holds a blank
+        words = not isinstance(self.symbols, str)  # words contain no blanks
         symbols = {"words": " ".join(self.symbols)} if words else {"symbols": self.symbols}
         return symbols | {"text": sha.hexdigest()[:16]}
 
 
 def decoded(content: bytes, unit: str, name: str) -> str:
-    """The text of a file's bytes: each byte one symbol, or each Unicode character of UTF-8.
+    """The text of a file: a symbol for each byte, or for each Unicode character of UTF-8.
 
     Args:
-      content: the bytes; line ends and marks stay what they are.
+      content: the bytes of the file; line ends are kept. UTF-8's byte order mark is no
+        character of the text, but three of its bytes.
       unit: `bytes` or `characters`.
-      name: of the file, for errors.
+      name: the file's name, for errors.
 
     Raises:
-      UserError: characters are asked for and the bytes are not UTF-8.
+      UserError: the unit is `characters` and the bytes are not UTF-8.
     """
     if unit == "bytes":
         return content.decode("latin-1")  # byte n becomes character n
+    content = without_mark(content, name)
     try:
         return content.decode("utf-8")
     except UnicodeDecodeError as error:
         raise UserError(
-            f"{name} is not UTF-8 text (byte {error.start:,} is {content[error.start]:#04x}): "
-            "give --unit=bytes to read any file byte by byte."
+            f"{name} is not UTF-8 text (byte {error.start:,} is {content[error.start]:#04x}); "
+            "give --unit=bytes to read it byte by byte."
         ) from None
 
 
@@ -60,14 +63,15 @@ def encoded(text: str, unit: str) -> bytes:
 
 
 def read_file(path: str | Path, unit: str) -> str:
-    """A user's own file as text; raises UserError where there is none to read."""
-    return decoded(read_plain(path, "name a text file"), unit, str(path))
+    """The text of the user's own file; raises UserError if it cannot be read or decoded."""
+    read = read_plain if unit == "bytes" else read_unpacked
+    return decoded(read(path, "name a text file"), unit, str(path))
 
 
-def in_three(text: Symbols, valid_percent: float, test_percent: float) -> tuple[Symbols, ...]:
-    """A text, or a list of words, cut in file order.
+def three_parts(text: Symbols, valid_percent: float, test_percent: float) -> tuple[Symbols, ...]:
+    """Splits a text or a list of words in file order: (train, valid, test).
 
-    The last `test_percent` is the test, the `valid_percent` before it the validation.
+    The last `test_percent` is the test part, the `valid_percent` before it the validation part.
     """
     test = len(text) - round(len(text) * test_percent / 100)
     valid = test - round(len(text) * valid_percent / 100)
@@ -75,18 +79,19 @@ def in_three(text: Symbols, valid_percent: float, test_percent: float) -> tuple[
 
 
 def coded(parts: tuple[str, str, str], name: str) -> Text:
-    """Numbers the symbols in the order of their code points.
+    """Replaces symbols by codes, which are in the order of the symbols' code points.
 
     Raises:
-      UserError: the text is empty, or all of it is one and the same symbol.
+      UserError: the text is empty, or consists of one repeated symbol.
     """
     whole = [_code_points(part) for part in parts]
     alphabet = np.unique(np.concatenate(whole))
     if not len(alphabet):
-        raise UserError(f"{name} is empty: name a file with text in it.")
+        raise UserError(f"{name} is empty; give a file that contains text.")
     if len(alphabet) == 1:
         raise UserError(
-            f"{name} holds nothing but {chr(alphabet[0])!r}: there is nothing to learn from it."
+            f"{name} contains nothing but {chr(alphabet[0])!r}; give a text with more than one "
+            "symbol."
         )
     codes = (np.searchsorted(alphabet, part).astype(np.int32) for part in whole)
     return Text(*codes, "".join(map(chr, alphabet)))
@@ -97,15 +102,15 @@ def _code_points(text: str) -> np.ndarray:
 
 
 def codes_of(text: str, symbols: str) -> np.ndarray:
-    """A text's codes int32 [T]; raises UserError for a symbol that the alphabet lacks."""
+    """The codes of a text, int32 [T]; raises UserError for a symbol outside the alphabet."""
     unknown = sorted(set(text) - set(symbols))
     if unknown:
         raise UserError(
-            f"{unknown[0]!r} does not occur in the text that the net was trained on: leave it out."
+            f"{unknown[0]!r} does not occur in the text that the net was trained on; leave it out."
         )
     return np.array([symbols.index(symbol) for symbol in text], np.int32)
 
 
 def text_of(codes: np.ndarray, symbols: str) -> str:
-    """The text of codes [T]."""
+    """The text that codes [T] stand for."""
     return "".join(symbols[code] for code in np.asarray(codes))

@@ -1,12 +1,12 @@
-"""Texts in words by name: Python's own documentation, and published files checked by SHA-256.
+"""Texts as words, by name: Python's own documentation, and published files checked by SHA-256.
 
-python         the help topics that come with Python; needs no download
-penn_treebank  Mikolov's: 929,589 / 73,760 / 82,430 words with <eos>, 10,000 different ones
-wikitext2      Merity et al. 2017: 2,088,628 / 217,646 / 245,569 words, 33,278 different ones
+python         the help topics that ship with Python; no download needed
+penn_treebank  Mikolov's version: 929,589 / 73,760 / 82,430 words with <eos>, 10,000 distinct
+wikitext2      Merity et al. 2017: 2,088,628 / 217,646 / 245,569 words, 33,278 distinct
 """
 
-from data.corpora import PENN_TREEBANK, documentation, own_text, published_file, read_published
-from data.text import Text, in_three
+from data.corpora import PENN_TREEBANK, documentation, published_file, read_published, user_text
+from data.text import Text, three_parts
 from data.words import coded_words, words_of
 
 _WIKITEXT = (
@@ -35,39 +35,39 @@ def load(
     data_dir: str = "",
     raw_dir: str = "",
 ) -> Text:
-    """A text in words by name or by the path of the user's own file.
+    """Loads a text as words by name, or the user's own file by its path.
 
     Args:
-      name: one of NAMES; anything with a slash or a dot in it is a path of a UTF-8 file.
-      tokens: `marks` or `blanks`, see `data.words.words_of`; the published texts have blanks.
+      name: one of NAMES; anything containing a slash or a dot is the path of a UTF-8 file.
+      tokens: `marks` or `blanks`, see `data.words.words_of`; the published texts use blanks.
       vocabulary: see `data.words.vocabulary`.
-      valid_percent, test_percent: of the words, cut from the end; the published texts have parts
-        of their own.
-      data_dir: downloads are kept in its folder `downloads`; default `~/tensorflow_datasets`.
+      valid_percent, test_percent: shares of the words, cut from the end; the published texts
+        come in three parts already.
+      data_dir: downloads are kept in its subfolder `downloads`; default `~/tensorflow_datasets`.
       raw_dir: folder of raw files, used instead of downloading.
 
     Raises:
-      UserError: there is no such text, a file cannot be had, or there are no words in it.
+      UserError: the name is unknown, a file cannot be obtained or read, or it holds no words.
     """
     tokens = tokens_of(name, tokens)
     if name in _PARTS:
         texts = (read_published(file, "characters", data_dir, raw_dir) for file in _PARTS[name])
         return coded_words(tuple(words_of(text, tokens) for text in texts), vocabulary, name)
-    text = paragraphs() if name == "python" else own_text(name, NAMES, "characters")
+    text = paragraphs() if name == "python" else user_text(name, NAMES, "characters")
     return coded_words(
-        in_three(words_of(text, tokens), valid_percent, test_percent), vocabulary, name
+        three_parts(words_of(text, tokens), valid_percent, test_percent), vocabulary, name
     )
 
 
 def paragraphs() -> str:
-    """The help topics of Python, a line for each paragraph; one that comes again is left out.
+    """Python's help topics, one paragraph per line, without repeated paragraphs.
 
-    Some topics are parts of others: left in, the test part would repeat the training part.
+    Some topics are contained in others; with them the test part would repeat the training part.
     """
     found = (" ".join(part.split()) for part in documentation().split("\n\n"))
     return "".join(f"{part}\n" for part in dict.fromkeys(found) if part)
 
 
 def tokens_of(name: str, tokens: str) -> str:
-    """How a text is cut into words: as asked, but the published ones at their blanks."""
+    """How a text is split into words: the published ones always at blanks, others as requested."""
     return "blanks" if name in _PARTS else tokens

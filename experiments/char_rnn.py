@@ -26,16 +26,16 @@ from data.batches import windows_in_a_pass
 from data.errors import UserError
 from data.ngrams import bigram_nats, unigram_nats
 from experiments.language import char_rnn_report
-from experiments.language.char_rnn_sample import DEFAULT, sample, write_characters
+from experiments.language.char_rnn_sample import DEFAULT, sample, save_sample
 from experiments.language.export import language_form
 from experiments.language.net import LanguageOptions, make_model
 from experiments.language.running_text import (
     character_figures,
     make_batches,
     make_loss,
-    make_surprises,
+    make_surprisals,
 )
-from experiments.reports.result import Figure, finish
+from experiments.reports.result import Figure, finish, same_options
 from experiments.runtime.command_line import main
 from experiments.runtime.mesh import local_copy, mesh_for, placed
 from experiments.runtime.options import option
@@ -134,9 +134,8 @@ PAPER = {
 
 def published(config: Config) -> dict[str, Figure]:
     """The paper's figure for this preset, if the net and the text are still the preset's."""
-    preset = PRESETS[config.preset]
     names = ("cell", "hidden", "layers", "peepholes", "dataset", "unit")
-    same = all(getattr(config, name) == getattr(preset, name) for name in names)
+    same = same_options(config, PRESETS[config.preset], names)
     return PAPER.get(config.preset.removesuffix("-batch-25"), {}) if same else {}
 
 
@@ -158,10 +157,11 @@ def run(config: Config) -> dict:
 
     optimizer = make_optimizer(config, pass_steps)
     key = jax.random.key(config.seed)
-    step = make_step(make_loss(model), optimizer, key, dtype=config.dtype)
+    loss = make_loss(model, recompute=config.recompute)
+    step = make_step(loss, optimizer, key, dtype=config.dtype)
     mesh = mesh_for(config.batch_size)
     state = init_state(params, optimizer, carry=model.carry(config.batch_size))
-    nats = make_surprises(model)
+    nats = make_surprisals(model)
     splits = {"test": text.test} | ({"valid": text.valid} if len(text.valid) > 1 else {})
 
     untrained = jax.device_get(params)  # a copy: the loop gives the first state's memory up
@@ -170,8 +170,8 @@ def run(config: Config) -> dict:
         """The validation at each pause, the test at the end; a sample is written beside."""
         now, params = int(state.step), local_copy(state.params)
         if not workdir.samples.exists():
-            write_characters(workdir, config, model, untrained, text, 0)
-        write_characters(workdir, config, model, params, text, now)
+            save_sample(workdir, config, model, untrained, text, 0)
+        save_sample(workdir, config, model, params, text, now)
         return {
             name: character_figures(nats(params, part).mean())
             for name, part in splits.items()
@@ -182,6 +182,8 @@ def run(config: Config) -> dict:
     trained = train(
         config, workdir, placed(mesh, state), step, batches, evaluated,
         lambda means: character_figures(means["nats"]) | {"gradient_norm": means["gradient_norm"]},
+        data=f"{config.dataset}, {len(text.train):,} {config.unit} for training and "
+             f"{len(text.test):,} for testing",
         facts=text.facts,
     )  # fmt: skip
 
@@ -196,7 +198,7 @@ def run(config: Config) -> dict:
         workdir=workdir,
     )  # fmt: skip
     char_rnn_report.write(config, workdir, trained, result, model, text)
-    print(f"report: {workdir.report}\nsample: ./launch.sh char_rnn sample --workdir={workdir.path}")
+    print(f"sample: ./launch.sh char_rnn sample --workdir={workdir.path}")
     return result
 
 

@@ -18,27 +18,24 @@ import jax.numpy as jnp
 import numpy as np
 
 from data import mnist
-from data.batches import batch_indices
 from data.moving_digits import small_digits
-from experiments.reports import drawing
-from experiments.reports import page as report
+from experiments.reports import drawing, page
 from experiments.reports.page import Picture, Section
 from experiments.reports.result import finish
 from experiments.runtime.command_line import main
 from experiments.runtime.mesh import (
-    block_of_batches,
     evaluation_batches,
     mesh_for,
-    own_rows,
     placed,
 )
-from experiments.runtime.options import Shared, option
+from experiments.runtime.options import option
 from experiments.runtime.workdir import Workdir
 from experiments.runtime.xla import call_once
-from experiments.training.cell_options import make_cell
+from experiments.training.batches import drawn_batches
+from experiments.training.cell_options import CellOptions, make_cell
 from experiments.training.export_form import FLOATS, INTS, KEY, Form, Size
 from experiments.training.loop import Ratio, evaluate, init_state, make_step
-from experiments.training.optimizer import make_optimizer
+from experiments.training.optimizer import RuleOptions, make_optimizer
 from experiments.training.run import train
 from experiments.training.trained_net import SavedRun
 from nets.row_writer import RowWriter
@@ -47,20 +44,13 @@ CLASSES, DRAWN = 10, 8  # pictures of each class in the report
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Config(Shared):
+class Config(CellOptions, RuleOptions):
     """What a run of this experiment is; the defaults are the `quick` preset."""
 
     dataset: str = option("digits", "digits (8x8, embedded) or mnist", choices=("digits", "mnist"))
     cell: str = option("lstm", "rnn (tanh), irnn, lstm or gru",
                        choices=("rnn", "irnn", "lstm", "gru"))
-    peepholes: bool = option(False, "lstm: the gates see the cell")
-    forget_bias: float = option(1.0, "lstm: first bias of the forget gate")
     hidden: int = option(64, "units", least=1, most=65_536)
-    optimizer: str = option("adam", "the rule", choices=("sgd", "adagrad", "rmsprop", "adam"))
-    clip_value: float = option(0.0, "limit of each entry of the gradient; 0: none", least=0.0)
-    clip_norm: float = option(1.0, "limit of the gradient's norm; 0: none", least=0.0)
-    schedule: str = option("cosine", "of the learning rate: constant or cosine",
-                           choices=("constant", "cosine"))
     num_steps: int = option(1000, "updates of the parameters", least=1, most=2**31 - 1)
     batch_size: int = option(32, "pictures in a step, over all devices", least=1, most=65_536)
     learning_rate: float = option(3e-3, "first step size of the optimiser", least=0.0)
@@ -145,24 +135,19 @@ def run(config: Config) -> dict:
     measure = make_measure(model)
     cuts = evaluation_batches(mesh, test, 200)
 
-    def batches(first: int, count: int) -> Pictures:
-        rows = batch_indices(config.seed, first, count, config.batch_size, len(training.labels))
-        rows = rows[:, own_rows(config.batch_size)]
-        block = Pictures(training.pictures[rows], training.labels[rows])
-        return block_of_batches(mesh, block, config.steps_per_call)
-
     def evaluated(state):
         means = evaluate(lambda cut: measure(state.params, *cut), cuts).means()
         return {"test": {"nats_per_picture": means["nats_per_picture"],
                          "wrong_percent": 100 * means["wrong"]}}  # fmt: skip
 
     trained = train(config, workdir, placed(mesh, init_state(params, optimizer)), step,
-                    batches, evaluated,
-                    lambda means: {"nats_per_picture": means["nats_per_picture"]})  # fmt: skip
+                    drawn_batches(config, training, mesh), evaluated,
+                    lambda means: {"nats_per_picture": means["nats_per_picture"]},
+                    data=f"{config.dataset}, {len(training.labels):,} pictures for training and "
+                         f"{len(test.labels):,} for testing")  # fmt: skip
     result = finish("draw_digits", config, trained, workdir=workdir, paper={},
                     metrics=floor(training, test))  # fmt: skip
     write_report(config, workdir, trained, result, model, test)
-    print(f"report: {workdir.report}")
     return result
 
 
@@ -184,7 +169,7 @@ def write_report(config: Config, workdir: Workdir, trained, result, model, test:
     params = jax.tree.map(jnp.asarray, trained.state.params)
     classes = jnp.repeat(jnp.arange(CLASSES), DRAWN)
     key, side = jax.random.key(config.seed), test.pictures.shape[-1]
-    drawn = jax.jit(lambda params: model.drawn(params, classes, key, side))(params)
+    drawn = jax.jit(lambda params: model.sample(params, classes, key, side))(params)
     real = np.concatenate([test.pictures[test.labels == name][:DRAWN] for name in range(CLASSES)])
     pictures = [
         Picture(drawing.tiles(words, np.asarray(images), 0, 1, columns=DRAWN, side=40), f"{words}.")
@@ -193,9 +178,9 @@ def write_report(config: Config, workdir: Workdir, trained, result, model, test:
     names = {"nats_per_picture": "nats per picture", "wrong_percent": "wrong class (%)"}
     text = ("One class to a row, 0 to 9. The net is given the class and its own rows alone.",)
     sections = [
-        report.results_section(result),
-        *report.configuration_sections(config, workdir),
-        report.curves_section(trained.metrics.rows, names, config.batch_size, x="pictures"),
+        page.result_section(result),
+        *page.configuration_sections(config, workdir),
+        page.curves_section(trained.metrics.rows, names, config.batch_size, x="pictures"),
         Section("Drawn digits", text, pictures=pictures),
     ]
     summary = (
@@ -203,7 +188,7 @@ def write_report(config: Config, workdir: Workdir, trained, result, model, test:
         f"units, {result['parameters']:,} parameters, {config.num_steps:,} steps of "
         f"{config.batch_size}."
     )
-    report.write(workdir.report, f"Drawn digits, preset {config.preset}", summary, sections)
+    page.write(workdir.report, f"Drawn digits, preset {config.preset}", summary, sections)
 
 
 def export_form(saved: SavedRun, options) -> Form:

@@ -27,18 +27,25 @@ from data import digits, image_folder, mnist
 from data.errors import UserError
 from data.images import ImageSets, hold_out
 from experiments.images import lenet5_report
-from experiments.images.classes import figures, make_batches, make_evaluate, make_loss, make_predict
+from experiments.images.classification import (
+    make_batches,
+    make_evaluate,
+    make_loss,
+    make_predict,
+    to_figures,
+)
 from experiments.images.export import class_names, image_form
 from experiments.images.lenet5_optimizer import make_optimizer
 from experiments.images.robustness import robustness
-from experiments.reports.result import Figure, finish
+from experiments.reports.result import Figure, finish, same_options
 from experiments.runtime.command_line import main
 from experiments.runtime.mesh import mesh_for, placed
-from experiments.runtime.options import Shared, option
+from experiments.runtime.options import option
 from experiments.runtime.workdir import Workdir
 from experiments.runtime.xla import call_once
 from experiments.training.export_form import Form
 from experiments.training.loop import init_state, make_step
+from experiments.training.optimizer import ScheduleOptions
 from experiments.training.run import train
 from experiments.training.trained_net import SavedRun
 from nets import lenet
@@ -47,7 +54,7 @@ from nets.perceptron import Perceptron
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Config(Shared):
+class Config(ScheduleOptions):
     """What a run of this experiment is; the defaults are the `quick` preset."""
 
     dataset: str = option(
@@ -122,8 +129,7 @@ PAPER = {
 
 def published(config: Config) -> dict[str, Figure]:
     """The paper's figure for this preset, if the net and the data are still the preset's."""
-    preset = PRESETS[config.preset]
-    same = all(getattr(config, n) == getattr(preset, n) for n in ("net", "hidden", "dataset"))
+    same = same_options(config, PRESETS[config.preset], ("net", "hidden", "dataset"))
     return {"test_error_percent": PAPER[config.preset]} if same and config.preset in PAPER else {}
 
 
@@ -184,7 +190,11 @@ def run(config: Config) -> dict:
     splits = {"test": sets.test} | ({"valid": valid_set} if config.valid_size else {})
 
     evaluated = make_evaluate(config, predict, splits, mesh)
-    trained = train(config, workdir, state, step, batches, evaluated, figures)
+    trained = train(
+        config, workdir, state, step, batches, evaluated, to_figures,
+        data=f"{config.dataset}, {len(train_set.labels):,} images for training and "
+             f"{len(sets.test.labels):,} for testing",
+    )  # fmt: skip
 
     read = functools.partial(predict, trained.state.params, trained.state.variables)
     result = finish(

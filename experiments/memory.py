@@ -28,26 +28,25 @@ import numpy as np
 from optax import softmax_cross_entropy_with_integer_labels
 
 from data import memory_tasks, mnist
-from data.batches import batch_indices
 from data.errors import UserError
+from data.images import Images
 from data.memory_tasks import Sequences
-from experiments.reports import page as report
+from experiments.reports import page
 from experiments.reports.result import Figure, finish
 from experiments.runtime.command_line import main
 from experiments.runtime.mesh import (
-    block_of_batches,
     evaluation_batches,
     mesh_for,
-    own_rows,
     placed,
 )
-from experiments.runtime.options import Shared, option
+from experiments.runtime.options import option
 from experiments.runtime.workdir import Workdir
 from experiments.runtime.xla import call_once
-from experiments.training.cell_options import make_cell
+from experiments.training.batches import drawn_batches, generated_batches
+from experiments.training.cell_options import CellOptions, make_cell
 from experiments.training.export_form import FLOATS, INTS, KEY, Form, Size
 from experiments.training.loop import Ratio, evaluate, init_state, make_step
-from experiments.training.optimizer import make_optimizer
+from experiments.training.optimizer import RuleOptions, make_optimizer
 from experiments.training.run import train
 from experiments.training.trained_net import SavedRun
 from nets.sequence_reader import SequenceReader
@@ -58,7 +57,7 @@ TEST_SEED, TEST_SIZE = 2**31, 2560  # beyond every run's own seed; the paper's n
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Config(Shared):
+class Config(CellOptions, RuleOptions):
     """What a run of this experiment is; the defaults are the `quick` preset."""
 
     dataset: str = option("generated", "generated, or mnist for the task rows",
@@ -69,13 +68,7 @@ class Config(Shared):
     cell: str = option("lstm", "rnn (tanh), irnn, lstm or gru",
                        choices=("rnn", "irnn", "lstm", "gru"))
     hidden: int = option(32, "units", least=1, most=65_536)
-    peepholes: bool = option(False, "lstm: the gates see the cell")
     forget_bias: float = option(5.0, "lstm: first bias of the forget gate")
-    optimizer: str = option("adam", "the rule", choices=("sgd", "adagrad", "rmsprop", "adam"))
-    clip_value: float = option(0.0, "limit of each entry of the gradient; 0: none", least=0.0)
-    clip_norm: float = option(1.0, "limit of the gradient's norm; 0: none", least=0.0)
-    schedule: str = option("cosine", "of the learning rate: constant or cosine",
-                           choices=("constant", "cosine"))
     num_steps: int = option(6000, "updates of the parameters", least=1, most=2**31 - 1)
     batch_size: int = option(32, "sequences in a step, over all devices", least=1, most=65_536)
     learning_rate: float = option(4e-3, "first step size of the optimiser", least=0.0)
@@ -173,34 +166,27 @@ def make_loss(config: Config, model: SequenceReader):
 
 
 def rows_of(images: np.ndarray, labels: np.ndarray) -> Sequences:
-    """Images uint8 [B, 28, 28] as sequences of their rows, from the top."""
-    lengths = np.full(len(images), images.shape[1], np.int32)
+    """Images uint8 [..., 28, 28] as sequences of their rows, from the top."""
+    lengths = np.full(labels.shape, images.shape[-2], np.int32)
     return Sequences(images.astype(np.float32) / 255, lengths, labels)
 
 
-def make_source(config: Config):
-    """(batches(first, count) -> Sequences [count, B, ...], the test set)."""
-    size = config.batch_size
+def make_source(config: Config, mesh):
+    """(batches of Sequences, the test set)."""
     if config.task == "rows":
         sets = mnist.load(config.data_dir or None, config.raw_dir or None)
 
-        def drawn(first, count):
-            chosen = batch_indices(config.seed, first, count, size, len(sets.train.labels))
-            flat = chosen.ravel()
-            both = rows_of(sets.train.images[flat], sets.train.labels[flat])
-            return Sequences(*(x.reshape(count, size, *x.shape[1:]) for x in both))
+        def as_rows(images: Images, positions: np.ndarray) -> Sequences:
+            return rows_of(*images)
 
-        return drawn, rows_of(*sets.test)
+        return drawn_batches(config, sets.train, mesh, as_rows), rows_of(*sets.test)
+    make = TASKS[config.task]
 
-    def generated(first, count):
-        made = [
-            TASKS[config.task](np.random.default_rng([config.seed, n]), size, config.length)
-            for n in range(first, first + count)
-        ]
-        return Sequences(*map(np.stack, zip(*made, strict=True)))
+    def generate(random: np.random.Generator) -> Sequences:
+        return make(random, config.batch_size, config.length)
 
-    test = TASKS[config.task](np.random.default_rng(TEST_SEED), TEST_SIZE, config.length)
-    return generated, test
+    test = make(np.random.default_rng(TEST_SEED), TEST_SIZE, config.length)
+    return generated_batches(config, generate, mesh), test
 
 
 def figures(config: Config, means: dict[str, float]) -> dict[str, float]:
@@ -215,10 +201,10 @@ def run(config: Config) -> dict:
     elif config.dataset == "mnist":
         raise UserError(f"--dataset=mnist: --task={config.task} is generated; give --task=rows.")
     workdir = Workdir(config.workdir or f"runs/memory/{config.preset}")
-    draw, test = make_source(config)
     model = make_model(config)
     optimizer = make_optimizer(config, 1)
-    mesh, rows = mesh_for(config.batch_size), own_rows(config.batch_size)
+    mesh = mesh_for(config.batch_size)
+    batches, test = make_source(config, mesh)
     params = call_once(model.init, jax.random.key(config.seed))
     state = placed(mesh, init_state(params, optimizer))
     key = jax.random.key(config.seed)
@@ -226,16 +212,13 @@ def run(config: Config) -> dict:
     measure = jax.jit(lambda params, cut: measured(config, model, params, *cut)[1])
     cuts = evaluation_batches(mesh, test, 512)
 
-    def batches(first: int, count: int):
-        mine = Sequences(*(x[:, rows] for x in draw(first, count)))
-        return block_of_batches(mesh, mine, config.steps_per_call)
-
     def evaluated(state):
         means = evaluate(lambda cut: measure(state.params, cut), cuts).means()
         return {"test": figures(config, means)}
 
     trained = train(config, workdir, state, step, batches, evaluated,
-                    lambda means: figures(config, means))  # fmt: skip
+                    lambda means: figures(config, means),
+                    data=f"{config.task}, {len(test.targets):,} sequences for testing")  # fmt: skip
     points = zip(*trained.metrics.curve("test", "wrong_percent"), strict=True)
     solved = [at for at, wrong in points if wrong < 1]
     metrics = dict([floor(config)])
@@ -258,15 +241,15 @@ def write_report(config: Config, workdir: Workdir, trained, result) -> None:
     )
     names = {loss_name(config): loss_name(config).replace("_", " "), "wrong_percent": "wrong (%)"}
     sections = [
-        report.results_section(result, text),
-        *report.configuration_sections(config, workdir),
-        report.curves_section(trained.metrics.rows, names, config.batch_size, x="sequences"),
+        page.result_section(result, text),
+        *page.configuration_sections(config, workdir),
+        page.curves_section(trained.metrics.rows, names, config.batch_size, x="sequences"),
     ]
     summary = (
         f"{config.task}, length {config.length}: a {config.cell} of {config.hidden} units, "
         f"{result['parameters']:,} parameters, {config.num_steps:,} steps of {config.batch_size}."
     )
-    report.write(workdir.report, f"Memory, preset {config.preset}", summary, sections)
+    page.write(workdir.report, f"Memory, preset {config.preset}", summary, sections)
 
 
 def export_form(saved: SavedRun, options) -> Form:

@@ -25,12 +25,13 @@ import optax
 from data.errors import UserError
 from data.moving_digits import mnist_digits, sequences, small_digits
 from experiments.images import moving_digits_report
-from experiments.reports.result import Figure, finish
+from experiments.reports.result import Figure, finish, same_options
 from experiments.runtime.command_line import main
-from experiments.runtime.mesh import block_of_batches, local_copy, mesh_for, own_rows, placed
+from experiments.runtime.mesh import local_copy, mesh_for, placed
 from experiments.runtime.options import Shared, option
 from experiments.runtime.workdir import Workdir
 from experiments.runtime.xla import call_once
+from experiments.training.batches import generated_batches
 from experiments.training.export_form import FLOATS, KEY, Form, Size
 from experiments.training.loop import Ratio, evaluate, init_state, make_step
 from experiments.training.run import train
@@ -91,7 +92,7 @@ PAPER = {  # by (tells, conditional)
 def published(config: Config) -> dict[str, Figure]:
     """The paper's figure for this net, where films and sizes are the paper's."""
     names = ("dataset", "field", "number", "frames", "hidden", "peepholes")
-    same = all(getattr(config, name) == getattr(_PAPER, name) for name in names)
+    same = same_options(config, _PAPER, names)
     figure = PAPER.get((config.tells, config.conditional)) if same else None
     return {"test_future_nats_per_frame": figure} if figure else {}
 
@@ -151,8 +152,8 @@ def measured(model: Composite, params, films):
     half = len(films) // 2
     state = model.encode(params, films[:half])
     found = {}
-    for name in model.tells:
-        nats = nats_of(model.told(params, name, state, half), wanted(films, name))
+    for name in model.decoders:
+        nats = nats_of(model.decode(params, name, state, half), wanted(films, name))
         found[f"{NAMES[name]}_nats_per_frame"] = Ratio(nats.sum(), jnp.float32(nats.size))
     return found
 
@@ -179,11 +180,8 @@ def run(config: Config) -> dict:
     measure = jax.jit(lambda params, cut: measured(model, params, cut))
     cuts = [test[at : at + TEST_BATCH] for at in range(0, len(test), TEST_BATCH)]
 
-    def batches(first: int, count: int):
-        block = np.stack([films(np.random.default_rng([config.seed, n]), digits.train,
-                                config.batch_size) for n in range(first, first + count)])
-        mine = block[:, own_rows(config.batch_size)]
-        return block_of_batches(mesh, mine, config.steps_per_call)  # fmt: skip
+    def generate(random):
+        return films(random, digits.train, config.batch_size)
 
     def evaluated(state):
         params = local_copy(state.params)
@@ -193,11 +191,12 @@ def run(config: Config) -> dict:
         return {name: mean for name, mean in means.items() if name.endswith("per_frame")}
 
     trained = train(config, workdir, placed(mesh, init_state(params, optimizer)), step,
-                    batches, evaluated, figures)  # fmt: skip
+                    generated_batches(config, generate, mesh), evaluated, figures,
+                    data=f"{config.dataset}, films of {len(digits.train):,} digits for training "
+                         f"and {len(test):,} films for testing")  # fmt: skip
     result = finish("moving_digits", config, trained, workdir=workdir,
                     metrics=floors(test, config.frames), paper=published(config))  # fmt: skip
     moving_digits_report.write(config, workdir, trained, result, model, test)
-    print(f"report: {workdir.report}")
     return result
 
 
@@ -224,8 +223,8 @@ def export_form(saved: SavedRun, options) -> Form:
     def forward(params, inputs):
         frames = jnp.swapaxes(inputs["frames"], 0, 1)
         state = model.encode(params, frames)
-        return {name: jnp.swapaxes(model.told(params, name, state, frames.shape[0]), 0, 1)
-                for name in model.tells}  # fmt: skip
+        return {name: jnp.swapaxes(model.decode(params, name, state, frames.shape[0]), 0, 1)
+                for name in model.decoders}  # fmt: skip
 
     return Form(
         forward, saved.parameters(jax.eval_shape(model.init, KEY)),

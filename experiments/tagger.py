@@ -22,44 +22,41 @@ that it is tested on; a batch of 89 has 80 of a fold's own on the average.
 """
 
 import dataclasses
+import functools
 import sys
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 
 from data import mpqa, tagged_corpora
+from data.sentences import DIGITS
 from data.tagged_files import FORMATS
 from experiments.reports.result import Figure, finish
 from experiments.runtime.command_line import main
 from experiments.runtime.mesh import local_copy, mesh_for, placed
-from experiments.runtime.options import Shared, option
+from experiments.runtime.options import option
 from experiments.runtime.workdir import Workdir
 from experiments.tagging import report as tagger_report
 from experiments.tagging.best import kept_best
 from experiments.tagging.data import Data, coded_corpus, facts_of
+from experiments.tagging.evaluation import Evaluation, best_of, prefix, stacked
 from experiments.tagging.export import tagging_form
 from experiments.tagging.net import NET, first_parameters, make_loss, make_nets, of_fold
 from experiments.tagging.optimizer import make_optimizer
 from experiments.tagging.paper import PAPER
-from experiments.tagging.scores import (
-    HEADLINE,
-    SCORINGS,
-    figures,
-    make_predict,
-    mean,
-    say,
-    scoring_of,
-)
+from experiments.tagging.scores import SCORINGS
 from experiments.tagging.vectors import Vectors, make_vectors
+from experiments.training.cell_options import LayerOptions
 from experiments.training.export_form import Form
-from experiments.training.loop import Programs, init_state, make_step
+from experiments.training.first_parameters import InitOptions
+from experiments.training.loop import init_state, make_step
+from experiments.training.optimizer import ScheduleOptions
 from experiments.training.run import train
 from experiments.training.trained_net import SavedRun
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Config(Shared):
+class Config(LayerOptions, InitOptions, ScheduleOptions):
     """What a run of this experiment is; the defaults are the `quick` preset."""
 
     dataset: str = option("grammar", f"{', '.join(tagged_corpora.NAMES)}, or the path of a file "
@@ -73,10 +70,14 @@ class Config(Shared):
     fold: int = option(0, "mpqa: the first fold", least=0, most=mpqa.FOLDS - 1)
     folds: int = option(1, "mpqa: how many folds are trained side by side", least=1,
                         most=mpqa.FOLDS)
-    vectors: str = option("", "word vectors, a file in the text format of word2vec or GloVe")
+    vectors: str = option("", "word vectors: a file of word2vec (text or binary), GloVe or "
+                          "fastText (text), plain or .gz")
     freeze: bool = option(True, "given vectors stay as they are; false: they are learned on, in "
                           "place of --embedding")
     lowercase: bool = option(True, "words are looked up in small letters")
+    digits: str = option("kept", "kept: words are looked up as they are written; 0: every digit of "
+                         "a word without a given vector is a 0, so that 1999 and 2014 are one word",
+                         choices=DIGITS, identity=False)
     least_count: int = option(1, "rarer words of the training part are unknown", least=1)
     word_dropout: float = option(0.5, "share of the words that come once which training reads as "
                                  "unknown", least=0.0, most=1.0)
@@ -89,8 +90,6 @@ class Config(Shared):
     feature_embedding: int = option(10, "length of a feature's vector", least=1, most=65_536)
     cell: str = option("rnn_relu", "rnn_relu, rnn (tanh), lstm, gru, gru_after",
                        choices=("rnn_relu", "rnn", "lstm", "gru", "gru_after"))
-    peepholes: bool = option(False, "lstm: the gates see the cell")
-    forget_bias: float = option(1.0, "lstm: first bias of the forget gate")
     hidden: int = option(32, "units of a layer in each direction", least=1, most=65_536)
     layers: int = option(2, "on top of one another", least=1, most=100)
     directions: str = option("both", "both, or forward alone", choices=("both", "forward"))
@@ -114,8 +113,6 @@ class Config(Shared):
     weight_decay: float = option(0.0, "L2 penalty of the recurrent nets' weights", least=0.0)
     activation_decay: float = option(0.0, "L2 penalty of the hidden units", least=0.0)
     clip_norm: float = option(1.0, "limit of the gradient's norm; 0: none", least=0.0)
-    schedule: str = option("cosine", "of the learning rate: constant or cosine",
-                           choices=("constant", "cosine"))
     num_steps: int = option(400, "updates of the parameters", least=1, most=2**31 - 1)
     batch_size: int = option(32, "sentences in a step, over all devices", least=1, most=65_536)
     learning_rate: float = option(5e-3, "first step size of the optimiser", least=0.0)
@@ -137,7 +134,7 @@ BUDGETS = {
 }
 PASS = 93  # steps: 8,241 sentences, of which each fold leaves out a tenth
 _OPINION = dict(
-    vectors="vectors.txt", folds=3, embedding=0, word_dropout=0.0, init="uniform",
+    vectors="vectors.txt", digits="0", folds=3, embedding=0, word_dropout=0.0, init="uniform",
     optimizer="sgd", momentum=0.7, learning_rate=1e-3, output_rate=0.1, reduction="sum",
     outside_weight=0.5, weight_decay=1e-4, activation_decay=1e-4, clip_norm=0.0,
     schedule="constant", batch_size=89,
@@ -174,7 +171,7 @@ TUNED = [
     dataclasses.replace(config, preset=f"{config.preset}-tuned", **_TUNED) for config in OPINION
 ]
 _LSTM = dict(
-    cell="lstm", hidden=100, layers=1, dropout=0.5, input_dropout=0.25, least_count=2,
+    digits="0", cell="lstm", hidden=100, layers=1, dropout=0.5, input_dropout=0.25, least_count=2,
     learning_rate=4e-3, clip_norm=5.0,
 )  # fmt: skip
 _LETTERS = dict(embedding=50, letter_hidden=25, **_LSTM)
@@ -206,76 +203,47 @@ def run(config: Config) -> dict:
     optimizer = make_optimizer(config)
     state = init_state(params, optimizer, variables={} if given is None else {"vectors": table})
     loss = make_loss(config, nets, coding, coding.frequent + 1, data.labels_in_a_step)
-    key = jax.random.key(config.seed)
-    step = make_step(loss, optimizer, key, dtype=config.dtype)
-    scoring, programs = scoring_of(config, corpus), Programs()
-    predict = make_predict(nets, programs)
+    step = make_step(loss, optimizer, jax.random.key(config.seed), dtype=config.dtype)
+    evaluation = Evaluation(config, corpus, coding, data, nets, given)
     facts = facts_of(coding, table)
     bests = kept_best(config, workdir.path, nets, facts)
 
-    def scored(params, part, gold, rows_of=lambda place: None) -> tuple[dict, dict]:
-        """What every copy says, and the figures of it: {(net, place): ...} each."""
-        said = say(predict, params, given, data, part)
-        said = {(name, place): one for name, copies in said.items()
-                for place, one in enumerate(copies)}  # fmt: skip
-        return said, {
-            (name, place): figures(scoring, gold, one, coding.labels, rows_of(place))
-            for (name, place), one in said.items()
-        }
-
-    def means_of(each: dict) -> dict[str, float]:
-        """The mean over copies of each figure of each net."""
-        return {
-            prefix(config, name) + figure: value
-            for name in nets
-            for figure, value in mean([row for (n, _), row in each.items() if n == name]).items()
-        }
-
     def evaluated(state) -> dict:
         """The validation part at each pause; what does best there is kept."""
-        now = local_copy(state.params)
-        _, each = scored(now, data.valid, corpus.valid.labels)
-        for (name, place), row in each.items():
-            params = of_fold(now[name], place)
-            bests[name, place].offer(int(state.step), row[HEADLINE[scoring]], params)
-        return {"valid": means_of(each)}
+        return {"valid": evaluation.offer(bests, int(state.step), local_copy(state.params))}
 
     trained = train(
         config, workdir, placed(mesh, state), step, data.block, evaluated,
-        lambda means: {prefix(config, n.removesuffix("_nats")) + "nats": means[n]
-                       for n in means if n.endswith("_nats")}
-        | {"gradient_norm": means["gradient_norm"]},
-        facts=facts, alike=data.buckets.alike,
+        functools.partial(training_figures, config),
+        data=f"{config.dataset}, {len(corpus.train.words):,} sentences for training and "
+             f"{len(corpus.test.words):,} for testing",
+        facts=facts, same_shape=data.buckets.steps_of_one_shape,
     )  # fmt: skip
-    print(f"{trained.programs} programs compiled for the training step and {programs.count} for "
-          f"evaluation; there are {len(data.shapes)} lengths of batches", flush=True)
+    print(f"{trained.programs} programs compiled for the training step and "
+          f"{evaluation.programs.count} for evaluation; there are {len(data.shapes)} lengths of "
+          "batches", flush=True)  # fmt: skip
 
-    chosen = {copy: best.load(of_fold(trained.state.params[copy[0]], 0))
-              for copy, best in bests.items()}  # fmt: skip
-    best = {
-        name: jax.tree.map(lambda *leaves: np.stack(leaves),
-                           *(params for (n, _), (_, params) in chosen.items() if n == name))
-        for name in nets
-    }  # fmt: skip
-
-    def rows_of(place: int):
-        return None if corpus.folds is None else np.flatnonzero(corpus.folds == config.fold + place)
-
-    said, tested = scored(best, data.test, corpus.test.labels, rows_of)
-    metrics = {f"test_{name}": value for name, value in means_of(tested).items()}
+    chosen = best_of(bests, trained.state.params)
+    predictions = evaluation.predictions(stacked(chosen), data.test)
+    tested = evaluation.means(
+        evaluation.figures(predictions, corpus.test, evaluation.test_rows)
+    )
     result = finish(
-        "tagger", config, trained, metrics=metrics, paper=published(config), workdir=workdir,
-        params=of_fold(trained.state.params[NET], 0),
+        "tagger", config, trained,
+        metrics={f"test_{name}": value for name, value in tested.items()},
+        paper=published(config), workdir=workdir, params=of_fold(trained.state.params[NET], 0),
     )  # fmt: skip
-    tagger_report.write(config, workdir, trained, result, corpus, coding, data, nets, given,
-                        chosen, said, rows_of(0))  # fmt: skip
-    print(f"report: {workdir.report}")
+    tagger_report.write(config, workdir, trained, result, evaluation, chosen, predictions)
     return result
 
 
-def prefix(config, name: str) -> str:
-    """What the second net's figures begin with."""
-    return "" if name == NET else f"{config.beside}_"
+def training_figures(config, means: dict[str, float]) -> dict[str, float]:
+    """The mean loss of each net, as it is written, and the gradient's norm."""
+    losses = {
+        prefix(config, name.removesuffix("_nats")) + "nats": value
+        for name, value in means.items() if name.endswith("_nats")
+    }  # fmt: skip
+    return losses | {"gradient_norm": means["gradient_norm"]}
 
 
 _TABLE = "Irsoy and Cardie 2014, Tables 1 and 2, ten folds, other word vectors"
@@ -301,7 +269,8 @@ def export_form(saved: SavedRun, options) -> Form:
     """Sentences to the logits of labels, by the parameters that did best on the validation part."""
     places = {name: getattr(options, name) or saved.written.get(name, "")
               for name in ("data_dir", "raw_dir", "vectors")}  # fmt: skip
-    return tagging_form(saved, saved.config(Config, **places))
+    digits = saved.written.get("digits", "0")  # what runs from before the option did
+    return tagging_form(saved, saved.config(Config, **places, digits=digits))
 
 
 if __name__ == "__main__":

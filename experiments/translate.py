@@ -29,15 +29,16 @@ from data import parallel_text
 from data.buckets import Buckets
 from data.parallel_text import Corpus
 from data.vocabulary import UNITS
-from experiments.reports.result import Figure, finish
+from experiments.reports.result import Figure, finish, same_options
 from experiments.runtime.command_line import main
 from experiments.runtime.mesh import local_copy, mesh_for, placed
-from experiments.runtime.options import Shared, option
+from experiments.runtime.options import option
 from experiments.runtime.workdir import Workdir
+from experiments.training.cell_options import LayerOptions
 from experiments.training.export_form import Form
-from experiments.training.first_parameters import first_parameters
+from experiments.training.first_parameters import InitOptions, first_parameters
 from experiments.training.loop import init_state, make_step
-from experiments.training.optimizer import make_optimizer
+from experiments.training.optimizer import RuleOptions, make_optimizer
 from experiments.training.run import train
 from experiments.training.trained_net import SavedRun
 from experiments.translation import report as translate_report
@@ -46,12 +47,12 @@ from experiments.translation.export import translation_form
 from experiments.translation.loss import make_loss, make_perplexity
 from experiments.translation.net import FORMS, ONE_LAYER, make_model
 from experiments.translation.pairs import Sentences, make_batches, make_vocabularies, shorter
-from experiments.translation.scores import scores, signatures
+from experiments.translation.scores import TOKENIZERS, scores, signatures, tokenizer_for
 from experiments.translation.translator import Translator
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Config(Shared):
+class Config(LayerOptions, InitOptions, RuleOptions):
     """What a run of this experiment is; the defaults are the `quick` preset."""
 
     dataset: str = option("numbers", "numbers, multi30k, or two files of lines: SOURCE,TARGET")
@@ -64,9 +65,12 @@ class Config(Shared):
     lowercase: bool = option(False, "both sides in small letters, the test's too")
     source_unit: str = option("words", "words, characters or subwords", choices=UNITS)
     target_unit: str = option("characters", "words, characters or subwords", choices=UNITS)
-    vocabulary: int = option(4000, "subwords of a side", least=8, most=1_000_000)
+    vocabulary: int = option(4000, "the largest vocabulary of a side: the most frequent words or "
+                             "characters, or so many subwords; 0: no limit (not for subwords)",
+                             least=0, most=1_000_000)
     least_count: int = option(1, "how often a word must occur to be known", least=1)
-    longest: int = option(100, "words of a side of a training pair; longer ones are left out",
+    longest: int = option(100, "longest side of a training pair, in --source_unit or --target_unit "
+                          "units; longer pairs are left out",
                           least=1, most=10_000)
     form: str = option("luong", "; ".join(f"{name}: {text}" for name, text in FORMS.items()),
                        choices=tuple(FORMS))
@@ -74,8 +78,6 @@ class Config(Shared):
     compare: bool = option(False, "train another net with the source the other way round, too")
     cell: str = option("gru", "rnn (tanh), rnn_sigmoid, lstm, gru (reset before the product), "
                        "gru_after", choices=("rnn", "rnn_sigmoid", "lstm", "gru", "gru_after"))
-    peepholes: bool = option(False, "lstm: the gates see the cell")
-    forget_bias: float = option(1.0, "lstm: first bias of the forget gate")
     hidden: int = option(96, "units of a layer", least=1, most=65_536)
     layers: int = option(1, f"cells on top of one another; {', '.join(ONE_LAYER)} have one",
                          least=1, most=100)
@@ -85,18 +87,11 @@ class Config(Shared):
     dropout: float = option(0.0, "share of embeddings and outputs left out", least=0.0, most=0.99)
     label_smoothing: float = option(0.0, "share of a uniform word in what is wanted",
                                     least=0.0, most=0.99)
-    init: str = option("default", "first weights: default (orthogonal and LeCun's), normal "
-                       "(biases 0), uniform (biases too)",
-                       choices=("default", "normal", "uniform"))
-    init_scale: float = option(0.08, "normal: deviation; uniform: limit", least=0.0)
-    optimizer: str = option("adam", "the rule", choices=("sgd", "adagrad", "rmsprop", "adam"))
-    clip_value: float = option(0.0, "limit of each entry of the gradient; 0: none", least=0.0)
-    clip_norm: float = option(1.0, "limit of the gradient's norm; 0: none", least=0.0)
-    schedule: str = option("cosine", "of the learning rate: constant or cosine",
-                           choices=("constant", "cosine"))
     beam: int = option(5, "sequences that the search keeps", least=1, most=1000, identity=False)
     length_power: float = option(1.0, "of the length, by which log-probabilities are divided",
                                  least=0.0, most=10.0, identity=False)
+    bleu_tokenizer: str = option("auto", "sacrebleu's tokenizer; auto: zh or char for text without "
+                                 "blanks, else 13a", choices=TOKENIZERS, identity=False)
     num_steps: int = option(600, "updates of the parameters", least=1, most=2**31 - 1)
     batch_size: int = option(64, "pairs in a step, over all devices", least=1, most=65_536)
     learning_rate: float = option(5e-3, "first step size of the optimiser", least=0.0)
@@ -110,9 +105,9 @@ _MULTI30K = dict(dataset="multi30k", source_unit="subwords", target_unit="subwor
 _PASS = 29_000 // 128  # steps
 _PAPER = Config(
     preset="paper", dataset="multi30k", lowercase=True, source_unit="words", target_unit="words",
-    least_count=2, hidden=512, embedding=256, dropout=0.5, schedule="constant", batch_size=128,
-    learning_rate=1e-3, num_steps=10 * _PASS, eval_every=_PASS, checkpoint_every=_PASS // 2,
-    beam=1, length_power=0.0,
+    vocabulary=0, least_count=2, hidden=512, embedding=256, dropout=0.5, schedule="constant",
+    batch_size=128, learning_rate=1e-3, num_steps=10 * _PASS, eval_every=_PASS,
+    checkpoint_every=_PASS // 2, beam=1, length_power=0.0,
 )  # fmt: skip
 PRESETS = {
     "quick": Config(),
@@ -161,10 +156,9 @@ PAPER = {
 
 def published(config: Config) -> dict[str, Figure]:
     """The open baseline's figures, if net, data and languages are still the preset's."""
-    preset = PRESETS[config.preset]
     names = ("form", "cell", "hidden", "layers", "embedding", "dataset", "source", "target",
              "lowercase", "source_unit", "target_unit", "least_count")  # fmt: skip
-    same = all(getattr(config, name) == getattr(preset, name) for name in names)
+    same = same_options(config, PRESETS[config.preset], names)
     return PAPER.get(config.preset, {}) if same else {}
 
 
@@ -182,6 +176,8 @@ def run(config: Config) -> dict:
     """Trains, translates the test set and reports; returns what result.json holds."""
     workdir = Workdir(config.workdir or f"runs/translate/{config.preset}")
     corpus = corpus_of(config)
+    tokenizer = tokenizer_for(config, corpus.test.targets)
+    config = dataclasses.replace(config, bleu_tokenizer=tokenizer)
     vocabularies = make_vocabularies(config, corpus.train)
     corpus = corpus._replace(train=shorter(corpus.train, vocabularies, config.longest))
     sentences = Sentences.of(corpus, vocabularies, config.reverse)
@@ -222,7 +218,9 @@ def run(config: Config) -> dict:
         make_batches(config, sentences, buckets, mesh), evaluated,
         lambda means: {"perplexity": float(np.exp(means["nats"])),
                        "gradient_norm": means["gradient_norm"]},
-        facts=facts(corpus, vocabularies, sentences), alike=buckets.alike,
+        data=f"{config.dataset}, {len(corpus.train.sources):,} pairs for training and "
+             f"{len(corpus.test.sources):,} for testing",
+        facts=facts(corpus, vocabularies, sentences), same_shape=buckets.steps_of_one_shape,
     )  # fmt: skip
     if not translations:  # the run had ended before
         translate(trained.state.params)
@@ -231,8 +229,8 @@ def run(config: Config) -> dict:
     for signature in signatures(config):
         print(f"BLEU signature: {signature}")
     translate_report.write(config, workdir, trained, result, translator, corpus, translations)
-    print(f"report: {workdir.report}\ntranslate: ./launch.sh translate decode "
-          f"--workdir={workdir.path} < source.txt > target.txt")  # fmt: skip
+    print(f"translate: ./launch.sh translate decode --workdir={workdir.path} "
+          "< source.txt > target.txt")  # fmt: skip
     return result
 
 
@@ -240,8 +238,8 @@ def facts(corpus: Corpus, vocabularies, sentences: Sentences) -> dict[str, str]:
     """What else than the options decides a run's figures, and what decoding needs."""
     return {
         "sentences": corpus.fingerprint,
-        "source_vocabulary": vocabularies.source.written(),
-        "target_vocabulary": vocabularies.target.written(),
+        "source_vocabulary": vocabularies.source.to_json(),
+        "target_vocabulary": vocabularies.target.to_json(),
         "growth": f"{sentences.growth:.6f}",
     }
 

@@ -31,13 +31,19 @@ from data.batches import windows_in_a_pass
 from data.errors import UserError
 from data.text import Text
 from experiments.language import word_lm_report
-from experiments.language.dynamic_evaluation import dynamic_surprises
+from experiments.language.dynamic_evaluation import dynamic_surprisals
 from experiments.language.export import language_form
 from experiments.language.net import LanguageOptions, make_word_model
-from experiments.language.running_text import make_batches, make_loss, make_surprises
-from experiments.language.scores import Costs, best_weight, kneser_ney_nats, perplexity, unigram
-from experiments.language.word_lm_sample import DEFAULT, sample, write_words
-from experiments.reports.result import Figure, finish
+from experiments.language.running_text import make_batches, make_loss, make_surprisals
+from experiments.language.scores import (
+    Surprisals,
+    best_weight,
+    kneser_ney,
+    perplexity,
+    unigram_perplexity,
+)
+from experiments.language.word_lm_sample import DEFAULT, sample, save_sample
+from experiments.reports.result import Figure, finish, same_options
 from experiments.runtime.command_line import main
 from experiments.runtime.mesh import local_copy, mesh_for, placed
 from experiments.runtime.options import option
@@ -48,7 +54,7 @@ from experiments.training.loop import init_state, make_step
 from experiments.training.optimizer import make_optimizer
 from experiments.training.run import train
 from experiments.training.trained_net import SavedRun
-from experiments.training.validated_rate import make_judge
+from experiments.training.validated_rate import make_rescale
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -151,9 +157,8 @@ KN5 = Figure(141.2, "Mikolov's thesis, Table 4.1", "quoted")
 
 def published(config: Config) -> dict[str, Figure]:
     """The papers' figures, if the net and the text are still the preset's."""
-    preset = PRESETS[config.preset]
     names = ("cell", "hidden", "layers", "embedding", "peepholes", "tied", "dataset", "vocabulary")
-    same = all(getattr(config, name) == getattr(preset, name) for name in names)
+    same = same_options(config, PRESETS[config.preset], names)
     found = dict(PAPER.get(config.preset, {})) if same else {}
     if not config.dynamic_rate:
         found.pop("test_dynamic_perplexity", None)
@@ -188,12 +193,12 @@ def run(config: Config) -> dict:
     params = first_parameters(config, model, config.seed)
 
     optimizer = make_optimizer(config, pass_steps)
-    loss = make_loss(model, config.sum_over_time)
+    loss = make_loss(model, config.sum_over_time, config.recompute)
     key = jax.random.key(config.seed)
     step = make_step(loss, optimizer, key, dtype=config.dtype)
     mesh = mesh_for(config.batch_size)
     state = init_state(params, optimizer, carry=model.carry(config.batch_size))
-    surprises = make_surprises(model)
+    surprisals = make_surprisals(model)
     splits = {"test": text.test} | ({"valid": text.valid} if len(text.valid) > 1 else {})
     untrained = jax.device_get(params)  # a copy: the loop gives the first state's memory up
 
@@ -201,10 +206,10 @@ def run(config: Config) -> dict:
         """The validation at each pause, the test at the end; a sample is written beside."""
         now = int(state.step)
         if not workdir.samples.exists():
-            write_words(workdir, config, model, untrained, text.symbols, 0)
-        write_words(workdir, config, model, local_copy(state.params), text.symbols, now)
+            save_sample(workdir, config, model, untrained, text.symbols, 0)
+        save_sample(workdir, config, model, local_copy(state.params), text.symbols, now)
         return {
-            name: {"perplexity": perplexity(surprises(local_copy(state.params), part))}
+            name: {"perplexity": perplexity(surprisals(local_copy(state.params), part))}
             for name, part in splits.items()
             if name == "valid" or now == config.num_steps
         }
@@ -215,40 +220,42 @@ def run(config: Config) -> dict:
         lambda means: {
             "perplexity": perplexity(means["nats"]), "gradient_norm": means["gradient_norm"],
         },
-        facts=text.facts, judge=make_judge(config),
+        data=f"{config.dataset}, {len(text.train):,} words for training and {len(text.test):,} for "
+             "testing",
+        facts=text.facts, after_evaluation=make_rescale(config),
     )  # fmt: skip
 
     params = jax.device_put(trained.state.params)
-    costs = {
-        name: Costs(surprises(params, part), ngrams)
-        for (name, part), ngrams in zip(
-            splits.items(), kneser_ney_nats(text, *splits.values()), strict=True
-        )
+    ngrams = kneser_ney(text, splits)
+    scored = {
+        name: Surprisals(surprisals(params, part), ngrams[name]) for name, part in splits.items()
     }
     result = finish(
         "word_lm", config, trained,
-        metrics=beside(config, model, params, text, costs),
+        metrics=beside(config, model, params, text, scored),
         paper=published(config),
         workdir=workdir,
     )  # fmt: skip
-    word_lm_report.write(config, workdir, trained, result, text, costs)
-    print(f"report: {workdir.report}\nsample: ./launch.sh word_lm sample --workdir={workdir.path}")
+    word_lm_report.write(config, workdir, trained, result, text, scored)
+    print(f"sample: ./launch.sh word_lm sample --workdir={workdir.path}")
     return result
 
 
-def beside(config: Config, model, params, text: Text, costs: dict[str, Costs]) -> dict[str, float]:
+def beside(
+    config: Config, model, params, text: Text, scored: dict[str, Surprisals]
+) -> dict[str, float]:
     """The further figures of a run: n-grams, the mixture with them, and dynamic evaluation."""
-    test = costs["test"]
+    test = scored["test"]
     found = {
-        "test_unigram_perplexity": unigram(text),
+        "test_unigram_perplexity": unigram_perplexity(text),
         "test_kn5_perplexity": perplexity(test.ngrams),
     }
-    if "valid" in costs:
-        weight = best_weight(costs["valid"])
-        found["test_mixture_perplexity"] = perplexity(test.mixed(weight))
+    if "valid" in scored:
+        weight = best_weight(scored["valid"])
+        found["test_mixture_perplexity"] = perplexity(test.mixture(weight))
         found["mixture_weight_of_the_net"] = weight
     if config.dynamic_rate:
-        nats = dynamic_surprises(
+        nats = dynamic_surprisals(
             model, params, text.test, config.unroll, config.dynamic_rate, config.clip_norm
         )
         found["test_dynamic_perplexity"] = perplexity(nats)
@@ -261,8 +268,9 @@ def ngrams(config: Config) -> None:
     table = rich.table.Table(title=f"{config.dataset}, {len(text.symbols):,} words")
     table.add_column("model")
     table.add_column("test perplexity", justify="right")
-    table.add_row("unigram", f"{unigram(text):.1f}")
-    table.add_row("Kneser-Ney 5-gram", f"{perplexity(kneser_ney_nats(text, text.test)[0]):.1f}")
+    table.add_row("unigram", f"{unigram_perplexity(text):.1f}")
+    five_grams = perplexity(kneser_ney(text, {"test": text.test})["test"])
+    table.add_row("Kneser-Ney 5-gram", f"{five_grams:.1f}")
     rich.console.Console().print(table)
 
 

@@ -1,9 +1,9 @@
 """Stylised 7x12 pictures of the ten digits: the targets of LeNet-5's output units.
 
 LeCun et al. 1998 take the bitmaps of Fig. 3, one for each printable ASCII character, so that
-characters that look alike have codes that are alike. That figure is a picture and its bitmaps
-are not published as text: the ten below were drawn for this project in its manner, and so that
-any two of them differ in 25 pixels at the least: codes that are close are told apart less well.
+similar characters have similar codes. That figure is a picture, and its bitmaps are not published
+as text: the ten below were drawn for this project in the same style. Any two of them differ in at
+least 25 of their 84 pixels, since close codes are harder to tell apart.
 """
 
 import numpy as np

@@ -2,31 +2,35 @@
 
 Unfolded in time, a recurrent net is a feed-forward net of T layers that share their weights W:
 
-    forwards    a_t = drive_t + h_{t-1} W       the gates and h_t follow from a_t; they are kept
-    backwards   delta_t = dL/da_t               by the slopes of the gates, from dL/dh_t: what
-                                                y_t's own gradient is, plus what step t+1 sends
-                dL/dh_{t-1} = delta_t W^T       what step t sends on
+    forwards    a_t = drive_t + h_{t-1} W       gives the gates and h_t, which are kept
+    backwards   delta_t = dL/da_t               from dL/dh_t, by the slopes of the gates; dL/dh_t
+                                                is the gradient at y_t plus that from step t+1
+                dL/dh_{t-1} = delta_t W^T       the gradient that goes on to step t-1
     weights     dL/dW = sum_t h_{t-1}^T delta_t, the sum of the gradients of the T copies
 
-Automatic differentiation of the scan finds the same numbers and is what the tests hold this to.
-It adds a full dL/dW into the carry at every step of its backward scan; here the deltas are kept
-and the sum over t is one matrix product over all T x B rows. That, and W as one matrix for all
-gates, is why this form is faster. It has reverse-mode derivatives only.
+Automatic differentiation of the scan gives the same gradients, and the tests compare the two. It
+adds a full dL/dW to the carry at every step of its backward scan; here the deltas are kept, and
+the sum over t is one matrix product over all T x B rows. That, and W as one matrix for all gates,
+is why this form is faster. It has reverse-mode derivatives only.
 
-The equations of each cell's passes are in `nets.passes`.
+The equations of each cell's passes are in passes.py.
 """
 
 import functools
+from typing import Any
 
 import jax
 from jax import lax
 
-from nets.masks import blank, hold
-from nets.passes import passes_of
+from .cells import Recurrence
+from .masks import blank, hold
+from .passes import passes_of
 
 
 @functools.partial(jax.custom_vjp, nondiff_argnums=(0, 1))
-def scan_by_hand(cell, reverse, weights, drives, carry, mask):
+def scan_by_hand(
+    cell: Recurrence, reverse: bool, weights: Any, drives: Any, carry: Any, mask: jax.Array | None
+) -> tuple[Any, jax.Array]:
     """The recurrence: drives {gate: [T, B, H]} -> the last carry, and ys [T, B, H].
 
     `weights` are those of `passes_of(cell).weights(params)`; `mask` [T, B] may be None.
@@ -36,6 +40,7 @@ def scan_by_hand(cell, reverse, weights, drives, carry, mask):
 
 def _forwards(cell, reverse, weights, drives, carry, mask):
     passes = passes_of(cell)
+    assert passes is not None, cell
 
     def step(before, inputs):
         drive, keep = inputs
@@ -50,6 +55,7 @@ def _forwards(cell, reverse, weights, drives, carry, mask):
 
 def _backwards(cell, reverse, stored, cotangents):
     passes = passes_of(cell)
+    assert passes is not None, cell
     weights, befores, kept, mask = stored
     transposed = jax.tree.map(lambda w: w.T, weights)  # once, not at every step
 

@@ -17,16 +17,41 @@ entries: their product with W_x is a look-up of rows, and `fold` puts an embeddi
 """
 
 import dataclasses
-from collections.abc import Callable
-from typing import NamedTuple
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple, Protocol
 
 import jax
 import jax.numpy as jnp
 from jax.nn import initializers, relu, sigmoid
 
-from nets.affine import affine
+from .affine import affine
 
 Draw = Callable[..., jax.Array]  # an initializer: (key, shape) -> array
+Params = dict[str, Any]  # nested, by name; the leaves are arrays
+
+
+class Recurrence(Protocol):
+    """What `unroll` needs of a cell; params, drives and carries are any pytrees of arrays."""
+
+    def project(self, params: Any, xs: Any) -> Any:
+        """Inputs [T, B, ...] to drives [T, B, ...]."""
+
+    def step(self, params: Any, carry: Any, drive: Any) -> tuple[Any, Any]:
+        """One step: the carry [B, ...] and a drive [B, ...] to the next carry and the output."""
+
+    def carry(self, batch: int) -> Any:
+        """The first carry of so many rows."""
+
+
+class Cell(Recurrence, Protocol):
+    """What a net needs of the cells that it is made of."""
+
+    @property
+    def hidden(self) -> int:
+        """H, the width of the output."""
+
+    def init(self, key: jax.Array, inputs: int) -> Any:
+        """Parameters for inputs of so many entries."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -35,8 +60,8 @@ class RNN:
 
         h_t = phi(W_x x_t + W_h h_{t-1} + b)
 
-    phi is `activation`: tanh, sigmoid, relu or any other function of one array. The output y_t
-    is h_t; Elman's own output layer is the caller's.
+    phi is `activation`: tanh, sigmoid, relu or any other elementwise function. The output y_t is
+    h_t; Elman's output layer is left to the caller.
     """
 
     hidden: int
@@ -44,28 +69,28 @@ class RNN:
     draw_x: Draw = initializers.lecun_normal()
     draw_h: Draw = initializers.orthogonal()
 
-    def init(self, key, inputs):
+    def init(self, key: jax.Array, inputs: int) -> Params:
         return {"hidden": _gate(self, key, inputs)}
 
-    def project(self, params, xs):
+    def project(self, params: Params, xs: jax.Array) -> Params:
         return _drives(params, ("hidden",), xs)
 
-    def step(self, params, carry, drive):
+    def step(self, params: Params, carry: jax.Array, drive: Params) -> tuple[jax.Array, jax.Array]:
         h = self.activation(drive["hidden"] + carry @ params["hidden"]["h"])  # [B, H]
         return h, h
 
-    def carry(self, batch):
+    def carry(self, batch: int) -> jax.Array:
         return jnp.zeros((batch, self.hidden))
 
 
-def identity_rnn(hidden, scale=1.0):
+def identity_rnn(hidden: int, scale: float = 1.0) -> RNN:
     """IRNN (Le, Jaitly, Hinton 2015): relu, W_h = scale * I, b = 0, W_x drawn from N(0, 0.001).
 
     The paper states N(0, 0.001) for the other weights; it is read as a standard deviation.
     """
 
     def identity(key, shape, dtype=jnp.float32):
-        return scale * jnp.eye(*shape, dtype=dtype)
+        return scale * jnp.eye(shape[0], shape[1], dtype=dtype)
 
     return RNN(hidden, relu, draw_x=initializers.normal(1e-3), draw_h=identity)
 
@@ -89,8 +114,8 @@ class LSTM:
 
     With `peepholes` as in Graves, Mohamed and Hinton 2013: W_ci, W_cf and W_co are diagonal, and
     the output gate sees the new cell. Without them the three terms are absent. `forget_bias` is
-    the first value of b_f (Gers et al. leave it open; 1 after Jozefowicz et al. 2015), that of
-    every other bias is 0 and of the peepholes too. The output y_t is h_t.
+    the initial b_f (Gers et al. leave it open; 1 after Jozefowicz et al. 2015); all other biases
+    and the peepholes start at 0. The output y_t is h_t.
     """
 
     hidden: int
@@ -102,7 +127,7 @@ class LSTM:
     gates = ("input", "forget", "output", "cell")
     peeping = ("input", "forget", "output")
 
-    def init(self, key, inputs):
+    def init(self, key: jax.Array, inputs: int) -> Params:
         keys = dict(zip(self.gates, jax.random.split(key, 4), strict=True))
         params = {gate: _gate(self, keys[gate], inputs) for gate in self.gates}
         params["forget"]["b"] += self.forget_bias
@@ -110,10 +135,10 @@ class LSTM:
             params[gate]["c"] = jnp.zeros(self.hidden)
         return params
 
-    def project(self, params, xs):
+    def project(self, params: Params, xs: jax.Array) -> Params:
         return _drives(params, self.gates, xs)
 
-    def step(self, params, carry, drive):
+    def step(self, params: Params, carry: Memory, drive: Params) -> tuple[Memory, jax.Array]:
         h, c = carry
         a = {gate: drive[gate] + h @ params[gate]["h"] for gate in self.gates}  # [B, H] each
 
@@ -127,7 +152,7 @@ class LSTM:
         h = o * jnp.tanh(c)
         return Memory(h, c), h
 
-    def carry(self, batch):
+    def carry(self, batch: int) -> Memory:
         return Memory(jnp.zeros((batch, self.hidden)), jnp.zeros((batch, self.hidden)))
 
 
@@ -142,8 +167,8 @@ class GRU:
         h_t = z_t h_{t-1} + (1 - z_t) g_t
 
     z is the share of the *old* state that is kept, as in Cho et al., cuDNN and PyTorch; in Chung
-    et al. 2014 it is the share that is replaced. d_g, `params["candidate"]["d"]`, exists in the
-    second form only. The paper has no biases; here they start at 0. The output y_t is h_t.
+    et al. 2014 it is the share that is replaced. d_g, `params["candidate"]["d"]`, exists only in
+    the second form. The paper has no biases; here they start at 0. The output y_t is h_t.
     """
 
     hidden: int
@@ -153,7 +178,7 @@ class GRU:
 
     gates = ("reset", "update", "candidate")
 
-    def init(self, key, inputs):
+    def init(self, key: jax.Array, inputs: int) -> Params:
         keys = jax.random.split(key, 3)
         params = {
             gate: _gate(self, key, inputs) for gate, key in zip(self.gates, keys, strict=True)
@@ -162,10 +187,10 @@ class GRU:
             params["candidate"]["d"] = jnp.zeros(self.hidden)
         return params
 
-    def project(self, params, xs):
+    def project(self, params: Params, xs: jax.Array) -> Params:
         return _drives(params, self.gates, xs)
 
-    def step(self, params, carry, drive):
+    def step(self, params: Params, carry: jax.Array, drive: Params) -> tuple[jax.Array, jax.Array]:
         h, w = carry, {gate: params[gate]["h"] for gate in self.gates}
         r = sigmoid(drive["reset"] + h @ w["reset"])
         z = sigmoid(drive["update"] + h @ w["update"])
@@ -177,51 +202,30 @@ class GRU:
         h = z * h + (1 - z) * g
         return h, h
 
-    def carry(self, batch):
+    def carry(self, batch: int) -> jax.Array:
         return jnp.zeros((batch, self.hidden))
 
 
-@dataclasses.dataclass(frozen=True)
-class Stack:
-    """Cells on top of one another, as one cell: the output of each is the input of the next.
-
-    `params` and carries are tuples, one entry a cell, the same as in `unroll_layers`, which is
-    the faster way through a whole sequence. This is the way to take one step at a time.
-    """
-
-    cells: tuple
-
-    def init(self, key, inputs):
-        keys = jax.random.split(key, len(self.cells))
-        widths = (inputs, *(cell.hidden for cell in self.cells))
-        triples = zip(self.cells, keys, widths[:-1], strict=True)
-        return tuple(cell.init(key, width) for cell, key, width in triples)
-
-    def project(self, params, xs):
-        return self.cells[0].project(params[0], xs)
-
-    def step(self, params, carry, drive):
-        carries, y = [], None
-        for n, cell in enumerate(self.cells):
-            drive = drive if n == 0 else cell.project(params[n], y)
-            last, y = cell.step(params[n], carry[n], drive)
-            carries.append(last)
-        return tuple(carries), y
-
-    def carry(self, batch):
-        return tuple(cell.carry(batch) for cell in self.cells)
+def hidden_state(carry: Any) -> jax.Array:
+    """h [B, H] of a cell's carry: its field `h`, as in `Memory`, or all of it without one."""
+    return getattr(carry, "h", carry)
 
 
-def fold(params, embedding):
+def with_hidden_state(carry: Any, h: jax.Array) -> Any:
+    """The carry with `h` for its hidden state; the `c` of a `Memory` stays as it is."""
+    return carry._replace(h=h) if hasattr(carry, "h") else h
+
+
+def fold(params: Params, embedding: jax.Array) -> Params:
     """Parameters that take integers [T, B] as the given ones take rows of `embedding` [V, D].
 
-    W_x becomes E W_x, V rows in place of one product for each of the T x B tokens: worth it when
-    V is well under T x B. Gradients reach both the embedding and W_x.
+    W_x becomes E W_x: a product of V rows in place of one for each of T x B tokens, which is faster
+    where V is well below T x B. Gradients reach both the embedding and W_x.
     """
     return {gate: {**weights, "x": embedding @ weights["x"]} for gate, weights in params.items()}
 
 
-def pack(params, gates, name):
+def pack(params: Params, gates: Sequence[str], name: str) -> jax.Array:
     """The gates' weights of one name side by side, [..., G H], so that one product serves all."""
     return jnp.concatenate([params[gate][name] for gate in gates], axis=-1)
 

@@ -1,4 +1,4 @@
-"""A convolutional net for digits as one would write it in 2021.
+"""A convolutional net for digits as one would have written it in 2021.
 
 The lecture's "more typical" net: LeNet-5's order of layers with rectified units, max-pooling,
 batch normalisation, dropout and a softmax (Krizhevsky et al. 2012; Ioffe and Szegedy 2015;
@@ -9,7 +9,7 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
-from nets.convolution import convolve
+from .convolution import convolve
 
 
 def _convolve_as_linen_asks(xs, kernel, *args, **options):
@@ -19,7 +19,7 @@ def _convolve_as_linen_asks(xs, kernel, *args, **options):
 class ConvNet(nn.Module):
     """Digits uint8 [B, 28, 28] to logits [B, C].
 
-    `train` turns dropout on, and normalises by the batch instead of the running averages.
+    `train` turns dropout on and normalises by the batch's statistics, not the running averages.
     """
 
     classes: int = 10
@@ -45,6 +45,6 @@ class ConvNet(nn.Module):
 
 
 def max_pool(xs: jax.Array) -> jax.Array:
-    """The largest of each 2x2 of xs [B, H, W, C]; written so that XLA's gradient is quick too."""
+    """The largest of each 2x2 of xs [B, H, W, C], in a form whose gradient XLA computes fast."""
     batch, height, width, maps = xs.shape
     return xs.reshape(batch, height // 2, 2, width // 2, 2, maps).max((2, 4))

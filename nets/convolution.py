@@ -1,7 +1,7 @@
 """Convolution without padding, stride 1: S(i, j) = sum_mn I(i+m, j+n) K(m, n).
 
-XLA's own convolution is slow on a CPU where maps are few, forwards and still more backwards. One
-matrix product over patches is several times faster, and differentiates into two more products.
+XLA's own convolution is slow on a CPU where there are few maps, forwards and even more backwards.
+One matrix product over patches is several times faster, and its gradients are two more products.
 """
 
 import jax
@@ -16,7 +16,7 @@ def convolve_reference(kernel: jax.Array, xs: jax.Array) -> jax.Array:
 
 
 def convolve(kernel: jax.Array, xs: jax.Array) -> jax.Array:
-    """The same as one matrix product over patches."""
+    """`convolve_reference` as one matrix product over patches."""
     rows, columns, channels, maps = kernel.shape
     batch, height, width, _ = xs.shape
     out = (height - rows + 1, width - columns + 1)
@@ -28,12 +28,12 @@ def convolve(kernel: jax.Array, xs: jax.Array) -> jax.Array:
 
 
 def convolve_tiles(kernel: jax.Array, xs: jax.Array) -> jax.Array:
-    """The same for maps in tiles, see `to_tiles`: [t, t, C, h, w, B] gives [t, t, O, h', w', B].
+    """`convolve` for maps in tiles, see `to_tiles`: [t, t, C, h, w, B] to [t, t, O, h', w', B].
 
-    With the batch last, all that is done to single pixels and to neighbours runs along contiguous
-    examples. A handful of maps still makes a thin product; so the t x t pixels of a tile are taken
-    for one pixel with t^2 times the maps, and the kernel is widened to match. t must divide the
-    sides of the maps, before and after.
+    With the batch last, operations on single pixels and their neighbours run along contiguous
+    examples. A handful of maps would still make a thin product, so the t x t pixels of a tile are
+    treated as one pixel with t^2 times the maps, and the kernel is widened to match. t must divide
+    the sides of the maps before and after.
     """
     tile, maps = len(xs), kernel.shape[-1]
     kernel = kernel_of_tiles(kernel, tile)
@@ -49,7 +49,7 @@ def convolve_tiles(kernel: jax.Array, xs: jax.Array) -> jax.Array:
 
 
 def to_tiles(xs: jax.Array, tile: int) -> jax.Array:
-    """Maps [C, H, W, B] to [t, t, C, H/t, W/t, B]: first a pixel's place in its t x t square."""
+    """Maps [C, H, W, B] to [t, t, C, H/t, W/t, B]: first the place in a tile."""
     maps, height, width, batch = xs.shape
     squares = xs.reshape(maps, height // tile, tile, width // tile, tile, batch)
     return squares.transpose(2, 4, 0, 1, 3, 5)
@@ -62,25 +62,25 @@ def from_tiles(xs: jax.Array) -> jax.Array:
 
 
 def sums_of_four(xs: jax.Array) -> jax.Array:
-    """x1 + x2 + x3 + x4 of every 2 x 2 square: [t, t, C, h, w, B] gives tiles of half the side."""
+    """x1 + x2 + x3 + x4 of each 2 x 2 square: [t, t, C, h, w, B] to tiles of half the side."""
     tile = len(xs)
     return xs.reshape(tile // 2, 2, tile // 2, 2, *xs.shape[2:]).sum((1, 3))
 
 
 def on_each_map(values: jax.Array, xs: jax.Array) -> jax.Array:
-    """One value for each map, [C], at all of its pixels: the shape of xs [t, t, C, h, w, B].
+    """One value per map, [C], broadcast over its pixels to the shape of xs [t, t, C, h, w, B].
 
-    Written as a product with ones, since the gradient of that is a product too: XLA's CPU
-    compiler is far slower at the sum over all pixels that broadcasting leads to.
+    It is a product with ones, whose gradient is a product too: XLA's CPU compiler is far slower at
+    the sum over all pixels that is the gradient of broadcasting.
     """
     ones = jnp.ones((1, xs[0, 0, 0].size), xs.dtype)
     return (jnp.tile(values, len(xs) ** 2)[:, None] @ ones).reshape(xs.shape)
 
 
 def kernel_of_tiles(kernel: jax.Array, tile: int) -> jax.Array:
-    """The kernel [M, N, C, O] from tiles to tiles: [M', N', t*t*C, t*t*O].
+    """The kernel [M, N, C, O] for maps in tiles: [M', N', t*t*C, t*t*O].
 
-    The output pixel (p, q) of a tile sees the kernel moved by (p, q); the rest is zeros.
+    The output pixel (p, q) of a tile sees the kernel shifted by (p, q); the rest is zeros.
     """
     rows, columns, channels, maps = kernel.shape
     m, n = (-(-(side + tile - 1) // tile) for side in (rows, columns))  # in tiles

@@ -1,4 +1,4 @@
-"""Two rules to send derivatives backwards through the same net: first, and second.
+"""Two backward passes through the same net: of first derivatives, and of second ones.
 
 Back-propagation multiplies the derivative at a unit's output by f'(a) and by the weights. The
 Gauss-Newton approximation of the second derivative travels the same way, with each factor
@@ -10,7 +10,7 @@ squared (LeCun et al. 1998, appendix C; LeCun 1987):
 
 A layer that writes its weighted sums as `rule.linear(f)(weights, x)` and its non-linearities as
 `rule.pointwise(f)(a)` can be differentiated by either rule. Sums, padding, reshapes and biases
-need no marking: their coefficients are 0 or 1, and equal to their squares.
+need no wrapping: their coefficients are 0 or 1 and so equal their squares.
 """
 
 from collections.abc import Callable
@@ -21,7 +21,7 @@ import jax.numpy as jnp
 
 
 class Rule(NamedTuple):
-    """How the backward pass of a layer's parts is formed; both map a function to a function."""
+    """The backward passes of a layer's parts: each field maps a function to one with that pass."""
 
     linear: Callable[[Callable], Callable]
     pointwise: Callable[[Callable], Callable]
@@ -31,7 +31,7 @@ def _squared_coefficients(f: Callable) -> Callable:
     """The function `f(weights, x)`, linear in each, with its squares in the backward pass."""
 
     @jax.custom_vjp
-    def marked(weights, x):
+    def wrapped(weights, x):
         return f(weights, x)
 
     def forward(weights, x):
@@ -41,15 +41,15 @@ def _squared_coefficients(f: Callable) -> Callable:
         weights, x = operands
         return jax.vjp(f, jnp.square(weights), jnp.square(x))[1](curvature)
 
-    marked.defvjp(forward, backward)
-    return marked
+    wrapped.defvjp(forward, backward)
+    return wrapped
 
 
 def _squared_slope(f: Callable) -> Callable:
     """The elementwise function `f(a)` with f'(a)^2 in the backward pass."""
 
     @jax.custom_vjp
-    def marked(a):
+    def wrapped(a):
         return f(a)
 
     def forward(a):
@@ -59,8 +59,8 @@ def _squared_slope(f: Callable) -> Callable:
         _, times_slope = jax.vjp(f, a)
         return times_slope(times_slope(curvature)[0])
 
-    marked.defvjp(forward, backward)
-    return marked
+    wrapped.defvjp(forward, backward)
+    return wrapped
 
 
 GRADIENT = Rule(linear=lambda f: f, pointwise=lambda f: f)

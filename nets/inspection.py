@@ -1,7 +1,7 @@
-"""Looking inside a recurrence: cells made from a cell, for `nets.unroll` as any other.
+"""Looking inside a recurrence: cells made from a cell, which `unroll` runs like any other.
 
-    Watched   gives out the carry and the gates of each step
-    Nudged    adds something to the carry before each step: zeros, to differentiate by
+    Watched     outputs the carry and the gates of each step
+    Perturbed   adds a perturbation to the carry before each step: zeros, to differentiate by
 """
 
 import dataclasses
@@ -10,60 +10,71 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from nets.passes import passes_of
-from nets.unroll import unroll
+from .cells import Params, Recurrence
+from .passes import passes_of
+from .unroll import unroll
 
 
 @dataclasses.dataclass(frozen=True)
 class Watched:
-    """A cell whose output is (carry, kept): `kept` are the gates, as `nets.passes` keeps them."""
+    """A cell whose output is (carry, kept): `kept` are the gates, as its passes keep them.
 
-    cell: Any
+    The cell must be one of those that have passes, see passes.py.
+    """
 
-    def project(self, params, xs):
+    cell: Recurrence
+
+    def project(self, params: Params, xs: jax.Array) -> Any:
         return self.cell.project(params, xs)
 
-    def step(self, params, carry, drive):
+    def step(self, params: Params, carry: Any, drive: Any) -> tuple[Any, Any]:
         passes = passes_of(self.cell)
+        if passes is None:
+            raise TypeError(f"{self.cell} has no passes that keep its gates; see passes.py.")
         after, _, kept = passes.forward(passes.weights(params), carry, drive)
         return after, (after, kept)
 
-    def carry(self, batch):
+    def carry(self, batch: int) -> Any:
         return self.cell.carry(batch)
 
 
 @dataclasses.dataclass(frozen=True)
-class Nudged:
-    """A cell that takes (xs, nudges) for inputs; nudges has the carry's structure, [T, B, H]."""
+class Perturbed:
+    """A cell whose inputs are (xs, perturbations); these are like the carry, leaves [T, B, H]."""
 
-    cell: Any
+    cell: Recurrence
 
-    def project(self, params, inputs):
-        xs, nudges = inputs
-        return self.cell.project(params, xs), nudges
+    def project(self, params: Params, inputs: tuple[jax.Array, Any]) -> tuple[Any, Any]:
+        xs, perturbations = inputs
+        return self.cell.project(params, xs), perturbations
 
-    def step(self, params, carry, inputs):
-        drive, nudge = inputs
-        return self.cell.step(params, jax.tree.map(jnp.add, carry, nudge), drive)
+    def step(self, params: Params, carry: Any, inputs: tuple[Any, Any]) -> tuple[Any, Any]:
+        drive, perturbation = inputs
+        return self.cell.step(params, jax.tree.map(jnp.add, carry, perturbation), drive)
+
+    def carry(self, batch: int) -> Any:
+        return self.cell.carry(batch)
 
 
-def gradient_by_distance(cell, params, xs, direction):
-    """How the gradient fades or grows on its way back through time.
+def gradient_by_distance(
+    cell: Recurrence, params: Params, xs: jax.Array, direction: jax.Array
+) -> jax.Array:
+    """How the gradient vanishes or explodes on its way back through time.
 
     Args:
-        cell: see `nets.cells`.
+        cell: see cells.py.
         params: its parameters.
         xs: inputs [T, B, D], or integers [T, B].
-        direction: [H]; what is differentiated is the last output along it.
+        direction: [H]; what is differentiated is the last output's product with it.
 
     Returns:
-        [T]: entry k is the norm of the gradient by the carry that comes into the step k before the
-        last one, the mean over rows. Source: Pascanu, Mikolov and Bengio 2013, eq. 5.
+        [T]: entry k is the norm of the gradient with respect to the carry that enters the step k
+        before the last, averaged over rows. Source: Pascanu, Mikolov and Bengio 2013, eq. 5.
     """
     carry = cell.carry(xs.shape[1])
 
-    def last(nudges):
-        _, ys = unroll(Nudged(cell), params, (xs, nudges), carry)
+    def last(perturbations):
+        _, ys = unroll(Perturbed(cell), params, (xs, perturbations), carry)
         return (ys[-1] @ direction).sum()
 
     zeros = jax.tree.map(lambda c: jnp.zeros((len(xs), *c.shape)), carry)
@@ -72,6 +83,6 @@ def gradient_by_distance(cell, params, xs, direction):
     return norms.mean(1)[::-1]
 
 
-def spectral_radius(weights):
-    """The largest absolute value among a square matrix's eigenvalues."""
+def spectral_radius(weights: jax.Array) -> jax.Array:
+    """The largest absolute value of a square matrix's eigenvalues."""
     return jnp.abs(jnp.linalg.eigvals(weights)).max()

@@ -2,7 +2,7 @@
 
     e_t = E x_t, or the one-hot x_t itself     embedding
     h_t = cell(h_{t-1}, e_t)                   one cell, or several on top of one another
-    p(x_{t+1} | ...) = softmax(W h_t + b)      W = E^T where the two are tied
+    p(x_{t+1} | ...) = softmax(W h_t + b)      W = E^T if the two are tied
 
 Symbols are integers; everything is time-major. T steps, B texts side by side, V symbols.
 """
@@ -15,21 +15,20 @@ import jax.numpy as jnp
 from jax import export, lax
 from jax.nn import initializers
 
-from nets.affine import affine
-from nets.cells import fold
-from nets.unroll import dropout, unroll_layers
+from .affine import affine, init_linear
+from .cells import Cell, Params, fold
+from .unroll import Between, dropout, no_dropout, unroll, unroll_checkpointed, unroll_layers
 
 
 @dataclasses.dataclass(frozen=True)
 class Dropout:
-    """The shares of what is left out in training, and whether the draw differs from step to step.
+    """Dropout rates of training, and whether one mask serves all steps of a window.
 
-    `outputs` is of an embedded symbol's vector and of each layer's outputs, never along time
-    (Zaremba, Sutskever and Vinyals 2014). With `same_each_step` the draw of a window serves all
-    of its steps, and two more shares have a meaning (Gal and Ghahramani 2016): `recurrent`, of
-    the units that a layer's own recurrence sees, and `symbols`, of the alphabet, whose vectors
-    are 0 wherever they come. The draws of these two serve the whole batch; the paper draws them
-    for each text.
+    `outputs` is the rate for the entries of a symbol's embedding and of each layer's outputs, never
+    for the recurrent connections (Zaremba, Sutskever and Vinyals 2014). Two more rates are for
+    `same_each_step` (Gal and Ghahramani 2016): `recurrent`, for the units of the state that a
+    layer's recurrence reads, and `symbols`, for whole symbols, whose embedding is then 0 wherever
+    they occur. The masks of these two are shared by the batch; the paper draws them for each text.
     """
 
     outputs: float = 0.0
@@ -42,99 +41,101 @@ class Dropout:
 class LanguageModel:
     """The sizes of a model; its methods are pure functions of explicit parameters.
 
-    `embedding` is the length of a symbol's vector, 0 for one-hot vectors. `tied` makes the
-    embedding the output's weights too (Press and Wolf 2017); it is as long as the top layer then.
+    `embedding` is the length of a symbol's vector; 0 stands for one-hot vectors. `tied` makes the
+    embedding the output's weights too (Press and Wolf 2017); its length must then be the width of
+    the top layer. `checkpointed` saves memory where a gradient goes back over many steps, see
+    `unroll_checkpointed`; outputs and gradients are the same.
     """
 
-    cells: tuple
+    cells: tuple[Cell, ...]
     symbols: int
     embedding: int = 0
     dropout: Dropout = Dropout()
     tied: bool = False
+    checkpointed: bool = False
 
-    def init(self, key):
+    def init(self, key: jax.Array) -> Params:
         """Parameters: `layers`, one entry a cell; `output`; `embedding` [V, E] if there is one."""
         *keys, key_embedding, key_output = jax.random.split(key, len(self.cells) + 2)
         widths = (self.embedding or self.symbols, *(cell.hidden for cell in self.cells))
         layers = zip(self.cells, keys, widths[:-1], strict=True)
-        params = {
+        params: Params = {
             "layers": tuple(cell.init(key, width) for cell, key, width in layers),
-            "output": {"bias": jnp.zeros(self.symbols)},
+            "output": init_linear(key_output, widths[-1], self.symbols),
         }
-        if not self.tied:
-            weights = initializers.lecun_normal()(key_output, (widths[-1], self.symbols))
-            params["output"]["weights"] = weights
+        if self.tied:
+            del params["output"]["weights"]
         if self.embedding:
             shape = (self.symbols, self.embedding)
             params["embedding"] = initializers.normal(1.0)(key_embedding, shape)
         return params
 
-    def carry(self, batch):
+    def carry(self, batch: int) -> tuple:
         """The first carries, one entry a cell."""
         return tuple(cell.carry(batch) for cell in self.cells)
 
-    def logits(self, params, xs, carry, key=None):
-        """Symbols [T, B] to the carries after them and the logits of what comes next, [T, B, V].
+    def logits(
+        self, params: Params, xs: jax.Array, carry: tuple, key: jax.Array | None = None
+    ) -> tuple[tuple, jax.Array]:
+        """Symbols [T, B] to the carries after them and the logits of the next symbols, [T, B, V].
 
-        Dropout is applied where a key is given.
+        Dropout is applied if a key is given.
         """
-        output, between = params["output"], _nothing
+        output, between = params["output"], no_dropout
         weights = params["embedding"].T if self.tied else output["weights"]
         if key is not None:
-            params, between = self._thinned(params, key)
+            params, between = self._with_dropout(params, key)
         layers = params["layers"]
-        # a size that an export leaves open compares with no number
+        # the size is symbolic in an export whose axes are left open, and compares with no number
         many = not export.is_symbolic_dim(xs.size) and self.symbols < xs.size
-        if self.embedding and many and between is _nothing:
+        if self.embedding and many and between is no_dropout:
             layers = (fold(layers[0], params["embedding"]), *layers[1:])
         elif self.embedding:
             xs = between(len(self.cells), params["embedding"][xs])
-        carry, ys = unroll_layers(self.cells, layers, xs, carry, between=between)
+        layer = unroll_checkpointed if self.checkpointed else unroll
+        carry, ys = unroll_layers(self.cells, layers, xs, carry, layer=layer, between=between)
         return carry, affine(between(len(self.cells) - 1, ys), weights, output["bias"])
 
-    def _thinned(self, params, key):
-        """The parameters without what dropout leaves out, and what to do to a layer's outputs."""
+    def _with_dropout(self, params, key):
+        """The parameters with dropout applied, and the function that applies it between layers."""
         rates, keys = self.dropout, jax.random.split(key, 3)
-        between = _nothing
+        between: Between = no_dropout
         if rates.outputs:
             between = dropout(keys[0], rates.outputs, same_each_step=rates.same_each_step)
         if rates.recurrent:
             draws = jax.random.split(keys[1], len(self.cells))
             layers = zip(draws, params["layers"], strict=True)
-            thin = tuple(_without_units(key, rates.recurrent, layer) for key, layer in layers)
-            params = params | {"layers": thin}
+            dropped = tuple(_drop_units(key, rates.recurrent, layer) for key, layer in layers)
+            params = params | {"layers": dropped}
         if rates.symbols:
             embedding = params["embedding"]
-            params = params | {"embedding": embedding * _kept(keys[2], rates.symbols, embedding)}
+            scales = _row_scales(keys[2], rates.symbols, embedding)
+            params = params | {"embedding": embedding * scales}
         return params, between
 
 
-def _nothing(n, ys):
-    """What stands between layers where there is no dropout."""
-    return ys
-
-
-def _kept(key, rate, weights):
+def _row_scales(key, rate, weights):
     """For each row of weights [N, H], 0 or 1/(1 - rate): [N, 1]."""
     return jax.random.bernoulli(key, 1 - rate, (len(weights), 1)) / (1 - rate)
 
 
-def _without_units(key, rate, layer):
-    """A layer's parameters with rows of its recurrent weights left out: the same for all gates."""
-    kept = _kept(key, rate, next(iter(layer.values()))["h"])
-    return {gate: {**w, "h": w["h"] * kept} for gate, w in layer.items()}
+def _drop_units(key, rate, layer):
+    """A layer's parameters with dropout on the rows of its recurrent weights, one mask for all
+    gates."""
+    scales = _row_scales(key, rate, next(iter(layer.values()))["h"])
+    return {gate: {**w, "h": w["h"] * scales} for gate, w in layer.items()}
 
 
 class Choice(NamedTuple):
     """How one symbol is chosen among many."""
 
     temperature: float = 1.0  # of softmax(logits / temperature); 0 takes the likeliest symbol
-    top_k: int = 0  # choose among so many likeliest symbols; 0: among all
+    top_k: int = 0  # choose among this many of the likeliest symbols; 0: among all
     top_p: float = 1.0  # choose among the fewest symbols whose probabilities reach this sum
 
 
-def choose(key, logits, choice):
-    """A symbol by its logits [V]."""
+def choose(key: jax.Array, logits: jax.Array, choice: Choice) -> jax.Array:
+    """A symbol drawn by its logits [V]."""
     if choice.temperature == 0:
         return logits.argmax()
     logits = logits / choice.temperature
@@ -149,7 +150,10 @@ def choose(key, logits, choice):
     return jax.random.categorical(key, logits)
 
 
-def generate(model, params, prime, key, length, choice):
+def generate(
+    model: LanguageModel, params: Params, prime: jax.Array, key: jax.Array, length: int,
+    choice: Choice,
+) -> jax.Array:  # fmt: skip
     """The `length` symbols that the model writes after `prime` [T], T >= 1: int32 [length]."""
     carry, logits = model.logits(params, prime[:, None], model.carry(1))
 

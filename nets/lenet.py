@@ -1,4 +1,4 @@
-"""LeNet-5, layer by layer as in the paper, and its smaller sisters.
+"""LeNet-5, layer by layer as in the paper, and its smaller relatives.
 
 LeCun, Bottou, Bengio, Haffner: Gradient-based learning applied to document recognition.
 Proceedings of the IEEE 86(11), 1998; section II.B. In short, for a 32x32 field:
@@ -14,9 +14,9 @@ Proceedings of the IEEE 86(11), 1998; section II.B. In short, for a 32x32 field:
 
 Every unit up to F6 squashes its sum by 1.7159 tanh(2/3 a), which has f(1) = 1, f(-1) = -1.
 
-Maps are [t, t, C, H/t, W/t, B] in here: the batch last, and t x t pixels side by side kept as
-t^2 maps, of which each subsampling halves t. Measured, that is up to three times faster on a CPU
-than the usual order, for one image as for 512 (see `nets.convolution`).
+Maps are [t, t, C, H/t, W/t, B] in this file: the batch last, and each tile of t x t pixels kept
+as t^2 maps; each subsampling halves t. On a CPU this was measured to be up to three times faster
+than the usual order, for one image as for 512 (see convolution.py).
 """
 
 from collections.abc import Sequence
@@ -26,9 +26,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from nets.bitmaps import digit_bitmaps
-from nets.convolution import convolve_tiles, on_each_map, sums_of_four, to_tiles
-from nets.differentiation import GRADIENT, Rule
+from .bitmaps import digit_bitmaps
+from .convolution import convolve_tiles, on_each_map, sums_of_four, to_tiles
+from .differentiation import GRADIENT, Rule
 
 # TABLE I: the maps of S2 that each map of C3 sees.
 TABLE_I = (
@@ -62,9 +62,9 @@ def uniform_by_fan_in(fan_in: np.ndarray | int) -> nn.initializers.Initializer:
 
 
 class Convolution(nn.Module):
-    """5x5 kernels over the maps that `connections` names, one list of input maps per output map.
+    """5x5 kernels over the maps in `connections`, one list of input maps per output map.
 
-    There is one kernel per connection and none where there is no connection: kernel [5, 5, n].
+    There is one kernel per connection, so that `kernel` is [5, 5, number of connections].
     """
 
     connections: Sequence[Sequence[int]]
@@ -83,7 +83,7 @@ class Convolution(nn.Module):
 
 
 class Subsampling(nn.Module):
-    """squash(w0 + w1 (x1 + x2 + x3 + x4)): halves each side of a map, one w0 and w1 for a map."""
+    """squash(w0 + w1 (x1 + x2 + x3 + x4)): halves each side of a map; each map has its w0, w1."""
 
     rule: Rule = GRADIENT
 
@@ -98,12 +98,12 @@ class Subsampling(nn.Module):
 
 
 def times_each_map(coefficient: jax.Array, xs: jax.Array) -> jax.Array:
-    """All of a map times its coefficient, [C]."""
+    """Each map of xs [t, t, C, h, w, B] times its coefficient, [C]."""
     return on_each_map(coefficient, xs) * xs
 
 
 def in_a_row(maps: jax.Array) -> jax.Array:
-    """Maps [1, 1, C, H, W, B] as vectors [B, H*W*C]."""
+    """Maps [1, 1, C, H, W, B] flattened to vectors [B, H*W*C]."""
     return maps[0, 0].transpose(3, 1, 2, 0).reshape(maps.shape[-1], -1)
 
 
@@ -113,7 +113,7 @@ def matrix_product(weights: jax.Array, xs: jax.Array) -> jax.Array:
 
 
 class FullConnection(nn.Module):
-    """The weighted sums of all inputs, W x + b, without the non-linearity."""
+    """Weighted sums of all inputs, W x + b, without a non-linearity."""
 
     units: int
     rule: Rule = GRADIENT
@@ -130,7 +130,7 @@ class LeNet5(nn.Module):
     """Digits uint8 [B, 28, 28] to scores [B, 10], the higher the likelier.
 
     A score is the negative of the paper's penalty y_i, the squared distance between F6 and the
-    bitmap of digit i. With `softmax` the output is the lecture's instead: 850 further weights,
+    bitmap of digit i. With `softmax` the output layer is the lecture's instead: 850 more weights,
     and the scores are logits.
     """
 
@@ -138,7 +138,7 @@ class LeNet5(nn.Module):
     classes: int = 10
     rule: Rule = GRADIENT
 
-    def setup(self):
+    def setup(self) -> None:
         rule = self.rule
         self.C1 = Convolution(((0,),) * 6, rule)
         self.S2 = Subsampling(rule)
@@ -150,14 +150,14 @@ class LeNet5(nn.Module):
             self.output = FullConnection(self.classes, rule)
 
     def state(self, images: jax.Array) -> jax.Array:
-        """What enters the loss: F6 [B, 84], or the logits [B, 10] with a softmax output."""
+        """What the output units read: F6 [B, 84], or with `softmax` the logits [B, 10]."""
         f = self.rule.pointwise(squash)
         maps = self.S4(self.C3(self.S2(self.C1(retina(images)))))  # [1, 1, 16, 5, 5, B]
         f6 = f(self.F6(f(self.C5(in_a_row(maps)))))
         return self.output(f6) if self.softmax else f6
 
     def scores(self, state: jax.Array) -> jax.Array:
-        """The output units, given `state`: [B, 10]."""
+        """The scores [B, 10] from what `state` gives."""
         return state if self.softmax else -squared_distances(state, digit_bitmaps())
 
     def __call__(self, images: jax.Array) -> jax.Array:
@@ -167,8 +167,8 @@ class LeNet5(nn.Module):
 class LeNet4(nn.Module):
     """Digits uint8 [B, 28, 28] to logits [B, C]: 4 maps, 16 maps, 120 units.
 
-    The text counts "about 17,000" weights, which its description does not give: 120 units that
-    each see all of 16 maps of 5x5 have 48,120. This is the description; it has 51,090.
+    The paper speaks of "about 17,000" weights, which do not follow from its description: 120 units
+    that each see all of 16 maps of 5x5 have 48,120. This is the net described; it has 51,090.
     """
 
     classes: int = 10
@@ -181,8 +181,8 @@ class LeNet4(nn.Module):
         return FullConnection(self.classes, name="output")(c5)
 
 
-# The maps of H2 that each map of H3 sees in LeNet-1 (LeCun et al., NIPS 2, 1990; from memory,
-# its 20 connections give the published 2,578 weights).
+# The maps of H2 that each map of H3 sees in LeNet-1 (LeCun et al., NIPS 2, 1990). Written from
+# memory; its 20 connections give the published 2,578 weights.
 LENET_1_TABLE = (
     *((0,), (0, 1), (0, 1), (1,), (0, 1), (0, 1)),
     *((2,), (2, 3), (2, 3), (3,), (2, 3), (2, 3)),
@@ -190,7 +190,7 @@ LENET_1_TABLE = (
 
 
 class LeNet1(nn.Module):
-    """Digits uint8 [B, 28, 28] to logits [B, C] by 2,578 weights: 4 maps and 12 maps."""
+    """Digits uint8 [B, 28, 28] to logits [B, C] with 2,578 weights: 4 maps, then 12."""
 
     classes: int = 10
 
@@ -202,15 +202,15 @@ class LeNet1(nn.Module):
         return FullConnection(self.classes, name="output")(in_a_row(maps))
 
 
-def squared_distances(xs: jax.Array, codes: jax.Array) -> jax.Array:
+def squared_distances(xs: jax.Array, codes: jax.Array | np.ndarray) -> jax.Array:
     """Euclidean radial basis units: sum_j (x_j - w_ij)^2 of xs [B, 84], codes [C, 84]: [B, C]."""
     return jnp.square(xs[:, None] - codes).sum(-1)
 
 
 def map_loss(scores: jax.Array, labels: jax.Array, rubbish: float) -> jax.Array:
-    """Equation 9 for each example: y_D + log(exp(-j) + sum_i exp(-y_i)), y = -scores.
+    """Equation 9 for each example: y_D + log(exp(-j) + sum_i exp(-y_i)), y = -scores; [B].
 
-    `rubbish` is the paper's j > 0, the penalty of a class for what is no digit at all.
+    `rubbish` is the paper's j > 0, the penalty of a rubbish class for images of no digit.
     """
     rivals = jnp.pad(scores, ((0, 0), (0, 1)), constant_values=-rubbish)
     return mse_loss(scores, labels) + jax.nn.logsumexp(rivals, axis=-1)

@@ -1,8 +1,8 @@
-"""The forward and backward passes of the cells of `nets.cells`, for `nets.bptt`.
+"""The forward and backward passes of the cells of cells.py, which bptt.py scans.
 
-`d` before a name means the gradient of the loss by it. Gates that share a product lie side by
-side, [B, G H]. A delta is the gradient by the sum that goes into a gate, which is what the
-gate's drive gets; the slopes are sigmoid' = s (1 - s) and tanh' = 1 - t^2.
+`d` before a name means the gradient of the loss with respect to it. Gates that share a product
+lie side by side, [B, G H]. A delta is the gradient with respect to the sum that goes into a gate,
+which is also that of the gate's drive; the slopes are sigmoid' = s (1 - s) and tanh' = 1 - t^2.
 """
 
 from collections.abc import Callable
@@ -12,12 +12,12 @@ import jax
 import jax.numpy as jnp
 from jax.nn import relu, sigmoid
 
-from nets.affine import total
-from nets.cells import GRU, LSTM, RNN, Memory, pack
+from .affine import total
+from .cells import GRU, LSTM, RNN, Memory, Recurrence, pack
 
 
 class Passes(NamedTuple):
-    """What `nets.bptt` needs of a cell."""
+    """What bptt.py needs of a cell."""
 
     weights: Callable  # params -> weights of the recurrence, packed once for all steps
     forward: Callable  # (weights, before, drive) -> (after, y, kept); before, after are carries
@@ -25,8 +25,8 @@ class Passes(NamedTuple):
     gradients: Callable  # (weights, befores, kept, deltas), all steps -> (dweights, ddrives)
 
 
-def passes_of(cell):
-    """The hand-written passes of a cell, or None where there are none."""
+def passes_of(cell: Recurrence) -> Passes | None:
+    """The hand-written passes of a cell, or None if it has none."""
     if type(cell) is RNN:
         return _simple(cell.activation) if cell.activation in SLOPES else None
     if type(cell) is LSTM:
@@ -63,7 +63,7 @@ def _simple(activation):
 
 
 class _Gates(NamedTuple):
-    """What the LSTM keeps of a step, [B, H] each; t is tanh(c)."""
+    """What the LSTM keeps from a step, [B, H] each; t is tanh(c)."""
 
     i: jax.Array
     f: jax.Array
@@ -107,8 +107,8 @@ def _lstm_backward(w_t, before, kept, dafter, dy):
 def _lstm_gradients(w, befores, kept, deltas):
     ddrives = _apart(deltas, LSTM.gates)
     cs = kept.f * befores.c + kept.i * kept.g  # the new cell, which the output gate sees
-    seen = {"input": befores.c, "forget": befores.c, "output": cs}
-    dpeepholes = {gate: total(ddrives[gate] * seen[gate]) for gate in w["c"]}
+    peeped = {"input": befores.c, "forget": befores.c, "output": cs}
+    dpeepholes = {gate: total(ddrives[gate] * peeped[gate]) for gate in w["c"]}
     return {"h": _summed(befores.h, deltas), "c": dpeepholes}, ddrives
 
 
@@ -135,7 +135,7 @@ def _after_backward(w_t, h, kept, dafter, dy):
     dz = dh * (h - g) * z * (1 - z)
     dg = dh * (1 - z) * (1 - g * g)
     dr = dg * p * r * (1 - r)
-    delta = jnp.concatenate([dr, dz, dg * r], axis=-1)  # [B, 3 H], by the product h W
+    delta = jnp.concatenate([dr, dz, dg * r], axis=-1)  # [B, 3 H], of the product h W
     return dh * z + delta @ w_t["h"], (delta, dg)
 
 
@@ -166,7 +166,7 @@ def _before_backward(w_t, h, kept, dafter, dy):
     dh = dafter + dy
     dz = dh * (h - g) * z * (1 - z)
     dg = dh * (1 - z) * (1 - g * g)
-    dp = dg @ w_t["g"]  # by the product r h
+    dp = dg @ w_t["g"]  # of the product r h
     dr = dp * h * r * (1 - r)
     delta = jnp.concatenate([dr, dz], axis=-1)  # [B, 2 H]
     return dh * z + dp * r + delta @ w_t["h"], (delta, dg)
@@ -184,7 +184,7 @@ _GRU_RESET_BEFORE = Passes(_before_weights, _before_forward, _before_backward, _
 
 
 def _sums(drive, products, gates):
-    """What goes into each gate: its drive and its part of the product [B, G H]."""
+    """The sum that goes into each gate: its drive plus its part of the products [B, G H]."""
     return {gate: drive[gate] + part for gate, part in _apart(products, gates).items()}
 
 

@@ -1,16 +1,16 @@
-"""Nets of full connections alone: the first rows of Fig. 9 of LeCun et al. 1998."""
+"""Fully connected nets: the first rows of Fig. 9 of LeCun et al. 1998."""
 
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
-from nets.lenet import FullConnection, squash
+from .lenet import FullConnection, squash
 
 
 class Perceptron(nn.Module):
     """Digits uint8 [B, 28, 28] to logits [B, C] through hidden layers of squashed units.
 
-    Without hidden layers it is the linear classifier.
+    Without hidden layers it is a linear classifier.
     """
 
     classes: int = 10

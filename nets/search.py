@@ -1,18 +1,21 @@
-"""From a decoder's step to a whole sequence: beam search, greedy search, and drawing at random.
+"""From a decoder's step to a whole sequence: beam search, greedy search, and sampling.
 
 A step is `step(carry, symbols [B]) -> carry, logits [B, V]`, the one that training unrolls. A
-sequence ends with the symbol `end`. Its probability is that of all its symbols, the end included:
-at its limit nothing but the end may follow, so that what comes out is always a whole sequence.
+sequence ends with the symbol `end`. Its probability is that of all its symbols, `end` included. At
+the limit of its length only `end` may follow, so that every result is a whole sequence.
 """
 
-from typing import NamedTuple
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 from jax import lax
 
-from nets.language_model import choose
-from nets.masks import hold
+from .language_model import Choice, choose
+from .masks import hold
+
+Step = Callable[[Any, jax.Array], tuple[Any, jax.Array]]
 
 
 class Beams(NamedTuple):
@@ -23,27 +26,33 @@ class Beams(NamedTuple):
     scores: jax.Array  # [B, K]: log_p / length^power, the length with its end
 
 
-def beam_search(step, carry, *, begin, end, limits, length, beam, power=0.0):
+def beam_search(
+    step: Step,
+    carry: Any,
+    *,
+    begin: int,
+    end: int,
+    limits: jax.Array,
+    length: int,
+    beam: int,
+    power: float = 0.0,
+) -> Beams:
     """The likeliest sequences that a beam finds (Graves 2012; Sutskever, Vinyals, Le 2014).
 
-    Each step extends the live sequences by every symbol and keeps the best. One that ends is
-    complete, and from then on the beam of the others is narrower by one. A beam of 1 is greedy
-    search; one as wide as there are sequences is exhaustive. A sentence's result is its own: it
+    Each step extends the unfinished sequences by every symbol and keeps the best. A sequence that
+    has ended keeps its place, so that the beam for the others is narrower by one. A beam of 1 is
+    greedy search; one as wide as the number of sequences is exhaustive. The result for a sentence
     does not depend on the others of the batch.
 
     Args:
-      step: see above; it is mapped over the K sequences, so that what it reads of the source is
-        there once for all of them.
+      step: see above; it is mapped over the K sequences, which share what it reads of the source.
       carry: the first one, leaves [B, ...].
       begin, end: symbols; `begin` is what the step reads first.
-      limits: int [B], the most symbols of each sentence's sequences, the end included; >= 1.
-      length: T, the most of all limits.
+      limits: int [B], the maximum number of symbols for each sentence, `end` included; >= 1.
+      length: T, the largest of the limits.
       beam: K.
-      power: of the length, by which log-probabilities are divided before the last comparison; 0
-        compares them as they are.
-
-    Returns:
-      Beams.
+      power: log-probabilities are divided by length^power for the final ranking; 0 ranks them as
+        they are.
     """
     batch = len(limits)
     steps = jax.vmap(step, in_axes=1, out_axes=1)
@@ -68,7 +77,7 @@ def beam_search(step, carry, *, begin, end, limits, length, beam, power=0.0):
         carry, logits = steps(carry, last)
         candidates = _candidates(jax.nn.log_softmax(logits), log_p, done, t + 1 >= limits, end)
         count = candidates.shape[-1]
-        # an ended sequence has one candidate, itself, which nothing displaces
+        # a sequence that has ended has one candidate, itself, which nothing displaces
         rank = jnp.where(done[..., None] & (candidates > -jnp.inf), jnp.inf, candidates)
         chosen = lax.top_k(rank.reshape(batch, -1), beam)[1]  # [B, K]
         parent, symbol = chosen // count, (chosen % count).astype(jnp.int32)
@@ -86,9 +95,9 @@ def beam_search(step, carry, *, begin, end, limits, length, beam, power=0.0):
 
 
 def _candidates(log_softmax, log_p, done, at_limit, end):
-    """log p of every live sequence with every next symbol, [B, K, V].
+    """log p of every sequence with every next symbol, [B, K, V].
 
-    What has ended goes on with `end` alone, at no cost.
+    A sequence that has ended goes on with `end` alone, with probability 1.
     """
     ending = jnp.arange(log_softmax.shape[-1]) == end
     new = log_p[..., None] + log_softmax
@@ -97,7 +106,17 @@ def _candidates(log_softmax, log_p, done, at_limit, end):
     return jnp.where(done[..., None], same, new)
 
 
-def draw(step, carry, key, *, begin, end, limits, length, choice):
+def draw(
+    step: Step,
+    carry: Any,
+    key: jax.Array,
+    *,
+    begin: int,
+    end: int,
+    limits: jax.Array,
+    length: int,
+    choice: Choice,
+) -> jax.Array:
     """A sequence for each sentence, symbol by symbol: int32 [B, T], `end` from the end on.
 
     `choice` says how a symbol is chosen; `Choice(temperature=0)` is greedy search. The other

@@ -1,44 +1,39 @@
-"""A recurrent net that reads a sequence and says something of it: at its end, or at each step.
+"""Many to one, or many to many: a recurrent net with outputs at the end, or at each step.
 
     h_t = cell(h_{t-1}, x_t),    y = W h_T + b    or    y_t = W h_t + b
 """
 
 import dataclasses
-from typing import Any
 
 import jax
-import jax.numpy as jnp
-from jax.nn import initializers
 
-from nets.affine import affine
-from nets.unroll import unroll
+from .affine import init_linear, linear
+from .cells import Cell, Params, hidden_state
+from .unroll import unroll
 
 
 @dataclasses.dataclass(frozen=True)
 class SequenceReader:
-    """A cell under a linear output layer; `inputs` is D, or the number of one-hot symbols."""
+    """A cell with a linear output layer; `inputs` is D, or the number of one-hot symbols."""
 
-    cell: Any
+    cell: Cell
     inputs: int
     outputs: int
 
-    def init(self, key):
+    def init(self, key: jax.Array) -> Params:
         """Parameters `cell` and `output`."""
         key_cell, key_output = jax.random.split(key)
-        shape = (self.cell.hidden, self.outputs)
-        weights = initializers.lecun_normal()(key_output, shape)
         return {
             "cell": self.cell.init(key_cell, self.inputs),
-            "output": {"weights": weights, "bias": jnp.zeros(self.outputs)},
+            "output": init_linear(key_output, self.cell.hidden, self.outputs),
         }
 
-    def each(self, params, xs, mask=None):
-        """What is said at each step of xs [T, B, D] or integers [T, B]: [T, B, O]."""
+    def each(self, params: Params, xs: jax.Array, mask: jax.Array | None = None) -> jax.Array:
+        """The outputs at each step of xs [T, B, D] or integers [T, B]: [T, B, O]."""
         _, ys = unroll(self.cell, params["cell"], xs, mask=mask)
-        return affine(ys, params["output"]["weights"], params["output"]["bias"])
+        return linear(params["output"], ys)
 
-    def last(self, params, xs, mask=None):
-        """What is said at the end of each row, after its last real step: [B, O]."""
+    def last(self, params: Params, xs: jax.Array, mask: jax.Array | None = None) -> jax.Array:
+        """The outputs after each row's last real step: [B, O]."""
         carry, _ = unroll(self.cell, params["cell"], xs, mask=mask)
-        h = getattr(carry, "h", carry)  # an LSTM's carry holds its cell too
-        return affine(h, params["output"]["weights"], params["output"]["bias"])
+        return linear(params["output"], hidden_state(carry))

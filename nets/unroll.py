@@ -7,35 +7,52 @@ first of the next, and `lax.stop_gradient(carry)` between the two cuts the gradi
 """
 
 import math
+from collections.abc import Callable, Sequence
 from typing import Any
 
-import flax.linen as nn
 import jax
 import jax.numpy as jnp
 from jax import lax
 
-from nets.bptt import scan_by_hand
-from nets.masks import blank, hold
-from nets.passes import passes_of
+from .bptt import scan_by_hand
+from .cells import Recurrence
+from .masks import blank, hold
+from .passes import passes_of
+
+Between = Callable[[int, jax.Array], jax.Array]  # (layer, its ys) -> what the next layer reads
 
 
-def unroll(cell, params, xs, carry=None, *, mask=None, reverse=False, by_hand=True):
+def no_dropout(layer: int, ys: jax.Array) -> jax.Array:
+    """For `unroll_layers(between=...)`: a layer reads the outputs of the one below as they are."""
+    return ys
+
+
+def unroll(
+    cell: Recurrence,
+    params: Any,
+    xs: Any,
+    carry: Any = None,
+    *,
+    mask: jax.Array | None = None,
+    reverse: bool = False,
+    by_hand: bool = True,
+) -> tuple[Any, Any]:
     """Runs a cell over a sequence.
 
     Args:
-        cell: see `nets.cells`.
+        cell: see cells.py.
         params: the cell's parameters.
         xs: [T, B, D], or integers [T, B] for one-hot inputs.
         carry: the first carry; `cell.carry(B)` if not given.
-        mask: booleans [T, B], true at real steps. Where it is false the carry is held, y is 0
-            and x, whatever it is, has no influence.
-        reverse: from the last step to the first; ys stay in the order of xs. With trailing
+        mask: booleans [T, B], true at real steps. Where it is false the carry is held, y is 0,
+            and x has no influence, whatever its value.
+        reverse: run from the last step to the first; ys stay in the order of xs. With trailing
             padding each row begins at its own last real step.
-        by_hand: go backwards by the hand-written pass of `nets.bptt` where the cell has one. It
-            is the faster one; forward-mode derivatives (`jax.jvp`, `jax.hessian`) need False.
+        by_hand: differentiate by the hand-written backward pass of bptt.py if the cell has one. It
+            is faster; forward-mode derivatives (`jax.jvp`, `jax.hessian`) need False.
 
     Returns:
-        The last carry (the first one for a row of length 0), and ys [T, B, H].
+        The last carry (for a row of length 0 the first one), and ys [T, B, H].
     """
     if mask is not None:
         xs = blank(mask, xs)
@@ -61,11 +78,20 @@ def _scan(cell, params, drives, carry, mask, reverse):
     return lax.scan(step, carry, (drives, mask), reverse=reverse)
 
 
-def unroll_checkpointed(cell, params, xs, carry=None, *, mask=None, reverse=False, chunk=None):
-    """`unroll` that stores one carry for each chunk and computes the rest anew going back.
+def unroll_checkpointed(
+    cell: Recurrence,
+    params: Any,
+    xs: Any,
+    carry: Any = None,
+    *,
+    mask: jax.Array | None = None,
+    reverse: bool = False,
+    chunk: int | None = None,
+) -> tuple[Any, Any]:
+    """`unroll` that stores one carry per chunk and computes the rest again on the way back.
 
-    Memory grows like T / chunk + chunk, with the default chunk like the square root of T. Where
-    the layers around the cell are long too, put them inside: see `checkpointed`.
+    The stored steps number T / chunk + chunk, with the default chunk about 2 sqrt(T). If the layers
+    around the cell need much memory too, put them inside the chunks: see `checkpointed`.
     """
     if carry is None:
         carry = first_carry(cell, params, xs.shape[1])
@@ -77,14 +103,22 @@ def unroll_checkpointed(cell, params, xs, carry=None, *, mask=None, reverse=Fals
     return checkpointed(part, carry, (xs, mask), chunk=chunk, reverse=reverse)
 
 
-def checkpointed(body, carry, xs, *, chunk=None, reverse=False, keep=()):
+def checkpointed(
+    body: Callable[[Any, Any], tuple[Any, Any]],
+    carry: Any,
+    xs: Any,
+    *,
+    chunk: int | None = None,
+    reverse: bool = False,
+    keep: Sequence[str] = (),
+) -> tuple[Any, Any]:
     """Scans `body(carry, xs_of_a_chunk) -> (carry, ys_of_the_chunk)` over chunks of time.
 
-    Only the carries between chunks are stored; a chunk's inside is computed again when the
-    gradient comes back to it (Chen et al. 2016). `body` may hold the whole network, embedding,
-    softmax and a loss summed in the carry included. `chunk` is its length in steps, about
-    sqrt(T) if not given; the last chunk may be shorter. `keep` are the names of what is stored
-    for all T nevertheless (`jax.ad_checkpoint.checkpoint_name`): narrow things, dear to compute.
+    Only the carries between chunks are stored; what is inside a chunk is computed again when the
+    gradient comes back to it (Chen et al. 2016). `body` may be the whole network, including the
+    embedding, the softmax, and a loss summed in the carry. `chunk` is its length in steps, about
+    sqrt(T) if not given; the last chunk may be shorter. `keep` names values that are stored for
+    all T nevertheless (`jax.ad_checkpoint.checkpoint_name`): small ones that are costly to compute.
     """
     steps = jax.tree.leaves(xs)[0].shape[0]
     chunk = chunk or max(1, round(math.sqrt(steps)))
@@ -111,7 +145,14 @@ def checkpointed(body, carry, xs, *, chunk=None, reverse=False, keep=()):
     return carry, jax.tree.map(lambda a, b: jnp.concatenate([a, b]), early, late)
 
 
-def both_directions(cells, params, xs, carry=None, *, mask=None):
+def both_directions(
+    cells: tuple[Recurrence, Recurrence],
+    params: tuple[Any, Any],
+    xs: Any,
+    carry: tuple[Any, Any] | None = None,
+    *,
+    mask: jax.Array | None = None,
+) -> tuple[tuple[Any, Any], jax.Array]:
     """A forward and a backward cell over the same inputs; ys [T, B, H + H'] side by side.
 
     `cells`, `params`, `carry` and the carry returned are pairs (forward, backward).
@@ -123,13 +164,21 @@ def both_directions(cells, params, xs, carry=None, *, mask=None):
 
 
 def unroll_layers(
-    cells, params, xs, carry=None, *, mask=None, layer=unroll, between=lambda n, ys: ys
-):
+    cells: Sequence[Any],
+    params: Sequence[Any],
+    xs: Any,
+    carry: Sequence[Any] | None = None,
+    *,
+    mask: jax.Array | None = None,
+    layer: Callable[..., tuple[Any, Any]] = unroll,
+    between: Between = no_dropout,
+) -> tuple[tuple, jax.Array]:
     """Layers one after the other, each over the whole sequence.
 
-    `params`, `carry` and the carry returned have one entry a layer, like `cells`. `layer` is
-    `unroll`, or `both_directions` with a pair in each entry. `between(n, ys)` stands between
-    layers n and n + 1: dropout, as a rule. Returns the last carries and the top layer's ys.
+    `params`, `carry` and the carry returned have one entry per layer, like `cells`. `layer` is
+    `unroll`, `unroll_checkpointed`, or `both_directions` with a pair in each entry. Layer n + 1
+    reads `between(n, ys)` of the outputs of layer n, usually `dropout`. Returns the last carries
+    and the top layer's ys.
     """
     last, ys = [], xs
     for n, (cell, first) in enumerate(zip(cells, carry or [None] * len(cells), strict=True)):
@@ -139,10 +188,10 @@ def unroll_layers(
     return tuple(last), ys
 
 
-def dropout(key, rate, *, same_each_step=False):
+def dropout(key: jax.Array, rate: float, *, same_each_step: bool = False) -> Between:
     """For `unroll_layers(between=...)`: zeroes a share of ys and scales the rest by 1/(1 - rate).
 
-    A new draw for each layer, and for each time step too unless `same_each_step`.
+    The mask is drawn for each layer, and for each time step too unless `same_each_step`.
     """
 
     def between(n, ys):
@@ -153,23 +202,7 @@ def dropout(key, rate, *, same_each_step=False):
     return between
 
 
-def first_carry(cell, params, batch):
+def first_carry(cell: Recurrence, params: Any, batch: int) -> Any:
     """`cell.carry(batch)` in the parameters' precision."""
     dtype = jnp.result_type(*jax.tree.leaves(params))
     return jax.tree.map(lambda c: c.astype(dtype), cell.carry(batch))
-
-
-class Recurrent(nn.Module):
-    """A cell as a Linen module: it owns the cell's parameters and calls `unroll`.
-
-    `vocabulary` is the number of one-hot inputs where xs are integers [T, B].
-    """
-
-    cell: Any
-    reverse: bool = False
-    vocabulary: int | None = None
-
-    @nn.compact
-    def __call__(self, xs, carry=None, mask=None):
-        params = self.param("cell", self.cell.init, self.vocabulary or xs.shape[-1])
-        return unroll(self.cell, params, xs, carry, mask=mask, reverse=self.reverse)

@@ -1,34 +1,35 @@
-"""What a net is told of a word: its vector, what its letters say, and features given with it.
+"""The input vector of a word: its embedding, its spelling, and a feature given with it.
 
-    x = [E w, C-> c_n, C<- c_1, F f]
+    x = [E w, h->(c_1 ... c_n), h<-(c_n ... c_1), F f]
 
 E w is the word's vector, learned or given. The letters c_1 ... c_n are read in both directions by
-small recurrent nets, which know words that no text has shown before; each gives its last state
-(Ling et al. 2015; Lample et al. 2016). f is a feature, such as a part of speech.
+small recurrent nets, each of which contributes its last state; so words that were never seen in
+training have a representation too (Ling et al. 2015; Lample et al. 2016). f is a feature, such as
+a part of speech.
 """
 
 import dataclasses
-from typing import Any
 
 import jax
 import jax.numpy as jnp
 from jax.nn import initializers
 
-from nets.unroll import both_directions
+from .cells import Cell, Params, hidden_state
+from .unroll import both_directions
 
 
 @dataclasses.dataclass(frozen=True)
 class WordEncoder:
-    """The sizes; what is 0 or None is left out."""
+    """The sizes; a part whose size is 0 or None is left out."""
 
-    words: int = 0  # that have a learned vector
-    embedding: int = 0  # its length
-    given: int = 0  # the length of the vectors that are given and stay
-    letters: int = 0  # of the alphabet
-    reader: Any = None  # the cell that reads them
-    letter_embedding: int = 0
-    features: int = 0  # values of the feature
-    feature_embedding: int = 0
+    words: int = 0  # number of words with a learned vector
+    embedding: int = 0  # length of a learned vector
+    given: int = 0  # length of a given vector, which is not trained
+    letters: int = 0  # size of the alphabet
+    reader: Cell | None = None  # the cell that reads the letters
+    letter_embedding: int = 0  # length of a letter's vector
+    features: int = 0  # number of values of the feature
+    feature_embedding: int = 0  # length of a value's vector
 
     @property
     def width(self) -> int:
@@ -36,9 +37,10 @@ class WordEncoder:
         reader = 2 * self.reader.hidden if self.reader else 0
         return self.embedding + self.given + reader + self.feature_embedding
 
-    def init(self, key):
-        """Parameters: `words`, `letters`, `readers` and `features`, as far as there are any."""
-        keys, params = jax.random.split(key, 5), {}
+    def init(self, key: jax.Array) -> Params:
+        """Parameters `words`, `letters`, `readers` and `features`, of the parts there are."""
+        keys = jax.random.split(key, 5)
+        params: Params = {}
         normal = initializers.normal(0.1)
         if self.embedding:
             params["words"] = normal(keys[0], (self.words, self.embedding))
@@ -50,32 +52,40 @@ class WordEncoder:
             params["features"] = normal(keys[4], (self.features, self.feature_embedding))
         return params
 
-    def encode(self, params, words, letters=None, features=None, vectors=None):
-        """x of every word: [T, B, D].
+    def encode(
+        self,
+        params: Params,
+        words: jax.Array,
+        letters: jax.Array | None = None,
+        features: jax.Array | None = None,
+        vectors: jax.Array | None = None,
+    ) -> jax.Array:
+        """x of every word: [T, B, D]. Arguments for parts that are left out are not read.
 
         Args:
             params: from `init`.
             words: integers [T, B].
             letters: integers [T, B, L], 0 after a word's last letter.
             features: integers [T, B].
-            vectors: given ones, [V, G].
+            vectors: the given vectors, [V, G].
         """
         parts = []
         if self.embedding:
             parts.append(params["words"][words])
         if self.given:
+            assert vectors is not None, "an encoder with given vectors needs them here"
             parts.append(vectors[words])
         if self.reader:
-            parts.append(self._read(params, letters))
+            parts.append(_last_states(self.reader, params, letters))
         if self.feature_embedding:
             parts.append(params["features"][features])
         return jnp.concatenate(parts, -1)
 
-    def _read(self, params, letters):
-        """The last states of both readers, [T, B, 2 H]."""
-        steps = letters.reshape(-1, letters.shape[-1]).T  # [L, T B]: letter by letter
-        xs = params["letters"][steps]
-        pair = (self.reader, self.reader)
-        carries, _ = both_directions(pair, params["readers"], xs, mask=steps > 0)
-        ends = [getattr(carry, "h", carry) for carry in carries]
-        return jnp.concatenate(ends, -1).reshape(*letters.shape[:-1], -1)
+
+def _last_states(reader, params, letters):
+    """The last states of the readers of both directions, [T, B, 2 H]."""
+    steps = letters.reshape(-1, letters.shape[-1]).T  # [L, T B]: letter by letter
+    xs = params["letters"][steps]
+    carries, _ = both_directions((reader, reader), params["readers"], xs, mask=steps > 0)
+    ends = [hidden_state(carry) for carry in carries]
+    return jnp.concatenate(ends, -1).reshape(*letters.shape[:-1], -1)

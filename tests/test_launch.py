@@ -183,7 +183,7 @@ def test_through_a_symbolic_link(launch, tmp_path):
 
 def test_pip_runs_once(launch):
     assert launch("lenet5")[0] == launch("lenet5")[0] == launch("setup")[0] == 0
-    assert launch.installations() == ["."]
+    assert launch.installations() == [".[experiments]"]
 
 
 def test_extras_add_up_and_stay(launch):
@@ -194,7 +194,11 @@ def test_extras_add_up_and_stay(launch):
     launch("speed", "lenet5")
     launch("setup", GPU="| CUDA Version: 12.4 |")
     launch("lenet5", GPU="| CUDA Version: 13.0 |")
-    assert launch.installations() == [".", ".[test]", ".[oracle,test]", ".[cuda12,oracle,test]"]
+    assert launch.installations() == [
+        f".[{extras}]"
+        for extras in ("experiments", "experiments,test", "experiments,oracle,test",
+                       "cuda12,experiments,oracle,test")
+    ]  # fmt: skip
 
 
 @pytest.mark.parametrize(
@@ -208,7 +212,19 @@ def test_extras_add_up_and_stay(launch):
 )
 def test_extras_fit_the_driver(launch, shown, extra):
     launch("setup", GPU=shown)
-    assert launch.installations() == [f".[{extra}]" if extra else "."]
+    assert launch.installations() == [f".[{extra},experiments]" if extra else ".[experiments]"]
+
+
+def test_what_experiments_need_is_added_to_an_older_installation(launch):
+    """One that was made when setup.cfg had no extra of that name."""
+    launch("test")
+    stamp = launch.root / ".venv" / "unfold-stamp"
+    fingerprint, _ = stamp.read_text().splitlines()
+    stamp.write_text(f"{fingerprint}\ntest\n")
+    launch("lenet5")
+    launch("lenet5")
+    assert launch.installations() == [".[experiments,test]"] * 2
+    assert stamp.read_text().splitlines() == [fingerprint, "experiments test"]
 
 
 def test_unknown_extra(launch):
@@ -222,7 +238,7 @@ def test_changed_requirements_are_installed(launch):
         file.write("\n# changed\n")
     launch("lenet5")
     launch("lenet5")
-    assert launch.installations() == [".[test]", ".[test]"]
+    assert launch.installations() == [".[experiments,test]"] * 2
 
 
 def test_failure_shows_pips_error_and_is_tried_again(launch):
@@ -268,7 +284,7 @@ def test_two_at_once_install_once(launch, tmp_path, flock):
     launch.wait_for_pip()
     status, _, err = launch("lenet5", **path)
     first.communicate(timeout=20)
-    assert first.returncode == status == 0 and launch.installations() == ["."]
+    assert first.returncode == status == 0 and launch.installations() == [".[experiments]"]
     assert "Waiting" in err
 
 

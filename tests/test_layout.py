@@ -40,16 +40,26 @@ def name_of(path: pathlib.Path) -> str:
 
 
 def imports(tree: ast.Module, package: str) -> set[str]:
-    """Full names of all that a file imports: `from flax import linen` gives `flax.linen`."""
+    """Full names of all that a file of a package imports: `from flax import linen` is `flax.linen`.
+
+    What is relative is resolved: in `nets`, `from .cells import GRU` is `nets.cells.GRU`.
+    """
     found = set()
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             found |= {alias.name for alias in node.names}
-        elif isinstance(node, ast.ImportFrom) and node.level:
-            found.add(package)
         elif isinstance(node, ast.ImportFrom):
-            found |= {f"{node.module}.{alias.name}" for alias in node.names}
+            found |= {f"{origin(node, package)}.{alias.name}" for alias in node.names}
     return found
+
+
+def origin(node: ast.ImportFrom, package: str) -> str:
+    """What `from ... import` names, in full; `..` where it leads out of all packages."""
+    if not node.level:
+        return node.module
+    parents = package.split(".")
+    above = parents[: len(parents) + 1 - node.level] or [".."]
+    return ".".join([*above, *filter(None, [node.module])])
 
 
 def within(name: str, modules: set[str]) -> bool:
@@ -69,7 +79,7 @@ def tree_of(path: pathlib.Path) -> ast.Module:
 
 @functools.cache
 def imports_of(path: pathlib.Path) -> frozenset[str]:
-    return frozenset(imports(tree_of(path), name_of(path).partition("/")[0]))
+    return frozenset(imports(tree_of(path), ".".join(path.relative_to(ROOT).parent.parts)))
 
 
 # Rooms of experiments/ -> the rooms and folders that they may import beside themselves.
@@ -150,9 +160,57 @@ def test_arrows_between_folders(path):
 
 
 @every_file(["nets"])
+def test_nets_import_each_other_relatively(path):
+    """They are installed under another name than that of their folder."""
+    found = imports(tree_of(path), "unfold_nets")
+    assert {name for name in found if within(name, {"nets"})} == set()
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "tests" / "nets").glob("*.py")), ids=name_of)
+def test_tests_of_nets_import_nets_alone(path):
+    others = {name for name in imports_of(path) if within(name, {"data", "experiments", "tests"})}
+    assert others == set()
+
+
+NETS = [path for path in sorted((ROOT / "nets").glob("*.py")) if path.stem != "__init__"]
+
+
+@pytest.mark.parametrize("path", NETS, ids=name_of)
+def test_every_net_has_its_tests(path):
+    """In tests/nets/test_<module>.py, or in a file there whose docstring names <module>.py."""
+    tests = (ROOT / "tests" / "nets").glob("test_*.py")
+    found = [test for test in tests if test.stem == f"test_{path.stem}"
+             or re.search(rf"\b{path.name}\b", ast.get_docstring(tree_of(test)) or "")]  # fmt: skip
+    assert found, f"name {path.name} in the docstring of the file in tests/nets that tests it"
+
+
+@every_file(["nets"])
 def test_nets_take_linen_alone_from_flax(path):
     flax = {name for name in imports_of(path) if within(name, {"flax"})}
     assert {name for name in flax if not within(name, {"flax.linen"})} == set()
+
+
+@every_file(["nets"])
+def test_public_functions_of_nets_say_their_types(path):
+    """mypy, which `.ci/run` runs, checks them and passes over what has none."""
+    assert [f.name for f in public_functions(tree_of(path)) if untyped(f)] == []
+
+
+def public_functions(tree: ast.Module) -> list[ast.FunctionDef]:
+    """Those of the module and of its classes that have public names, `__call__` among them."""
+    classes = [node for node in tree.body if isinstance(node, ast.ClassDef)]
+    bodies = [tree.body, *(node.body for node in classes if not node.name.startswith("_"))]
+    functions = [node for body in bodies for node in body if isinstance(node, ast.FunctionDef)]
+    return [f for f in functions if f.name == "__call__" or not f.name.startswith("_")]
+
+
+def untyped(function: ast.FunctionDef) -> bool:
+    """Whether a parameter's type, or that of what is returned, is left open."""
+    arguments = function.args
+    named = [*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs]
+    starred = [arg for arg in (arguments.vararg, arguments.kwarg) if arg]
+    types = [arg.annotation for arg in (*named, *starred) if arg.arg != "self"]
+    return None in (*types, function.returns)
 
 
 @every_file()
@@ -179,11 +237,14 @@ def test_no_pmap(path):
 
 @every_file(OURS)
 def test_every_import_is_asked_for_in_setup_cfg(path):
+    """Of the nets, which are installed alone, without extras."""
     options = configparser.ConfigParser()
     options.read(ROOT / "setup.cfg", encoding="utf-8")
-    oracle = options["options.extras_require"]["oracle"]
-    asked = options["options"]["install_requires"] + "\n" + oracle
-    asked = {plain(re.split(r"[<>=\[]", line)[0]) for line in asked.splitlines() if line}
+    lines = options["options"]["install_requires"].splitlines()
+    if name_of(path).partition("/")[0] != "nets":
+        extras = options["options.extras_require"]
+        lines += extras["experiments"].splitlines() + extras["oracle"].splitlines()
+    asked = {plain(re.split(r"[<>=\[]", line)[0]) for line in lines if line}
     known = {*sys.stdlib_module_names, *FOLDERS}
     distributions = distributions_of_packages()
     for package in {name.partition(".")[0] for name in imports_of(path)} - known:
@@ -198,6 +259,18 @@ def plain(distribution: str) -> str:
 @every_file()
 def test_files_say_what_they_hold(path):
     assert path.stem not in ("utils", "util", "helpers", "misc", "common")
+
+
+@every_file(["data"])
+def test_every_module_is_named_by_a_test_file(path):
+    """A module has a test file of its own name, or one whose docstring names it."""
+    folder = ROOT / "tests" / path.parent.relative_to(ROOT)
+    tests = {test.stem: ast.get_docstring(tree_of(test)) for test in folder.glob("test_*.py")}
+    assert (
+        path.stem == "__init__"
+        or f"test_{path.stem}" in tests
+        or any(f"`{name_of(path)}`" in (docstring or "") for docstring in tests.values())
+    )
 
 
 @every_file()
@@ -250,7 +323,9 @@ def test_top_level_is_fixed():
     [
         ("import flax.linen as nn", {"flax.linen"}),
         ("from flax import linen, nnx", {"flax.linen", "flax.nnx"}),
-        ("from . import cells", {"nets"}),
+        ("from . import cells", {"nets.cells"}),
+        ("from .cells import GRU, LSTM", {"nets.cells.GRU", "nets.cells.LSTM"}),
+        ("from ..data import text", {"...data.text"}),  # out of the package
         ("def late():\n    import torch", {"torch"}),
     ],
 )

@@ -1,1 +1,1 @@
-"""What the nets for images need: their loss, their optimizer, their reports."""
+"""What the image experiments share: losses, optimizers, reports."""

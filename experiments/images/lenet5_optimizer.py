@@ -1,4 +1,4 @@
-"""How LeNet-5 is trained: the paper's optimiser and its schedule, or a common one."""
+"""LeNet-5's optimiser and learning rate: the paper's, or common ones."""
 
 import flax.linen as nn
 import jax
@@ -7,7 +7,7 @@ import optax
 
 from data.errors import UserError
 from data.images import Images
-from experiments.images.classes import example_loss
+from experiments.images.classification import example_loss
 from experiments.images.sdlm import gauss_newton_diagonal, stochastic_diagonal_levenberg_marquardt
 from experiments.training.optimizer import common_schedule
 from nets import lenet
@@ -15,7 +15,7 @@ from nets.differentiation import CURVATURE
 
 
 def make_schedule(config, steps_per_pass: int) -> optax.Schedule:
-    """The learning rate by step."""
+    """The learning rate as a function of the step."""
     if config.schedule != "paper":
         return common_schedule(config)
     # 0.0005 for two passes, 0.0002 for three, 0.0001 for three, 0.00005 for four, then 0.00001.
@@ -34,15 +34,15 @@ def make_optimizer(config, net: nn.Module, train_set: Images):
     if config.optimizer == "sgd":
         return optax.sgd(schedule)
     if not isinstance(net, lenet.LeNet5):
-        raise UserError("--optimizer=sdlm: only --net=lenet5 carries second derivatives.")
+        raise UserError("--optimizer=sdlm needs --net=lenet5, the one with second derivatives.")
     estimate = make_curvature_estimate(config, net, train_set)
     return stochastic_diagonal_levenberg_marquardt(schedule, estimate, steps_per_pass, config.mu)
 
 
 def make_curvature_estimate(config, net: lenet.LeNet5, train_set: Images):
-    """h from examples drawn anew, as a function of the seed, for each pass."""
+    """The estimate of h, from examples drawn anew for each pass, as a function of the seed."""
     images, labels = jnp.asarray(train_set.images), jnp.asarray(train_set.labels)
-    second = net.clone(rule=CURVATURE)
+    curvature_net = net.clone(rule=CURVATURE)
 
     def loss(state, label):
         return example_loss(config, net.apply({}, state[None], method="scores"), label[None])[0]
@@ -52,7 +52,7 @@ def make_curvature_estimate(config, net: lenet.LeNet5, train_set: Images):
         drawn = jax.random.randint(key, (config.curvature_examples,), 0, len(labels))
 
         def outputs(params):
-            return second.apply({"params": params}, images[drawn], method="state")
+            return curvature_net.apply({"params": params}, images[drawn], method="state")
 
         return gauss_newton_diagonal(outputs, loss, params, labels[drawn])
 

@@ -1,4 +1,4 @@
-"""The inside of a net that reads digits: its first filters, its maps of one image, its output."""
+"""Inside a net that reads digits: its first-layer filters, feature maps and output units."""
 
 from collections.abc import Mapping, Sequence
 
@@ -14,7 +14,7 @@ from nets.convolution import from_tiles
 
 
 def filters(params: Mapping, order: list[str]) -> Section:
-    """All weights of the first layer, one picture for each of its units or maps."""
+    """The weights of the first layer, one picture for each of its units or maps."""
     first = next(name for name in order if name in params)
     weights = max(map(np.asarray, jax.tree.leaves(params[first])), key=np.ndim)
     if weights.ndim == 2:  # [784, units]
@@ -22,57 +22,59 @@ def filters(params: Mapping, order: list[str]) -> Section:
     pictures = np.moveaxis(weights.reshape(*weights.shape[:2], -1), -1, 0)  # [N, height, width]
     limit = float(np.abs(pictures).max())
     count, height, width = pictures.shape
-    shown = drawing.tiles(
+    tiles = drawing.tiles(
         f"weights of {first}", pictures, -limit, limit, colors=drawing.SIGNED,
         columns=16 if count <= 64 else 25, side=56 if count <= 64 else 28,
     )  # fmt: skip
     text = (
-        f"The {count} filters of {first}, {height} × {width}: orange is positive, blue negative, "
-        f"white 0; the largest weight is {limit:.2g}.",
+        f"The {count} filters of {first}, {height} × {width} weights each: orange is positive, "
+        f"blue negative, white 0; the largest absolute value is {limit:.2g}.",
     )
-    return Section("First-layer filters", text, pictures=[Picture(shown)])
+    return Section("First-layer filters", text, pictures=[Picture(tiles)])
 
 
 def activations(net: nn.Module, state, image: np.ndarray) -> dict[str, np.ndarray]:
     """The output of each layer for one image [28, 28], in the order of the layers."""
-    names = []  # noted while tracing: compiled functions return dictionaries sorted by name
+    names = []  # collected in tracing: a compiled function returns dictionaries sorted by key
 
     @jax.jit
     def outputs(variables, images):
-        _, kept = net.apply(
+        _, captured = net.apply(
             variables, images, capture_intermediates=True, mutable=["intermediates"]
         )
-        kept = kept["intermediates"]
-        names.extend(name for name in kept if name != "__call__")
-        return [kept[name]["__call__"][0] for name in names]
+        captured = captured["intermediates"]
+        names.extend(name for name in captured if name != "__call__")
+        return [captured[name]["__call__"][0] for name in names]
 
     arrays = outputs({"params": state.params, **state.variables}, image[None])
-    return dict(zip(names, map(_of_one, arrays), strict=True))
+    return dict(zip(names, map(_first_example, arrays), strict=True))
 
 
-def _of_one(output: jax.Array) -> np.ndarray:
-    """The one example of maps [1, H, W, C], or of maps in tiles, as [H, W, C]; of [1, D] as [D]."""
+def _first_example(output: jax.Array) -> np.ndarray:
+    """Maps [1, H, W, C], or maps in tiles, as [H, W, C]; units [1, D] as [D]."""
     if output.ndim == 6:
         return np.moveaxis(np.asarray(from_tiles(output))[..., 0], 0, -1)
     return np.asarray(output)[0]
 
 
-def maps(net, layers: Mapping[str, np.ndarray], image: np.ndarray, name: str) -> list[Section]:
-    """What every layer makes of one image of class `name`; nothing where no layer is hidden."""
-    shown = hidden(net, layers)
-    rectified = all(output.min() >= 0 for output in shown.values())
-    shades = "0 (white) to the layer's largest" if rectified else "-1.72 (white) to 1.72"
+def feature_maps(
+    net, layers: Mapping[str, np.ndarray], image: np.ndarray, name: str
+) -> list[Section]:
+    """The activations of every hidden layer for one image of class `name`; [] without any."""
+    outputs = hidden(net, layers)
+    rectified = all(output.min() >= 0 for output in outputs.values())
+    shades = "0 (white) to the layer's maximum" if rectified else "-1.72 (white) to 1.72"
     text = (
-        f"The first test image, of class {name}, layer by layer after the non-linearity. "
-        f"Shades run from {shades} (black).",
+        f"The first test image, of class {name}: the activations layer by layer, from {shades} "
+        "(black).",
     )
     pictures = [Picture(drawing.tiles("the image", image[None], 0, 255), "input")]
-    pictures += [layer_picture(layer, output, rectified) for layer, output in shown.items()]
-    return [Section("Feature maps", text, pictures=pictures)] if shown else []
+    pictures += [layer_picture(layer, output, rectified) for layer, output in outputs.items()]
+    return [Section("Feature maps", text, pictures=pictures)] if outputs else []
 
 
 def hidden(net, layers: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """The layers between image and output, after their non-linearity."""
+    """The activations of the layers between image and output."""
     if any(name.startswith("BatchNorm") for name in layers):
         return {n: np.maximum(xs, 0) for n, xs in layers.items() if n.startswith("BatchNorm")}
     names = list(layers)
@@ -82,12 +84,12 @@ def hidden(net, layers: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
 
 
 def squashed(sums: np.ndarray) -> np.ndarray:
-    """What units of these weighted sums give."""
+    """The activations of units with these weighted sums."""
     return np.asarray(lenet.squash(sums))
 
 
 def layer_picture(name: str, output: np.ndarray, rectified: bool) -> Picture:
-    """One layer's output [height, width, maps] or [units], and what it is."""
+    """One layer's activations [height, width, maps] or [units], and a caption."""
     low, high = (0.0, float(output.max())) if rectified else (-1.7159, 1.7159)
     if output.ndim == 3:
         height, width, count = output.shape
@@ -99,29 +101,29 @@ def layer_picture(name: str, output: np.ndarray, rectified: bool) -> Picture:
 
 
 def _columns(units: int) -> int:
-    """The most columns, up to 20, that make full rows."""
+    """The largest number of columns, up to 20, that fills every row."""
     return max(n for n in range(1, 21) if units % n == 0)
 
 
 def output_units(sums: np.ndarray, label: int, classes: Sequence[str]) -> Section:
-    """F6 beside the bitmap of the image's class, the penalties, and all ten bitmaps.
+    """F6 next to the bitmap of the image's class, the penalties, and all ten bitmaps.
 
     Args:
-      sums: of the units of F6, before their non-linearity [84].
+      sums: the weighted sums of the 84 units of F6.
       label: of the image.
       classes: names by label.
     """
     f6, bitmaps = squashed(sums), digit_bitmaps()
     glyphs = bitmaps.reshape(-1, HEIGHT, WIDTH)
-    beside = np.stack([f6.reshape(HEIGHT, WIDTH), glyphs[label]])
+    pair = np.stack([f6.reshape(HEIGHT, WIDTH), glyphs[label]])
     text = (
-        "The output units compare the 84 units of F6, seen as 7 × 12 pixels, with the bitmap of "
-        "each class: the penalty is the squared distance, and the smallest wins.",
+        "The output units compare the 84 units of F6, arranged as 7 × 12 pixels, with the bitmap "
+        "of each class: the penalty of a class is the squared distance, and the smallest wins.",
     )
     penalties = np.square(f6 - bitmaps).sum(-1)  # [10]
     pictures = [
-        Picture(drawing.tiles("F6 and its target", beside, -1.7159, 1.7159, side=84),
-                f"F6, and its target: the bitmap of {classes[label]}"),
+        Picture(drawing.tiles("F6 and its target", pair, -1.7159, 1.7159, side=84),
+                f"F6 and its target, the bitmap of {classes[label]}"),
         Picture(drawing.plot("penalties by class", _penalties(penalties, classes)),
                 "the penalties for this image"),
         Picture(drawing.tiles("ten bitmaps", glyphs, -1.7159, 1.7159, columns=10, side=49),

@@ -1,8 +1,8 @@
-"""Stochastic diagonal Levenberg-Marquardt: a learning rate of its own for every weight.
+"""Stochastic diagonal Levenberg-Marquardt: an individual learning rate for every weight.
 
 LeCun et al. 1998, section III.B and appendix C:  w_k <- w_k - eta / (mu + h_kk) dE/dw_k, with
-h_kk the diagonal of the Gauss-Newton approximation of the Hessian, for a shared weight the sum
-over its connections, averaged over some training examples before each pass and then held.
+h_kk the diagonal of the Gauss-Newton approximation of the Hessian (for a shared weight the sum over
+its connections), averaged over some training examples before each pass and then kept.
 """
 
 from collections.abc import Callable
@@ -16,21 +16,21 @@ Tree = Any
 
 
 class CurvatureState(NamedTuple):
-    """The steps made, and the estimate h in force."""
+    """The number of steps so far, and the current estimate h."""
 
     count: jax.Array  # int32 []
-    curvature: Tree  # as the parameters
+    curvature: Tree  # in the structure of the parameters
 
 
 def scale_by_curvature(
     estimate: Callable[[Tree, jax.Array], Tree], every: int, mu: float
 ) -> optax.GradientTransformation:
-    """Divides each gradient by mu + h, its own curvature.
+    """Divides each gradient by mu + h, with h the curvature of its parameter.
 
     Args:
-      estimate: `estimate(params, n)` is h, as the n-th estimate makes it; as the parameters.
-      every: steps from one estimate to the next: a pass.
-      mu: keeps the rate finite where the error is flat.
+      estimate: `estimate(params, n)` is the n-th estimate of h, in the structure of `params`.
+      every: the number of steps between estimates, those of a pass.
+      mu: keeps the step size finite where the error surface is flat.
     """
 
     def init(params):
@@ -54,7 +54,7 @@ def stochastic_diagonal_levenberg_marquardt(
     every: int,
     mu: float = 0.02,
 ) -> optax.GradientTransformation:
-    """The optimiser of LeNet-5: -eta / (mu + h) times the gradient."""
+    """The paper's optimiser of LeNet-5: updates are -eta / (mu + h) times the gradient."""
     return optax.chain(
         scale_by_curvature(estimate, every, mu), optax.scale_by_learning_rate(learning_rate)
     )
@@ -66,13 +66,13 @@ def gauss_newton_diagonal(
     params: Tree,
     labels: jax.Array,
 ) -> Tree:
-    """The diagonal h of the mean over examples, for the parameters of a net.
+    """The diagonal h for the parameters of a net, the mean over examples.
 
     Args:
-      outputs: from parameters to what enters the loss, [B, D]; built of layers that follow
+      outputs: from the parameters to the inputs of the loss, [B, D]; its layers follow
         `nets.differentiation.CURVATURE`, whose backward pass carries second derivatives.
       loss: of one example, from its outputs [D] and its label.
-      params: where to take the curvature.
+      params: the point at which the curvature is taken.
       labels: of the examples, [B].
     """
 

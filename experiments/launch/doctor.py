@@ -52,10 +52,11 @@ def check_python() -> Iterator[Finding]:
 
 
 def requirements() -> dict[str, str]:
-    """Name -> the least version, of all that setup.cfg asks for without extras."""
+    """Name -> the least version, of all that setup.cfg asks for to run experiments."""
     options = configparser.ConfigParser()
     options.read(ROOT / "setup.cfg", encoding="utf-8")
-    lines = options["options"]["install_requires"].split("\n")
+    asked = options["options"]["install_requires"], options["options.extras_require"]["experiments"]
+    lines = "\n".join(asked).split("\n")
     pairs = (line.split(">=") for line in lines if line)
     return {name: (least or [""])[0] for name, *least in pairs}
 

@@ -1,1 +1,1 @@
-"""What a finished run says: result.json, its table, report.html."""
+"""What a finished run leaves: result.json, its table in the terminal, and report.html."""

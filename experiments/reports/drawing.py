@@ -1,10 +1,10 @@
-"""Pictures inside a page: plots as inline SVG and small images as PNG, in one look.
+"""The pictures of a report: plots as inline SVG, small images as PNG, films as GIF.
 
-A plot's text has the colour of the page's text and the page's font, so that it is read in light
-and dark alike; its lines have colours that the colour-blind tell apart on both.
+A plot's text takes the colour and font of the page around it, so that it is legible in light and
+dark mode; the line colours are distinguishable by colour-blind readers in both.
 
-Matplotlib is imported when the first plot is drawn, at a run's end: it takes a quarter of the
-time in which an experiment starts.
+Matplotlib is imported when the first plot is drawn, at the end of a run: importing it takes a
+quarter of an experiment's start-up time.
 """
 
 import base64
@@ -23,10 +23,10 @@ if TYPE_CHECKING:
 
 BLUE, ORANGE, GREEN = "#3a86c8", "#e08214", "#2a9d6f"
 GREY = "#8a8a8a"
-_TEXT = "#010203"  # stands for the colour of the page's text
+_TEXT = "#010203"  # a placeholder, replaced by the colour of the page's text
 
-# What comes from data must not be taken for mathematics ($...$), nor text be turned into outlines.
-_LOOK = {
+# A $ in the data must not start mathematics, and text must stay text instead of outlines.
+_STYLE = {
     "text.parse_math": False,
     "svg.fonttype": "none",
     "svg.hashsalt": "unfold",
@@ -54,15 +54,15 @@ def plot(label: str, draw: Callable[..., None], width=3.8, height=2.6, ratios=(1
     """A plot as inline SVG.
 
     Args:
-      label: what it shows, for those who do not see it.
-      draw: is given the axes, one for each of `ratios`, and draws on them.
-      width, height: in inches; 3.8 inches are as wide as a phone.
-      ratios: heights of axes one above the other, which share x.
+      label: what it shows, for screen readers.
+      draw: is called with the axes, one for each of `ratios`, and draws on them.
+      width, height: in inches; 3.8 inches are the width of a phone.
+      ratios: relative heights of axes stacked on top of one another, which share x.
     """
     from matplotlib import rc_context
     from matplotlib.figure import Figure
 
-    with rc_context(_LOOK):
+    with rc_context(_STYLE):
         figure = Figure((width, height), layout="constrained")
         grid = figure.subplots(
             len(ratios), sharex=True, squeeze=False, gridspec_kw={"height_ratios": ratios}
@@ -73,14 +73,14 @@ def plot(label: str, draw: Callable[..., None], width=3.8, height=2.6, ratios=(1
         figure.savefig(file, format="svg", transparent=True, metadata={"Date": None})
     svg = file.getvalue().replace(_TEXT, "currentColor")
     svg = re.sub(r"<metadata>.*?</metadata>", "", svg[svg.index("<svg") :], flags=re.DOTALL)
-    svg = re.sub(r' id="[a-z0-9]+_\d+"', "", svg)  # a second plot would have the same again
+    svg = re.sub(r' id="[a-z0-9]+_\d+"', "", svg)  # the next plot would repeat these ids
     return Markup('<div class="plot" role="img" aria-label="{}">{}</div>').format(
         label, Markup(svg)
     )
 
 
 def _number_log_scales(grid: "Iterable[Axes]") -> None:
-    """Plain numbers at the powers of ten; matplotlib's own are mathematics."""
+    """Plain numbers at the powers of ten, where matplotlib would write 10^n in mathematics."""
     from matplotlib.ticker import LogFormatter, NullFormatter
 
     for axis in (axis for axes in grid for axis in (axes.xaxis, axes.yaxis)):
@@ -90,7 +90,7 @@ def _number_log_scales(grid: "Iterable[Axes]") -> None:
 
 
 def log_scale_if_wide(axes: "Axes", values: list[float]) -> None:
-    """A logarithmic y axis, with plain numbers, where values span more than a factor of 10."""
+    """A logarithmic y axis with plain numbers, if the values span more than a factor of 10."""
     from matplotlib.ticker import LogLocator
 
     if min(values) > 0 and max(values) > 10 * min(values):
@@ -114,17 +114,17 @@ def tiles(
     side: int = 56,
     colors: tuple[tuple[int, int, int], ...] = INK,
 ) -> Markup:
-    """Images side by side, each pixel a sharp square.
+    """Images in a grid, each pixel a sharp square.
 
     Args:
-      label: what they show, for those who do not see it.
+      label: what they show, for screen readers.
       images: [N, height, width].
-      low, high: the values that get the first and the last of `colors`.
+      low, high: the values drawn in the first and the last of `colors`.
       columns: images in a row.
-      side: the width of one image in CSS pixels, about.
-      colors: evenly spaced between `low` and `high`, with shades in between.
+      side: the approximate width of one image in CSS pixels.
+      colors: evenly spaced from `low` to `high`, interpolated in between.
     """
-    picture = _page(images, low, high, columns, colors)
+    picture = _grid(images, low, high, columns, colors)
     file = io.BytesIO()
     picture.save(file, "png", transparency=255, optimize=True)
     return _image(label, "png", file, picture.width * max(1, round(side / images.shape[2])))
@@ -141,27 +141,27 @@ def film(
     colors: tuple[tuple[int, int, int], ...] = INK,
     milliseconds: int = 200,
 ) -> Markup:
-    """Images side by side that move, again and again: frames [T, N, height, width].
+    """Films in a grid, as one GIF that plays in a loop: frames [T, N, height, width].
 
-    The other arguments are those of `tiles`; each frame is shown for so many milliseconds.
+    Each frame is shown for `milliseconds`; the other arguments are those of `tiles`.
     """
-    pages = [_page(images, low, high, columns, colors) for images in frames]
+    grids = [_grid(images, low, high, columns, colors) for images in frames]
     file = io.BytesIO()
-    pages[0].save(file, "gif", save_all=True, append_images=pages[1:], duration=milliseconds,
+    grids[0].save(file, "gif", save_all=True, append_images=grids[1:], duration=milliseconds,
                   loop=0, transparency=255, disposal=2)  # fmt: skip
-    return _image(label, "gif", file, pages[0].width * max(1, round(side / frames.shape[3])))
+    return _image(label, "gif", file, grids[0].width * max(1, round(side / frames.shape[3])))
 
 
-def _page(images: np.ndarray, low: float, high: float, columns: int, colors) -> Image.Image:
-    """Images [N, height, width] in rows, with see-through lines (255) between them."""
+def _grid(images: np.ndarray, low: float, high: float, columns: int, colors) -> Image.Image:
+    """Images [N, height, width] in rows, separated by transparent lines (255)."""
     count, height, width = images.shape
     columns = min(columns, count)
     rows = math.ceil(count / columns)
-    page = np.full((rows, height + 1, columns, width + 1), 255, np.uint8)
+    pixels = np.full((rows, height + 1, columns, width + 1), 255, np.uint8)
     levels = np.clip((images - low) / max(high - low, 1e-12), 0, 1) * 254
     for i, image in enumerate(np.rint(levels).astype(np.uint8)):
-        page[i // columns, :-1, i % columns, :-1] = image
-    picture = Image.fromarray(page.reshape(rows * (height + 1), -1)[:-1, :-1])
+        pixels[i // columns, :-1, i % columns, :-1] = image
+    picture = Image.fromarray(pixels.reshape(rows * (height + 1), -1)[:-1, :-1])
     picture.putpalette(_palette(colors).tobytes())
     return picture
 
@@ -173,7 +173,7 @@ def _image(label: str, kind: str, file: io.BytesIO, width: int) -> Markup:
 
 
 def _palette(colors: tuple[tuple[int, int, int], ...]) -> np.ndarray:
-    """255 shades through `colors`, and one that is see-through: uint8 [256, 3]."""
-    places, shades = np.linspace(0, 1, len(colors)), np.linspace(0, 1, 255)
-    channels = [np.interp(shades, places, channel) for channel in zip(*colors, strict=True)]
+    """255 shades interpolated through `colors`, and a transparent one: uint8 [256, 3]."""
+    positions, shades = np.linspace(0, 1, len(colors)), np.linspace(0, 1, 255)
+    channels = [np.interp(shades, positions, channel) for channel in zip(*colors, strict=True)]
     return np.pad(np.rint(np.stack(channels, -1)).astype(np.uint8), ((0, 1), (0, 0)))

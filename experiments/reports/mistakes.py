@@ -1,4 +1,4 @@
-"""Where a classifier of images errs: the confusion matrix, and the images it read wrongly."""
+"""The errors of an image classifier: its confusion matrix and the misclassified images."""
 
 from collections.abc import Sequence
 
@@ -8,49 +8,49 @@ from data.images import Images
 from experiments.reports import drawing
 from experiments.reports.page import Cell, Picture, Section, Table
 
-MOST_WRONG = 100  # images that are shown
-LARGEST_MATRIX = 40  # classes
+MAX_IMAGES = 100  # misclassified images shown
+MAX_CLASSES = 40  # of a confusion matrix that is still legible
 
 
-def confusion(labels: np.ndarray, read: np.ndarray, classes: Sequence[str]) -> Section:
-    """How often each class was read as each.
+def confusion(labels: np.ndarray, predictions: np.ndarray, classes: Sequence[str]) -> Section:
+    """How often each class was predicted as each.
 
     Args:
-      labels, read: int [N].
+      labels, predictions: int [N].
       classes: names by label.
     """
-    if len(classes) > LARGEST_MATRIX:
-        return Section("Confusion matrix", (f"Left out: {len(classes)} classes.",))
+    if len(classes) > MAX_CLASSES:
+        return Section("Confusion matrix", (f"Omitted: there are {len(classes)} classes.",))
     counts = np.zeros((len(classes), len(classes)), int)
-    np.add.at(counts, (labels, read), 1)
+    np.add.at(counts, (labels, predictions), 1)
     worst = max((counts - np.diag(counts.diagonal())).max(), 1)
     rows = [
         (name, *(confusion_cell(i == j, count, row.sum(), worst) for j, count in enumerate(row)),
          f"{100 * row[i] / row.sum():.1f}" if row.sum() else "")
         for i, (name, row) in enumerate(zip(classes, counts, strict=True))
     ]  # fmt: skip
-    text = ("Rows are the labels, columns what the net read.",)
-    table = Table(("", *classes, "right (%)"), rows, "l" + "c" * len(classes) + "r")
+    text = ("Rows are the labels, columns the predictions of the net.",)
+    table = Table(("", *classes, "correct (%)"), rows, "l" + "c" * len(classes) + "r")
     return Section("Confusion matrix", text, table)
 
 
-def confusion_cell(right: bool, count: int, total: int, worst: int) -> Cell | str:
-    """A count; nothing where there is none."""
+def confusion_cell(correct: bool, count: int, total: int, worst: int) -> Cell | str:
+    """A count with a background; empty for 0."""
     if not count:
         return ""
-    strength = count / total if right else 0.2 + 0.8 * count / worst
-    return Cell(str(count), "right" if right else "wrong", strength)
+    strength = count / total if correct else 0.2 + 0.8 * count / worst
+    return Cell(str(count), "right" if correct else "wrong", strength)
 
 
-def misread(test: Images, read: np.ndarray, classes: Sequence[str]) -> Section:
-    """The wrongly read images with label and answer; `read` int [N]."""
-    wrong = np.flatnonzero(read != test.labels)
+def misclassified(test: Images, predictions: np.ndarray, classes: Sequence[str]) -> Section:
+    """The misclassified images, each with its label and its prediction; `predictions` int [N]."""
+    wrong = np.flatnonzero(predictions != test.labels)
     pictures = [
         Picture(drawing.tiles("", test.images[i][None], 0, 255),
-                f"{classes[test.labels[i]]} → {classes[read[i]]}")
-        for i in wrong[:MOST_WRONG]
+                f"{classes[test.labels[i]]} → {classes[predictions[i]]}")
+        for i in wrong[:MAX_IMAGES]
     ]  # fmt: skip
-    shown = f"; the first {MOST_WRONG} are shown" if len(wrong) > MOST_WRONG else ""
-    text = (f"{len(wrong):,} of {len(read):,} test images were read wrongly{shown}.",
-            "Below each: its label → what it was read as.")  # fmt: skip
-    return Section("Wrongly read", text[: 1 + bool(pictures)], pictures=pictures)
+    limit = f"; the first {MAX_IMAGES} are shown" if len(wrong) > MAX_IMAGES else ""
+    text = (f"{len(wrong):,} of {len(predictions):,} test images are misclassified{limit}.",
+            "Below each image: label → prediction.")  # fmt: skip
+    return Section("Misclassified images", text[: 1 + bool(pictures)], pictures=pictures)

@@ -1,25 +1,34 @@
-"""What a finished run says of itself: result.json, and the table beside the paper's figures."""
+"""The result of a finished run: result.json, and a table next to the published figures."""
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-import jax
 import rich.console
 import rich.table
 
 from experiments.runtime.options import Shared
 from experiments.runtime.workdir import Workdir, write_json
+from experiments.training.loop import parameter_count
 from experiments.training.run import Trained
 
 
 @dataclasses.dataclass(frozen=True)
 class Figure:
-    """A published figure; `kind` is paper if seen there, quoted if elsewhere, or unverified."""
+    """A published figure.
+
+    `kind` is `paper` if it was read in the paper itself, `quoted` if it was read in another source,
+    and `unverified` if it is quoted from memory.
+    """
 
     value: float
     source: str
     kind: str
+
+
+def same_options(config: Shared, preset: Shared, names: Sequence[str]) -> bool:
+    """Whether these options of a run are still the preset's, so that its published figures fit."""
+    return all(getattr(config, name) == getattr(preset, name) for name in names)
 
 
 def finish(
@@ -31,16 +40,16 @@ def finish(
     paper: Mapping[str, Figure],
     params: Any = None,
 ) -> dict[str, Any]:
-    """Writes result.json and prints the run's table.
+    """Writes result.json, prints its table and returns its content.
 
     Args:
       experiment: its name.
       config: the options.
-      trained: the run; the last figures of `valid` and `test` are taken from it.
-      workdir: where to write.
-      metrics: further figures, by names that say split and unit.
+      trained: the run, from which the last `valid` and `test` figures are taken.
+      workdir: the run's folder.
+      metrics: further figures; their names state split and unit.
       paper: published figures, by the same names.
-      params: those to be counted, where more were trained than the figures' own net.
+      params: the parameters to count, if not all of those that were trained.
     """
     last = {
         f"{row['split']}_{name}": value
@@ -66,16 +75,11 @@ def finish(
     return result
 
 
-def parameter_count(params: Any) -> int:
-    """How many trainable numbers a tree holds."""
-    return sum(leaf.size for leaf in jax.tree.leaves(params))
-
-
 def headlines(metrics: Mapping[str, float]) -> dict[str, float]:
-    """The figures whose name ends with the unit.
+    """The figures of a run's table.
 
-    Words after it name a condition, of which there may be many, and those are for the report:
-    `test_accuracy_percent_rotation_30`.
+    A figure measured under one of many conditions has the condition after its unit, such as
+    `test_accuracy_percent_rotation_30`, and is shown by the report alone.
     """
     return {
         name: value
@@ -85,7 +89,7 @@ def headlines(metrics: Mapping[str, float]) -> dict[str, float]:
 
 
 def print_table(result: Mapping[str, Any]) -> None:
-    """The run's figures with the paper's beside them, on standard output."""
+    """Prints the run's figures next to the published ones."""
     table = rich.table.Table(title=f"{result['experiment']} {result['preset']}")
     table.add_column("figure")
     for column in ("this run", "published"):

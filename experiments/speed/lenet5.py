@@ -38,7 +38,7 @@ def training(batch: int) -> tuple:
     import optax
 
     from experiments import lenet5
-    from experiments.images.classes import make_loss
+    from experiments.images.classification import make_loss
 
     config, images = lenet5.PRESETS["paper"], example_images(batch)
     net = lenet5.make_net(config, 10)

@@ -23,9 +23,11 @@ class Data:
 
     def __init__(self, config, corpus: Corpus, coding: Coding, mesh):
         self._config, self._mesh, self._whole = config, mesh, corpus.whole
-        self.train = coded(corpus.train, coding)
-        self.valid = coded(corpus.valid, coding)
-        self.test = self.train if corpus.test is corpus.train else coded(corpus.test, coding)
+        letters = config.letter_hidden > 0  # else nothing reads them
+        self.train = coded(corpus.train, coding, letters)
+        self.valid = coded(corpus.valid, coding, letters)
+        same = corpus.test is corpus.train
+        self.test = self.train if same else coded(corpus.test, coding, letters)
         self.folds = corpus.folds
         parts = (self.train, self.valid, self.test)
         self.shapes = bucket_shapes(np.concatenate([part.lengths for part in parts]))
@@ -94,11 +96,16 @@ def coded_corpus(config) -> tuple[Corpus, Coding, np.ndarray | None]:
     known, vectors = given_vectors(config)
     coding = sentences.coding_of(
         corpus, lowercase=config.lowercase, least=config.least_count, longest=config.longest_word,
-        known=known,
+        digits=config.digits, known=known,
     )  # fmt: skip
     if vectors is None:
         return corpus, coding, None
     count = len(set(known) & set(coding.words))
+    if not count:
+        raise UserError(
+            f"--vectors={config.vectors} has no vector for any of the {len(coding.words):,} words "
+            f"of {config.dataset}; give vectors of the same language and case (--lowercase)."
+        )
     print(f"{count:,} of {len(coding.words):,} words have given vectors", flush=True)
     return corpus, coding, table_of(coding, known, vectors)
 

@@ -40,7 +40,9 @@ def tagging_form(saved: SavedRun, config) -> Form:
     return Form(forward, params | given, sizes, {
         "labels": list(coding.labels), "words": list(coding.words), "letters": coding.letters,
         "features": list(coding.features), "lowercase": coding.lowercase,
+        "digits": coding.digits,
         "note": "a label's number is its place from 0; that of a word, letter or feature its place "
-                "from 1, and 0 is what is not listed, or padding; words are looked up with every "
-                "digit a 0, and in small letters where `lowercase`; mask is true at words",
+                "from 1, and 0 is what is not listed, or padding; words are looked up in small "
+                "letters where `lowercase`; where `digits` is 0 a word that is not listed is "
+                "looked up with every digit a 0; mask is true at words",
     })  # fmt: skip

@@ -7,11 +7,11 @@ from markupsafe import Markup, escape
 
 from data import spans
 from data.sentences import Coding, Corpus
-from experiments.reports import drawing
-from experiments.reports import page as report
+from experiments.reports import drawing, page
 from experiments.reports.mistakes import confusion
 from experiments.reports.page import Picture, Section, Table
 from experiments.runtime.workdir import Workdir
+from experiments.tagging.evaluation import Evaluation
 from experiments.tagging.net import NET
 from experiments.tagging.paper import TABLE
 from experiments.tagging.scores import scoring_of, top_layer
@@ -20,23 +20,30 @@ from experiments.training.run import Trained
 SHOWN = 20  # sentences
 POINTS, NAMED = 600, 80  # words in the picture, and those that are written out
 
+
 def write(
-    config, workdir: Workdir, trained: Trained, result: Mapping, corpus: Corpus, coding: Coding,
-    data, nets: Mapping, vectors, chosen: Mapping, said: Mapping, rows,
+    config, workdir: Workdir, trained: Trained, result: Mapping, evaluation: Evaluation,
+    chosen: Mapping, predictions: Mapping,
 ) -> None:  # fmt: skip
     """Writes report.html.
 
     Args:
+      config: the run's options.
+      workdir, trained, result: of the run.
+      evaluation: its data and nets.
       chosen: (step, parameters) of each net and copy.
-      said: what each says of the test part.
-      rows: which sentences of the test part are the first copy's; None: all.
+      predictions: of each net and copy for the test part.
     """
+    corpus, coding, data, nets = (
+        evaluation.corpus, evaluation.coding, evaluation.data, evaluation.nets
+    )  # fmt: skip
+    rows = evaluation.test_rows(0)
     rows = range(len(corpus.test.words)) if rows is None else rows
     words = [corpus.test.words[row] for row in rows]
     gold = [corpus.test.labels[row] for row in rows]
     said = {
         name_of(config, net): [
-            [coding.labels[n] for n in said[net, 0].labels[row]] for row in rows
+            [coding.labels[n] for n in predictions[net, 0].labels[row]] for row in rows
         ]
         for net in nets
     }
@@ -53,15 +60,15 @@ def write(
         names |= other
     passes = 1 / data.buckets.steps_in_a_pass
     sections = [
-        report.results_section(result, text),
+        page.result_section(result, text),
         *paper_section(config, result),
-        *report.configuration_sections(config, workdir),
-        report.parameters_section(chosen[NET, 0][1], ("encoder", "layers", "output"), {}, ""),
-        report.curves_section(trained.metrics.rows, names, passes),
+        *page.configuration_sections(config, workdir),
+        page.parameters_section(chosen[NET, 0][1], ("encoder", "layers", "output"), {}, ""),
+        page.curves_section(trained.metrics.rows, names, passes),
         labelled_section(config, corpus, words, gold, said),
         *difference_section(config, corpus, words, gold, said),
         confusion_section(coding, gold, said[name_of(config, NET)]),
-        words_section(nets[NET], chosen[NET, 0][1], vectors, data, corpus, rows),
+        words_section(nets[NET], chosen[NET, 0][1], evaluation.vectors, data, corpus, rows),
     ]
     summary = (
         f"{config.layers} layers of {config.hidden} {config.cell} units, "
@@ -69,7 +76,7 @@ def write(
         f"{result['parameters']:,} parameters, on {config.dataset}: {len(corpus.train.words):,} "
         f"sentences to train on, {len(rows):,} shown here of those to test on."
     )
-    report.write(workdir.report, f"Tagger, preset {config.preset}", summary, sections)
+    page.write(workdir.report, f"Tagger, preset {config.preset}", summary, sections)
 
 
 def name_of(config, net: str) -> str:
@@ -94,7 +101,7 @@ def paper_section(config, result: Mapping) -> list[Section]:
         rows.append((name, *(f"{v:.2f}" for v in values)))
         if size in ours:
             cells = [
-                report.Cell(f"{result['metrics'][f'test_{ours[size]}{kind}_{what}']:.2f}",
+                page.Cell(f"{result['metrics'][f'test_{ours[size]}{kind}_{what}']:.2f}",
                             "right", 0.5)
                 for what in ("precision", "recall", "f1") for kind in ("proportional", "binary")
             ]  # fmt: skip
@@ -182,7 +189,7 @@ def whole_table(words, gold, said) -> Table:
     """A sentence a row, with its label and what each net says."""
     rows = [
         (" ".join(words[n]), gold[n][0],
-         *(report.Cell(v[n][0], "right" if v[n] == list(gold[n]) else "wrong", 0.6)
+         *(page.Cell(v[n][0], "right" if v[n] == list(gold[n]) else "wrong", 0.6)
            for v in said.values()))
         for n in range(min(SHOWN, len(words)))
     ]  # fmt: skip

@@ -9,6 +9,7 @@ import numpy as np
 from optax import softmax_cross_entropy_with_integer_labels
 
 from data import spans
+from data.errors import UserError
 from data.sentences import Corpus
 from experiments.tagging.net import Batch, Labeller, over_copies
 
@@ -60,13 +61,23 @@ def say(predict, params, vectors, data, part) -> dict[str, list[Said]]:
 
 
 def scoring_of(config, corpus: Corpus) -> str:
-    """How a corpus is scored: overlap for opinions, exact for other spans, accuracy."""
-    if config.scoring != "auto":
-        return config.scoring
-    if config.dataset.startswith("mpqa-"):
-        return "overlap"
-    labels = {label for row in corpus.train.labels for label in row}
-    return "exact" if spans.are_spans(labels) else "accuracy"
+    """How a corpus is scored: overlap for opinions, exact for other spans, or accuracy.
+
+    Raises:
+      UserError: spans are to be scored, and there is a label that encodes none.
+    """
+    labels = {name for part in corpus[:3] for row in part.labels for name in row}
+    if config.scoring == "auto":
+        if config.dataset.startswith("mpqa-"):
+            return "overlap"
+        return "exact" if spans.are_spans(labels) else "accuracy"
+    others = sorted(name for name in labels if not spans.is_span_label(name))
+    if config.scoring != "accuracy" and others:
+        raise UserError(
+            f"--scoring={config.scoring} counts spans, and {others[0]!r} is not a label of a span "
+            "such as B-NP, I-NP or O; give --scoring=accuracy."
+        )
+    return config.scoring
 
 
 HEADLINE = {"overlap": "proportional_f1", "exact": "chunk_f1", "accuracy": "accuracy_percent"}

@@ -13,11 +13,11 @@ import time
 import numpy as np
 
 from data.errors import UserError
-from data.files import read_plain
-from data.parallel_text import lines_of
+from data.files import read_unpacked
+from data.lines import lines_of
 from data.raw import RawFile, chosen_raw_dir, download_folder, raw_file
-from data.sentences import normal
-from data.word_vectors import factorised, neighbours, vocabulary, written_vectors
+from data.sentences import DIGITS, lookup_form
+from data.word_vectors import cooccurrences, ppmi_vectors, vector_lines, vocabulary
 from experiments.runtime.options import option
 from experiments.runtime.workdir import write_atomically
 
@@ -46,6 +46,8 @@ class Vectors:
     most_words: int = option(40_000, "so many words have vectors, the most frequent", least=2,
                              most=1_000_000)  # fmt: skip
     lowercase: bool = option(True, "words are in small letters; --lowercase of the tagger too")
+    digits: str = option("0", "0: every digit is a 0, as the opinion presets look words up; kept: "
+                         "words as they are written", choices=DIGITS)  # fmt: skip
     data_dir: str = option("", "where downloads are kept")
     raw_dir: str = option("", "folder of raw files, used instead of downloading")
 
@@ -54,7 +56,8 @@ def make_vectors(options: Vectors) -> None:
     """Writes the file; raises UserError where a text is missing or too short."""
     begin = time.monotonic()
     texts = [line.split() for path in _texts(options) for line in _lines(path)]
-    tokens = [[normal(w, options.lowercase) for w in line if w != "<unk>"] for line in texts]
+    tokens = [[lookup_form(w, options.lowercase, options.digits) for w in line if w != "<unk>"]
+              for line in texts]  # fmt: skip
     words = vocabulary(tokens, options.least_count, options.most_words)
     if len(words) <= options.width:
         raise UserError(
@@ -63,10 +66,10 @@ def make_vectors(options: Vectors) -> None:
         )
     number = {word: n for n, word in enumerate(words)}
     coded = [[number.get(word, -1) for word in line] for line in tokens]
-    vectors = factorised(neighbours(coded, len(words), options.window), options.width)
+    vectors = ppmi_vectors(cooccurrences(coded, len(words), options.window), options.width)
     vectors *= NORM / np.linalg.norm(vectors, axis=1).mean()
     try:
-        write_atomically(pathlib.Path(options.out), "".join(written_vectors(words, vectors)))
+        write_atomically(pathlib.Path(options.out), "".join(vector_lines(words, vectors)))
     except OSError as error:
         raise UserError(f"--out={options.out} cannot be written ({error.strerror}).") from None
     print(f"{options.out}: {len(words):,} words, {options.width} numbers each, out of "
@@ -84,5 +87,5 @@ def _texts(options: Vectors) -> list[pathlib.Path]:
 
 def _lines(path: pathlib.Path) -> list[str]:
     """The lines of a text, WikiText's marks taken back: ` @-@ ` is a hyphen within a word."""
-    lines = lines_of(read_plain(path, "name a UTF-8 text file"), str(path))
+    lines = lines_of(read_unpacked(path, "name a UTF-8 text file"), str(path))
     return [re.sub(r" @([-.,])@ ", r"\1", line) for line in lines]

@@ -1,11 +1,34 @@
-"""From the options of a recurrent experiment to its cell."""
+"""The options of a recurrent net, and its cell."""
+
+import dataclasses
 
 import jax
 
+from experiments.runtime.options import Shared, option
 from nets.cells import GRU, LSTM, RNN, identity_rnn
 
+CELLS = ("rnn", "rnn_relu", "rnn_sigmoid", "irnn", "lstm", "gru", "gru_after")
 
-def make_cell(config):
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class CellOptions(Shared):
+    """Options of an experiment with one kind of recurrent cell."""
+
+    cell: str = option("lstm", "rnn (tanh), rnn_relu, rnn_sigmoid, irnn, lstm, gru (reset before "
+                       "the product), gru_after", choices=CELLS)
+    hidden: int = option(128, "units of a layer", least=1, most=65_536)
+    peepholes: bool = option(False, "lstm: the gates see the cell")
+    forget_bias: float = option(1.0, "lstm: first bias of the forget gate")
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class LayerOptions(CellOptions):
+    """The same with several layers."""
+
+    layers: int = option(1, "cells on top of one another", least=1, most=100)
+
+
+def make_cell(config: CellOptions):
     """The cell that `--cell` names, of `hidden` units; an LSTM's options are read for it alone."""
     return {
         "rnn": lambda: RNN(config.hidden),

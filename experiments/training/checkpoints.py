@@ -25,7 +25,7 @@ import numpy as np
 import orbax.checkpoint as ocp
 
 from data.errors import UserError
-from data.files import likely
+from data.files import expansion_limit
 from experiments.runtime.failures import UNWRITABLE, Diverged
 from experiments.runtime.mesh import on_host, placed_like
 from experiments.runtime.processes import from_first, is_first, is_single_process
@@ -242,7 +242,7 @@ class Checkpoints:
         if sorted(map(_array, claimed)) != sorted(wanted.values()):
             raise ValueError("its arrays are not as large as its note says")
         size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
-        if sum(math.prod(a.shape) * a.dtype.itemsize for a in claimed) > likely(size):
+        if sum(math.prod(a.shape) * a.dtype.itemsize for a in claimed) > expansion_limit(size):
             raise ValueError("it claims more than its files can hold")
 
     def _tell_damaged(self, step: int, error: Exception) -> None:

@@ -1,14 +1,26 @@
 """The first parameters of a model, drawn as `--init` says."""
 
+import dataclasses
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 
+from experiments.runtime.options import Shared, option
 from experiments.runtime.xla import call_once
 
 
-def first_parameters(config, model, seed: int) -> Any:
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class InitOptions(Shared):
+    """How the first parameters are drawn."""
+
+    init: str = option("default", "first weights: default (orthogonal and LeCun's), normal "
+                       "(biases 0), uniform (biases too)",
+                       choices=("default", "normal", "uniform"))
+    init_scale: float = option(0.08, "normal: deviation; uniform: limit", least=0.0)
+
+
+def first_parameters(config: InitOptions, model, seed: int) -> Any:
     """The parameters as `--init` wants them drawn."""
     params = call_once(model.init, jax.random.key(seed))
     if config.init == "default":

@@ -47,6 +47,11 @@ class TrainState:
     variables: Tree
 
 
+def parameter_count(params: Tree) -> int:
+    """How many trainable numbers a tree holds."""
+    return sum(leaf.size for leaf in jax.tree.leaves(params))
+
+
 Step = Callable[[TrainState, Tree], tuple[TrainState, dict[str, Ratio]]]
 
 
@@ -224,7 +229,7 @@ def fit(
     limit: float,
     on_call: Callable[[int], bool],
     on_pause: Callable[[TrainState, int], TrainState],
-    alike: Callable[[int, int], int] = lambda first, count: count,
+    same_shape: Callable[[int, int], int] = lambda first, count: count,
     programs: Programs | None = None,
 ) -> TrainState:
     """Trains until step `num_steps`.
@@ -242,7 +247,7 @@ def fit(
       on_call: told, after each call is sent off, how many steps that makes; True asks to pause.
       on_pause: called with the state at each pause and at the end, all metrics read; gives the
         state to go on from.
-      alike: how many of the steps from `first` on, `count` at most, have batches of one shape: a
+      same_shape: how many of the steps from `first` on, `count` at most, have one shape of batch: a
         call makes no others (`data.buckets`).
       programs: counts the shapes.
 
@@ -258,7 +263,7 @@ def fit(
         totals.add(metrics, count)
 
     while now < num_steps:
-        count = alike(now, min(steps_per_call, num_steps - now, next_pause(now) - now))
+        count = same_shape(now, min(steps_per_call, num_steps - now, next_pause(now) - now))
         state, metrics = run(state, batches(now, count), count)
         if sent is not None:  # the device works on this call while the last one's figures are read
             read(sent)

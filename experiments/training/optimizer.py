@@ -1,13 +1,43 @@
 """How a sequence model is trained: clipping, a classic rule, and the learning rate by pass."""
 
+import dataclasses
+
 import jax.numpy as jnp
 import optax
 
+from experiments.runtime.options import Shared, option
 from experiments.training.norm import clip_by_norm
 from experiments.training.validated_rate import scale_by_validation
 
 
-def make_optimizer(config, steps_per_pass: int) -> optax.GradientTransformation:
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class ScheduleOptions(Shared):
+    """Options of an experiment whose learning rate stays or falls."""
+
+    schedule: str = option("cosine", "of the learning rate: constant or cosine",
+                           choices=("constant", "cosine"))
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class RuleOptions(ScheduleOptions):
+    """Options of an experiment that is trained by a classic rule on a clipped gradient."""
+
+    optimizer: str = option("adam", "the rule", choices=("sgd", "adagrad", "rmsprop", "adam"))
+    clip_value: float = option(0.0, "limit of each entry of the gradient; 0: none", least=0.0)
+    clip_norm: float = option(1.0, "limit of the gradient's norm; 0: none", least=0.0)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class DecayOptions(RuleOptions):
+    """The same with a learning rate that may fall from pass to pass."""
+
+    schedule: str = option("cosine", "of the learning rate: constant, cosine, decay (by pass)",
+                           choices=("constant", "cosine", "decay"))
+    decay: float = option(0.95, "factor of a falling learning rate", least=0.0)
+    decay_after: int = option(10, "decay: passes before the first decay", least=0)
+
+
+def make_optimizer(config: RuleOptions, steps_per_pass: int) -> optax.GradientTransformation:
     """Clipping by value, then by norm (0: neither), the rule that `config.optimizer` names, and
     what the validation makes of its rate."""
     schedule = make_schedule(config, steps_per_pass)
@@ -28,11 +58,11 @@ def make_optimizer(config, steps_per_pass: int) -> optax.GradientTransformation:
     return optax.chain(*clips, rules[config.optimizer](), *scales)
 
 
-def make_schedule(config, steps_per_pass: int) -> optax.Schedule:
+def make_schedule(config: RuleOptions, steps_per_pass: int) -> optax.Schedule:
     """The learning rate by step; by `validation` it is scaled apart from that."""
     if config.schedule == "validation":
         return optax.constant_schedule(config.learning_rate)
-    if config.schedule != "decay":
+    if not isinstance(config, DecayOptions) or config.schedule != "decay":
         return common_schedule(config)
 
     def by_pass(step):  # unchanged in the first `decay_after` passes, then smaller in each
@@ -42,7 +72,7 @@ def make_schedule(config, steps_per_pass: int) -> optax.Schedule:
     return by_pass
 
 
-def common_schedule(config) -> optax.Schedule:
+def common_schedule(config: ScheduleOptions) -> optax.Schedule:
     """`config.schedule` constant, or cosine: falling to 0 at the last step."""
     if config.schedule == "constant":
         return optax.constant_schedule(config.learning_rate)

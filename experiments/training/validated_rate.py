@@ -32,7 +32,7 @@ class ValidatedRate(NamedTuple):
 
 
 def scale_by_validation() -> optax.GradientTransformation:
-    """Updates times the scale that `judge` sets."""
+    """Updates times the scale that `rescale` sets."""
 
     def init(params):
         return ValidatedRate(jnp.ones(()), jnp.full((), jnp.inf, jnp.float32), jnp.array(False))
@@ -43,7 +43,7 @@ def scale_by_validation() -> optax.GradientTransformation:
     return optax.GradientTransformation(init, update)
 
 
-def judge(state: TrainState, surprise: float, decay: float) -> TrainState:
+def rescale(state: TrainState, surprise: float, decay: float) -> TrainState:
     """The state after an evaluation.
 
     Args:
@@ -57,18 +57,18 @@ def judge(state: TrainState, surprise: float, decay: float) -> TrainState:
     def is_rate(part):
         return isinstance(part, ValidatedRate)
 
-    def judged(part):
+    def rescaled(part):
         if not is_rate(part):
             return part
         falling = bool(part.falling) or surprise * LEAST_IMPROVEMENT > float(part.last)
         scale = np.float32(float(part.scale) * (decay if falling else 1.0))
         return placed_like(part, ValidatedRate(scale, surprise, np.array(falling)))
 
-    return state.replace(opt_state=jax.tree.map(judged, state.opt_state, is_leaf=is_rate))
+    return state.replace(opt_state=jax.tree.map(rescaled, state.opt_state, is_leaf=is_rate))
 
 
-def make_judge(config) -> Callable[[TrainState, dict[str, dict[str, float]]], TrainState]:
+def make_rescale(config) -> Callable[[TrainState, dict[str, dict[str, float]]], TrainState]:
     """What a language model's evaluation changes in its state: nothing but by this schedule."""
     if config.schedule != "validation":
         return lambda state, splits: state
-    return lambda state, splits: judge(state, np.log(splits["valid"]["perplexity"]), config.decay)
+    return lambda state, splits: rescale(state, np.log(splits["valid"]["perplexity"]), config.decay)

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from data import vocabulary
 from data.errors import UserError
-from data.parallel_text import lines_of
+from data.lines import lines_of
 from experiments.runtime.options import option
 from experiments.training.first_parameters import first_parameters
 from experiments.training.trained_net import restore
@@ -80,7 +80,7 @@ def restored(workdir: str) -> Restored:
 
     def make(config) -> tuple:
         sides = config.source_vocabulary, config.target_vocabulary
-        vocabularies = Vocabularies(*map(vocabulary.read, sides))
+        vocabularies = Vocabularies(*map(vocabulary.from_json, sides))
         return vocabularies, float(config.growth), make_model(config, *map(len, vocabularies))
 
     facts = ("form", "source_vocabulary", "target_vocabulary")

@@ -11,7 +11,8 @@ from experiments.translation.net import make_model
 
 def translation_form(saved: SavedRun, config) -> Form:
     """Source words and the target words so far to the logits of each next target word."""
-    sides = [vocabulary.read(saved.identity[f"{side}_vocabulary"]) for side in ("source", "target")]
+    names = ("source_vocabulary", "target_vocabulary")
+    sides = [vocabulary.from_json(saved.identity[name]) for name in names]
     model = make_model(config, *map(len, sides))
     source = "source"
     if config.form == "kalchbrenner":  # its layers are as many as the source's length wants

@@ -7,7 +7,7 @@ import numpy as np
 from data.buckets import Buckets, Ragged, bucket_shapes
 from data.errors import UserError
 from data.parallel_text import Corpus, Pairs
-from data.vocabulary import BEGIN, END, Vocabulary, made
+from data.vocabulary import BEGIN, END, Vocabulary, build
 from experiments.runtime.mesh import block_of_batches, own_rows
 
 EVALUATION_BATCH = 64
@@ -43,11 +43,17 @@ class Batch(NamedTuple):
 
 
 def make_vocabularies(config, train: Pairs) -> Vocabularies:
-    """Both sides' by the options; raises UserError."""
-    return Vocabularies(
-        made(train.sources, config.source_unit, config.vocabulary, config.least_count),
-        made(train.targets, config.target_unit, config.vocabulary, config.least_count),
+    """Both sides' by the options; prints whether `--vocabulary` limits them. Raises UserError."""
+    found = Vocabularies(
+        build(train.sources, config.source_unit, config.vocabulary, config.least_count),
+        build(train.targets, config.target_unit, config.vocabulary, config.least_count),
     )
+    for side, vocabulary, lines in zip(("source", "target"), found, train, strict=True):
+        if len(vocabulary) == config.vocabulary and vocabulary.unit != "subwords":
+            whole = len(build(lines, vocabulary.unit, 0, config.least_count))
+            print(f"{side}: {len(vocabulary):,} of {whole:,} {vocabulary.unit} are known "
+                  f"(--vocabulary={config.vocabulary})", flush=True)  # fmt: skip
+    return found
 
 
 def source_codes(vocabulary: Vocabulary, line: str, reverse: bool) -> list[int]:
@@ -64,7 +70,11 @@ def coded(pairs: Pairs, vocabularies: Vocabularies, reverse: bool) -> Coded:
 
 
 def shorter(pairs: Pairs, vocabularies: Vocabularies, longest: int) -> Pairs:
-    """The pairs of which no side has more than `longest` words; raises UserError for none."""
+    """The pairs of which no side has more than `longest` units; prints how many are left out.
+
+    Raises:
+      UserError: no pair is left.
+    """
     kept = [
         pair
         for pair in zip(*pairs, strict=True)
@@ -72,6 +82,13 @@ def shorter(pairs: Pairs, vocabularies: Vocabularies, longest: int) -> Pairs:
     ]
     if not kept:
         raise UserError(f"--longest={longest}: no training pair is as short; make it larger.")
+    if left_out := len(pairs.sources) - len(kept):
+        units = " or ".join(
+            f"{longest:,} {vocabulary.unit} in the {side}"
+            for side, vocabulary in zip(("source", "target"), vocabularies, strict=True)
+        )
+        print(f"{left_out:,} of {len(pairs.sources):,} training pairs have more than {units} and "
+              f"are left out (--longest={longest})", flush=True)  # fmt: skip
     return Pairs(*map(list, zip(*kept, strict=True)))
 
 

@@ -8,8 +8,7 @@ import numpy as np
 
 from data.parallel_text import Corpus, Pairs
 from data.vocabulary import BEGIN, END
-from experiments.reports import drawing
-from experiments.reports import page as report
+from experiments.reports import drawing, page
 from experiments.reports.page import Picture, Section, Table
 from experiments.runtime.workdir import Workdir
 from experiments.training.run import Trained
@@ -33,10 +32,10 @@ def write(
     order = ("source", "target", "encoder", "decoder", "maxout", "output")
     names = {"perplexity": "perplexity", "gradient_norm": "norm of the gradient"}
     sections = [
-        report.results_section(result, signature_lines(config)),
-        *report.configuration_sections(config, workdir),
-        report.parameters_section(params, order, {}, ""),
-        report.curves_section(trained.metrics.rows, names, config.batch_size / size,
+        page.result_section(result, signature_lines(config)),
+        *page.configuration_sections(config, workdir),
+        page.parameters_section(params, order, {}, ""),
+        page.curves_section(trained.metrics.rows, names, config.batch_size / size,
                               ("Per target word; the training's is with dropout.",)),
         examples(corpus.test, translations),
         by_length(config, corpus.test, translations),
@@ -51,7 +50,7 @@ def write(
         f"{len(translator.vocabularies.target):,} target {config.target_unit}, "
         f"{result['parameters']:,} parameters, {config.num_steps:,} steps of {config.batch_size}."
     )
-    report.write(workdir.report, f"Translation, preset {config.preset}", summary, sections)
+    page.write(workdir.report, f"Translation, preset {config.preset}", summary, sections)
 
 
 def signature_lines(config) -> list[str]:
@@ -126,8 +125,8 @@ def looked(translator: Translator, params, line: str, written: Sequence[int]):
     memory, carry = model.begin(params, model.encode(params, xs, jnp.ones(xs.shape, bool)))
     ys = jnp.asarray([BEGIN, *written])[:, None]
     weights = model.decode(params, memory, carry, ys)[2]
-    words = ([sides.target.shown(code) for code in (*written, END)],
-             [sides.source.shown(code) for code in source])  # fmt: skip
+    words = ([sides.target.label(code) for code in (*written, END)],
+             [sides.source.label(code) for code in source])  # fmt: skip
     return (None if weights is None else np.asarray(weights[:, 0])), words
 
 

@@ -1,18 +1,59 @@
 """How good translations are: BLEU by sacrebleu, and how many are the reference itself."""
 
+import re
 from collections.abc import Sequence
 
 from sacrebleu.metrics import BLEU
 
+from data.errors import UserError
+
+TOKENIZERS = ("auto", "13a", "zh", "char", "intl", "none", "ja-mecab", "ko-mecab")  # sacrebleu's
+_CHINESE = re.compile("[\u3400-\u9fff\uf900-\ufaff\U00020000-\U0003ffff]")
+# Kana, Thai, Lao, Tibetan, Burmese, Khmer: scripts that are written without blanks, too.
+_OTHERS_WITHOUT_BLANKS = re.compile(
+    "[\u3040-\u30ff\uff66-\uff9f\u0e00-\u0fff\u1000-\u109f\u1780-\u17ff]"
+)
+
+
+def tokenizer_for(config, references: Sequence[str]) -> str:
+    """sacrebleu's tokenizer: the one that `--bleu_tokenizer` names, or `auto` by the script.
+
+    Where words are not separated by blanks, 13a finds hardly any: characters are counted then,
+    by sacrebleu's own rule for Chinese.
+
+    Raises:
+      UserError: the tokenizer's own package is not installed.
+    """
+    if config.bleu_tokenizer == "auto":
+        return _by_script(references)
+    try:
+        BLEU(tokenize=config.bleu_tokenizer)
+    except RuntimeError:
+        extra = config.bleu_tokenizer.partition("-")[0]
+        raise UserError(
+            f"--bleu_tokenizer={config.bleu_tokenizer} needs a package of its own: run "
+            f".venv/bin/python -m pip install 'sacrebleu[{extra}]', or choose another."
+        ) from None
+    return config.bleu_tokenizer
+
+
+def _by_script(references: Sequence[str]) -> str:
+    text = "".join(references)
+    chinese, others = (len(script.findall(text)) for script in (_CHINESE, _OTHERS_WITHOUT_BLANKS))
+    if chinese + others > sum(map(str.isalpha, text)) / 2:
+        return "zh" if chinese > 20 * others else "char"  # hardly a Japanese text without kana
+    return "13a" if any(" " in line for line in references) else "char"
+
 
 def _bleu(config, lowercase: bool) -> BLEU:
-    # A translation written without blanks has no words that could be counted.
-    tokenizer = "char" if config.target_unit == "characters" else "13a"
-    return BLEU(lowercase=lowercase, tokenize=tokenizer)
+    return BLEU(lowercase=lowercase, tokenize=config.bleu_tokenizer)
 
 
 def scores(config, translations: Sequence[str], references: Sequence[str]) -> dict[str, float]:
-    """`exact_match_percent`, `bleu` and `bleu_lowercased`; the one that matters most first."""
+    """`exact_match_percent`, `bleu` and `bleu_lowercased`; the one that matters most first.
+
+    `config.bleu_tokenizer` is what `tokenizer_for` gives.
+    """
     exact = sum(a == b for a, b in zip(translations, references, strict=True))
     exact = {"exact_match_percent": 100 * exact / len(references)}
     bleu = {

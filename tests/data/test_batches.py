@@ -1,4 +1,4 @@
-"""Batches are a pure function of (seed, step), and evaluation drops and counts nothing twice."""
+"""Batches are a pure function of (seed, step); evaluation counts every example exactly once."""
 
 import numpy as np
 import pytest
@@ -29,7 +29,7 @@ def test_any_split_into_blocks_gives_the_same_indices(seed, first, blocks, batch
 
 
 @pytest.mark.parametrize("batch_size", [1, 7, 10, 64])  # 7 straddles passes, 64 exceeds the set
-def test_each_pass_is_a_permutation_of_its_own(batch_size):
+def test_each_pass_has_its_own_permutation(batch_size):
     passes = batch_indices(3, 0, 10 * 7 * 64, batch_size, 10).reshape(-1, 10)
     np.testing.assert_array_equal(np.sort(passes), np.tile(np.arange(10), (len(passes), 1)))
     assert len({tuple(order) for order in passes.tolist()}) > len(passes) // 2
@@ -44,7 +44,7 @@ def test_seeds_differ():
     assert (batch_indices(0, 0, 1, 100, 100) != batch_indices(1, 0, 1, 100, 100)).any()
 
 
-def test_the_result_is_the_callers_own():
+def test_the_result_may_be_overwritten_by_the_caller():
     batch_indices(0, 0, 1, 10, 10)[:] = 0
     np.testing.assert_array_equal(np.sort(batch_indices(0, 0, 1, 10, 10)[0]), np.arange(10))
 
@@ -59,7 +59,7 @@ def test_values_out_of_range_are_refused(arguments, words):
 
 
 @pytest.mark.parametrize("batch_size", [1, 3, 7, 10])
-def test_every_example_comes_once_and_padding_is_masked(batch_size):
+def test_every_example_appears_once_and_padding_is_masked(batch_size):
     arrays = Images(np.arange(1, 8).reshape(7, 1) * np.ones(2), np.arange(7))
     batches = list(padded_batches(arrays, batch_size))
     for batch, mask in batches:
@@ -71,7 +71,7 @@ def test_every_example_comes_once_and_padding_is_masked(batch_size):
     assert sum((batch.images.sum(-1) * mask).sum() for batch, mask in batches) == 56
 
 
-def test_plain_tuples_are_cut_too():
+def test_plain_tuples_are_batched_too():
     ((pair, mask),) = padded_batches((np.arange(2), np.ones((2, 3))), 4)
     assert type(pair) is tuple and pair[1].shape == (4, 3) and mask.tolist() == [1, 1, 0, 0]
     with pytest.raises(UserError, match="batch size is 0"):

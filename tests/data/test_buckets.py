@@ -1,4 +1,4 @@
-"""Buckets: little padding, everything read equally often, and nothing but (seed, step) counts."""
+"""Buckets: little padding, all sequences read equally often, a pure function of (seed, step)."""
 
 import numpy as np
 import pytest
@@ -8,13 +8,13 @@ from data.errors import UserError
 
 
 def some_lengths(count=3000, longest=110):
-    """Like those of English sentences: 24 words on the average, some of them very long."""
+    """Like those of English sentences: 24 words on average, and a few very long ones."""
     random = np.random.default_rng(0)
     return np.clip(random.gamma(3.0, 8.0, count).astype(int), 1, longest)
 
 
 def batches_of(buckets, steps):
-    """[(bucket, rows)] of single steps."""
+    """[(bucket, rows)] of the given steps, one at a time."""
     return [(bucket, rows[0].tolist()) for bucket, rows in (buckets.rows(n, 1) for n in steps)]
 
 
@@ -29,11 +29,11 @@ def test_a_batch_costs_in_proportion_to_its_entries():
     ]
     padded, real = np.array(pairs).T
     assert padded.sum() <= 1.25 * real.sum()
-    assert real[padded <= 1.3 * real].sum() > 0.9 * real.sum()  # the others are the shortest
+    assert real[padded <= 1.3 * real].sum() > 0.9 * real.sum()  # the rest are the shortest
     assert len(shapes) <= 10
 
 
-def test_lengths_are_covered_and_no_longer_than_they_need_be():
+def test_shapes_cover_all_lengths_and_are_no_longer_than_necessary():
     lengths = some_lengths()
     shapes = bucket_shapes(lengths)
     found = bucket_of(lengths, shapes)
@@ -56,14 +56,14 @@ def test_pairs_are_padded_each_to_its_own_length():
     assert shapes[found].sum() <= 1.25 * pairs.sum()
 
 
-def test_it_does_not_matter_how_steps_are_split_or_where_they_begin():
+def test_the_steps_do_not_depend_on_how_they_are_split_or_where_they_start():
     lengths = some_lengths(400)
     shapes = bucket_shapes(lengths)
 
     def read(most, first):
         buckets, now, found = Buckets(lengths, shapes, 16, seed=3), first, []
         while now < 120:
-            count = buckets.alike(now, min(most, 120 - now))
+            count = buckets.steps_of_one_shape(now, min(most, 120 - now))
             bucket, rows = buckets.rows(now, count)
             assert rows.shape[0] == count <= most
             found += [(bucket, row.tolist()) for row in rows]
@@ -77,12 +77,12 @@ def test_it_does_not_matter_how_steps_are_split_or_where_they_begin():
     assert batches_of(other, range(120)) != straight
 
 
-def test_steps_in_a_row_share_a_bucket():
+def test_consecutive_steps_share_a_bucket():
     lengths = some_lengths()
     buckets = Buckets(lengths, bucket_shapes(lengths), 16, seed=0, stretch=4)
     steps, calls, now = round(buckets.steps_in_a_pass), 0, 0
     while now < steps:
-        now, calls = now + buckets.alike(now, 4), calls + 1
+        now, calls = now + buckets.steps_of_one_shape(now, 4), calls + 1
     assert calls < 0.4 * steps
 
 
@@ -94,7 +94,7 @@ def test_all_sequences_are_read_equally_often():
     steps = range(int(passes * buckets.steps_in_a_pass))
     counts = np.zeros(len(lengths), int)
     for _, rows in batches_of(buckets, steps):
-        assert len(set(rows)) == len(rows) or len(rows) == 16  # twice only where passes meet
+        assert len(set(rows)) == len(rows) or len(rows) == 16  # repeated only where two passes meet
         np.add.at(counts, rows, 1)
     assert counts.min() >= passes - 2 and counts.max() <= passes + 1
     assert abs(counts.mean() - passes) < 0.5
@@ -114,14 +114,14 @@ def test_a_rare_length_makes_small_batches():
 def test_evaluation_reads_each_sequence_once(batch_size):
     lengths = some_lengths(200)
     shapes = bucket_shapes(np.concatenate([lengths, [300]]))
-    seen = []
+    found = []
     for bucket, rows, count in covering(lengths, shapes, batch_size):
         assert (lengths[rows] <= shapes[bucket, 0]).all() and len(rows) <= batch_size
-        seen += rows[:count].tolist()
-    assert sorted(seen) == list(range(200))
+        found += rows[:count].tolist()
+    assert sorted(found) == list(range(200))
 
 
-def test_padding_is_zeros_behind_a_mask():
+def test_padding_is_zero_and_masked():
     flat = Ragged.of([[1, 2, 3], [], [4]], np.int32)
     entries, mask = flat.padded(np.array([[2, 0], [1, 1]]), 3)
     assert entries.tolist() == [[[4, 0, 0], [1, 2, 3]], [[0, 0, 0], [0, 0, 0]]]
@@ -132,7 +132,7 @@ def test_padding_is_zeros_behind_a_mask():
     assert Ragged.of([[]], np.int32).padded(np.array([0]), 2)[1].sum() == 0
 
 
-def test_no_sequences_no_batch():
+def test_no_sequences_is_an_error():
     with pytest.raises(UserError, match="no sequence"):
         bucket_shapes(np.array([], int))
     with pytest.raises(UserError, match="batch size"):

@@ -1,4 +1,4 @@
-"""Distortions are pure functions of (seed, position), and move ink where they say."""
+"""Distortions (`data/affine.py` too) depend on (seed, position) alone and move ink as named."""
 
 import numpy as np
 import pytest
@@ -36,7 +36,7 @@ def test_any_split_of_the_stream_gives_the_same_images(start, cut, seed):
     np.testing.assert_array_equal(whole, shaped.reshape(40, 28, 28))
 
 
-def test_draws_cross_their_blocks_in_any_order():
+def test_draws_do_not_depend_on_blocks_or_order():
     positions = np.array([distortions.BLOCK, 3, 5 * distortions.BLOCK, distortions.BLOCK - 1, 3])
     draws = distortions._draws(0, positions)
     one_by_one = [distortions._draws(0, positions[i : i + 1])[0] for i in range(5)]
@@ -44,7 +44,7 @@ def test_draws_cross_their_blocks_in_any_order():
     assert len(np.unique(draws)) == 4 * distortions.DRAWS
 
 
-def test_one_in_ten_stays_as_it_is_and_the_rest_moves_within_the_ranges(images):
+def test_one_in_ten_is_undistorted_and_the_rest_stay_within_the_ranges(images):
     many = np.repeat(images, 20, axis=0)
     changed = distort(many, 0, np.arange(len(many)))
     same = (changed == many).all((1, 2))
@@ -57,9 +57,9 @@ def test_one_in_ten_stays_as_it_is_and_the_rest_moves_within_the_ranges(images):
 
 
 @pytest.mark.parametrize("originals", [0.0, 1.0])
-def test_no_range_or_only_originals_change_nothing(images, originals):
-    still = Ranges(translation=0, scale=1, squeeze=1, shear=0, originals=originals)
-    np.testing.assert_array_equal(distort(images, 0, np.arange(200), still), images)
+def test_empty_ranges_or_originals_only_change_nothing(images, originals):
+    empty = Ranges(translation=0, scale=1, squeeze=1, shear=0, originals=originals)
+    np.testing.assert_array_equal(distort(images, 0, np.arange(200), empty), images)
     only = Ranges(originals=1.0)
     np.testing.assert_array_equal(distort(images, 0, np.arange(200), only), images)
 
@@ -75,7 +75,7 @@ def test_shear_slants_without_lengthening(images):
     assert 1.5 < np.abs(top - bottom).max() < 0.2 * 13 + 0.1
 
 
-def test_fixed_transforms_do_what_they_are_named_for(images):
+def test_fixed_transforms_do_what_their_names_say(images):
     np.testing.assert_array_equal(
         distortions.translate(images, 3, -2)[:, :-2, 3:], images[:, 2:, :-3]
     )
@@ -110,11 +110,11 @@ def test_strokes_thicken_and_thin():
     np.testing.assert_array_equal(distortions.stroke(bar, 0), bar)
 
 
-def test_noise_inverts_about_the_share_asked(images):
+def test_noise_inverts_about_the_given_share(images):
     noisy = distortions.noise(images, 0.1, seed=0)
-    struck = noisy != images
-    assert struck.mean() == pytest.approx(0.1, abs=0.005)
-    np.testing.assert_array_equal(noisy[struck], 255 - images[struck])
+    inverted = noisy != images
+    assert inverted.mean() == pytest.approx(0.1, abs=0.005)
+    np.testing.assert_array_equal(noisy[inverted], 255 - images[inverted])
     np.testing.assert_array_equal(noisy, distortions.noise(images, 0.1, seed=0))
     np.testing.assert_array_equal(distortions.noise(images, 0.0, 0), images)
     np.testing.assert_array_equal(distortions.noise(images, 1.0, 0), 255 - images)

@@ -1,4 +1,4 @@
-"""IDX files are read as written, and anything else gives one plain sentence."""
+"""IDX files are read as written; anything else gives one plain sentence."""
 
 import gzip
 import struct

@@ -1,4 +1,4 @@
-"""A user's own images arrive as they are meant, or one plain sentence names the file."""
+"""The user's own images (`data/pictures.py` too) are read rightly, or a sentence names the file."""
 
 import gzip
 import struct
@@ -26,7 +26,7 @@ def put_idx(path, values, pack=bytes):
 
 
 @pytest.fixture
-def pictured(tmp_path):
+def picture_folder(tmp_path):
     """Eight training and four test pictures of the classes a and b."""
     for number, pixels in enumerate(FIELD):
         split, name = "train" if number < 8 else "test", "ab"[number % 2]
@@ -45,8 +45,8 @@ def four_files(tmp_path):
     return tmp_path
 
 
-def test_pictures_of_the_right_size_are_kept_to_the_pixel(pictured):
-    sets = image_folder.load(pictured)
+def test_pictures_of_the_right_size_are_kept_to_the_pixel(picture_folder):
+    sets = image_folder.load(picture_folder)
     assert sets.classes == ("a", "b")
     np.testing.assert_array_equal(sets.test.images, FIELD[[8, 10, 9, 11]])
     assert sets.test.labels.tolist() == [0, 0, 1, 1]
@@ -54,11 +54,11 @@ def test_pictures_of_the_right_size_are_kept_to_the_pixel(pictured):
         (number,) = np.flatnonzero((FIELD == image).all((1, 2)))
         assert number < 8 and label == number % 2
     assert sorted(sets.train.labels.tolist()) == [0] * 4 + [1] * 4
-    assert sets.train.labels.tolist() != [0] * 4 + [1] * 4  # mixed, in a fixed order
-    np.testing.assert_array_equal(sets.train.images, image_folder.load(pictured).train.images)
+    assert sets.train.labels.tolist() != [0] * 4 + [1] * 4  # shuffled, in a fixed order
+    np.testing.assert_array_equal(sets.train.images, image_folder.load(picture_folder).train.images)
 
 
-def test_the_four_files_are_read_plain_or_zipped(four_files):
+def test_the_four_files_may_be_plain_or_gzipped(four_files):
     sets = image_folder.load(four_files)
     np.testing.assert_array_equal(sets.train.images, FIELD[:8])
     np.testing.assert_array_equal(sets.test.images, FIELD[8:])
@@ -72,7 +72,29 @@ def test_ink_on_paper_is_inverted(tmp_path):
     np.testing.assert_array_equal(pictures.read(sorted(tmp_path.iterdir())), FIELD)
 
 
-def test_pictures_are_scaled_whole_and_padded(tmp_path):
+def test_each_picture_is_inverted_by_its_own_rim(tmp_path):
+    for number, pixels in enumerate(FIELD):
+        put(tmp_path / f"{number:02}.png", 255 - pixels if number % 3 else pixels)
+    np.testing.assert_array_equal(pictures.read(sorted(tmp_path.iterdir())), FIELD)
+
+
+def test_pictures_of_one_shade_are_counted_and_named(tmp_path, caplog):
+    shades = 0, 90, 255
+    for number, shade in enumerate(shades):
+        put(tmp_path / f"{number}.png", np.full((20, 30), shade, np.uint8))
+    put(tmp_path / "faint.jpg", np.full((28, 28), 200, np.uint8) + FIELD[0] % 5)
+    paths = sorted(tmp_path.iterdir())
+    with pytest.raises(UserError, match=r"4 of 4 pictures are of one shade, such as .*0\.png"):
+        pictures.read(paths)
+    put(tmp_path / "line.png", np.eye(28, dtype=np.uint8) * 255)
+    pictures.read([*paths, tmp_path / "line.png"])
+    assert "4 of 5 pictures are of one shade, such as" in caplog.text
+    caplog.clear()
+    pictures.read([tmp_path / "line.png"])
+    assert not caplog.text
+
+
+def test_pictures_are_scaled_to_fit_and_padded(tmp_path):
     wide = np.zeros((50, 100, 3), np.uint8)
     wide[20:30, 40:60] = 255
     put(tmp_path / "wide.png", wide)
@@ -81,14 +103,14 @@ def test_pictures_are_scaled_whole_and_padded(tmp_path):
     rows, columns = np.indices((28, 28)) - 13.5
     assert abs((image * rows).sum()) == abs((image * columns).sum()) == 0
     spread = [(image * axis**2.0).sum() / image.sum() for axis in (rows, columns)]
-    assert spread[1] > 2 * spread[0]  # the aspect is kept
-    put(tmp_path / "line.png", np.full((1, 500), 200, np.uint8))
+    assert spread[1] > 2 * spread[0]  # the aspect ratio is kept
+    put(tmp_path / "line.png", np.arange(500, dtype=np.uint8)[None])
     assert pictures.read([tmp_path / "line.png"]).shape == (1, 28, 28)
 
 
 def test_transparency_is_paper_and_colour_is_grey(tmp_path):
-    layered = np.zeros((28, 28, 4), np.uint8)  # black throughout, and transparent
-    layered[10:18, 10:18, 3] = 255  # but for the ink
+    layered = np.zeros((28, 28, 4), np.uint8)  # black and transparent throughout
+    layered[10:18, 10:18, 3] = 255  # except for the ink
     put(tmp_path / "layered.png", layered)
     (image,) = pictures.read([tmp_path / "layered.png"])
     assert (image[10:18, 10:18] == 255).all() and image.sum() == 64 * 255
@@ -107,12 +129,12 @@ def spoil_cut(folder):
 
 def spoil_empty_class(folder):
     (folder / "train" / "c").mkdir()
-    return r"train/c holds no picture"
+    return r"train/c has no pictures"
 
 
 def spoil_unseen_class(folder):
     put(folder / "test" / "c" / "1.png", FIELD[0])
-    return r"test/c is a class that .*train has not"
+    return r"test/c is a class that .*train does not have"
 
 
 def spoil_huge(folder):
@@ -139,21 +161,21 @@ def spoil_no_classes(folder):
     for split in ("train", "test"):
         (folder / split).rename(folder / f"old {split}")
         (folder / split).mkdir()
-    return r"train holds no class"
+    return r"train has no classes"
 
 
 def spoil_no_test(folder):
     (folder / "test").rename(folder / "old")
     (folder / "test").mkdir()
-    return r"test holds no class"
+    return r"test has no classes"
 
 
 @pytest.mark.parametrize("name", [name for name in globals() if name.startswith("spoil_")])
 @pytest.mark.filterwarnings("error")
-def test_faulty_pictures_are_named(pictured, name):
-    words = globals()[name](pictured)
+def test_faulty_pictures_are_named(picture_folder, name):
+    words = globals()[name](picture_folder)
     with pytest.raises(UserError, match=words):
-        image_folder.load(pictured)
+        image_folder.load(picture_folder)
 
 
 def test_missing_path_is_named(tmp_path):
@@ -168,7 +190,7 @@ def test_faulty_four_files_are_named(four_files):
     with pytest.raises(UserError, match="t10k-labels-idx1-ubyte is missing; put it there, plain"):
         image_folder.load(four_files)
     put_idx(four_files / "t10k-labels-idx1-ubyte", np.array([0, 1, 2, 3]))
-    with pytest.raises(UserError, match="the test labels have 3, which no training label has"):
+    with pytest.raises(UserError, match="label 3 occurs in the test set but not in the training"):
         image_folder.load(four_files)
     put_idx(four_files / "t10k-labels-idx1-ubyte", np.array([0, 1, 2]))
     with pytest.raises(UserError, match="4 images but 3 labels"):

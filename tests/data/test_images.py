@@ -1,4 +1,4 @@
-"""Image sets are checked before anything is trained on them."""
+"""Image sets are validated before training; scikit-learn's digits (`data/digits.py`) are sound."""
 
 import numpy as np
 import pytest
@@ -21,16 +21,17 @@ def some(count, labels=None, side=28):
         (some(4, side=32), some(2), "32x32 uint8"),
         (some(4), some(2, [0, 2]), "from 0 to 2; with 2 classes"),
         (some(4, [0, 0, -1, 1]), some(2), "from -1 to 1"),
+        (some(4, [1, 1, 1, 1]), some(2), "all training images are of class b"),
     ],
 )
 def test_unsound_sets_are_refused(train, test, words):
     with pytest.raises(UserError, match=words) as caught:
-        checked(ImageSets(train, test, ("a", "b")), "here")
-    assert str(caught.value).startswith("here: ")
+        checked(ImageSets(train, test, ("a", "b")), "source")
+    assert str(caught.value).startswith("source: ")
 
 
 def test_sound_sets_pass_and_the_last_examples_are_held_out():
-    sets = checked(ImageSets(some(5), some(2), ("a", "b")), "here")
+    sets = checked(ImageSets(some(5), some(2), ("a", "b")), "source")
     train, valid = hold_out(sets, 2)
     assert train.labels.tolist() == [0, 1, 0] and valid.labels.tolist() == [1, 0]
     assert len(train.images) == 3 and len(valid.images) == 2
@@ -40,7 +41,7 @@ def test_sound_sets_pass_and_the_last_examples_are_held_out():
             hold_out(sets, count)
 
 
-def test_digits_are_whole_centred_and_spread_over_the_classes():
+def test_digits_are_complete_centred_and_balanced():
     sets = digits.load()
     assert (len(sets.train.labels), len(sets.test.labels)) == (1437, 360)
     for images, labels in (sets.train, sets.test):

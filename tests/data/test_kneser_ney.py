@@ -1,4 +1,4 @@
-"""The n-gram model: it is a distribution, equals the formula by hand, and reaches its figure."""
+"""The n-gram model is a distribution, agrees with hand calculation, and reaches its figure."""
 
 import numpy as np
 import pytest
@@ -20,24 +20,24 @@ def test_the_probabilities_of_all_words_after_a_context_sum_to_1(order, context)
 
 
 def test_bigrams_by_hand():
-    """Discounts 0.5, 1 and 1.5: there are too few counts to estimate others."""
+    """With discounts 0.5, 1 and 1.5, as there are too few counts to estimate them."""
     model = KneserNey(TRAIN, 4, STOP, 2)
-    # different words before a: mark, b; before b: a, mark; before c: b; before the end: b, a, c
+    # distinct words before a: start, b; before b: a, start; before c: b; before the end: b, a, c
     first = {"total": 2 + 2 + 1 + 3, "taken": 1 + 1 + 0.5 + 1.5}
     p_b = (2 - 1) / first["total"] + first["taken"] / first["total"] / 4
     p_c = (1 - 0.5) / first["total"] + first["taken"] / first["total"] / 4
-    # after a: b 3 times, the end once
+    # after a: b three times, the end once
     rest = (1.5 + 0.5) / 4
     found = model.probabilities(np.array([STOP, A, B, C]))
     assert found[1] == pytest.approx((3 - 1.5) / 4 + rest * p_b)
     # after b: a twice, c once, the end once
     assert found[2] == pytest.approx((1 - 0.5) / 4 + (1 + 0.5 + 0.5) / 4 * p_c)
-    # a sentence begins: a twice, b once
+    # at the start of a sentence: a twice, b once
     p_a = (2 - 1) / first["total"] + first["taken"] / first["total"] / 4
     assert found[0] == pytest.approx((2 - 1) / 3 + (1 + 0.5) / 3 * p_a)
 
 
-def test_a_sentence_does_not_see_the_one_before():
+def test_contexts_do_not_cross_sentences():
     model = KneserNey(TRAIN, 4, STOP)
     alone = model.probabilities(np.array([STOP, B, A]))
     after = model.probabilities(np.array([STOP, C, A, STOP, B, A]))

@@ -1,4 +1,4 @@
-"""The memory tasks' sequences, read back by their rules."""
+"""The sequences of the memory tasks follow their definitions."""
 
 import numpy as np
 import pytest
@@ -6,20 +6,20 @@ import pytest
 from data import memory_tasks
 
 
-def made(task, length=100, count=300):
+def sequences_of(task, length=100, count=300):
     return getattr(memory_tasks, task)(np.random.default_rng(0), count, length)
 
 
 @pytest.mark.parametrize("task", ["adding", "order"])
 def test_lengths_and_padding(task):
-    inputs, lengths, _ = made(task)
+    inputs, lengths, _ = sequences_of(task)
     assert lengths.min() >= 100 and lengths.max() <= 110 == inputs.shape[1]
     padding = np.arange(110) >= lengths[:, None]
     assert (inputs[padding] == 0).all()
 
 
 def test_adding():
-    inputs, lengths, targets = made("adding")
+    inputs, lengths, targets = sequences_of("adding")
     for row, length, target in zip(inputs, lengths, targets, strict=True):
         places = np.flatnonzero(row[:, 1] == 1)
         assert len(places) == 2 and places[0] < 10 and places[1] < 49
@@ -28,12 +28,12 @@ def test_adding():
         assert abs(row[:, 0]).max() <= 1
     numbers = inputs[:, 1:, 0][np.arange(1, 110) < lengths[:, None]]
     assert numbers.mean() == pytest.approx(0, abs=0.02)
-    # in units of a sum of two numbers from 0 to 1: 1/6, up to the first pair's zeros
-    assert np.var(2 * made("adding", count=20_000).targets) == pytest.approx(1 / 6, rel=0.1)
+    # the variance of the sum of two numbers from U[0, 1] is 1/6
+    assert np.var(2 * sequences_of("adding", count=20_000).targets) == pytest.approx(1 / 6, rel=0.1)
 
 
 def test_order():
-    inputs, lengths, targets = made("order")
+    inputs, lengths, targets = sequences_of("order")
     for row, length, target in zip(inputs, lengths, targets, strict=True):
         places = np.flatnonzero((row == 4) | (row == 5))
         assert len(places) == 2 and 10 <= places[0] <= 20 and 50 <= places[1] <= 60
@@ -43,7 +43,7 @@ def test_order():
 
 
 def test_copy():
-    inputs, lengths, targets = made("copy", length=12)
+    inputs, lengths, targets = sequences_of("copy", length=12)
     assert inputs.shape == targets.shape == (300, 32) and (lengths == 32).all()
     assert (inputs[:, :10] == targets[:, -10:]).all() and inputs[:, :10].min() == 1
     assert (inputs[:, 21] == 9).all() and (targets[:, :-10] == 0).all()
@@ -51,6 +51,6 @@ def test_copy():
 
 
 @pytest.mark.parametrize("task", ["adding", "order", "copy"])
-def test_the_same_generator_gives_the_same(task):
-    for one, other in zip(made(task), made(task), strict=True):
+def test_the_same_seed_gives_the_same_sequences(task):
+    for one, other in zip(sequences_of(task), sequences_of(task), strict=True):
         assert (one == other).all()

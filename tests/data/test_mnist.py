@@ -1,4 +1,4 @@
-"""MNIST as published: prepared once, safe against interruption, and read without TensorFlow."""
+"""MNIST (`data/mnist_builder.py` too): prepared once, interruptible, read without TensorFlow."""
 
 import hashlib
 import shutil
@@ -16,7 +16,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture(autouse=True)
-def no_raw_folder_from_outside(raw_dir, monkeypatch):
+def no_raw_folder_in_the_environment(raw_dir, monkeypatch):
     if not (raw_dir / "mnist").is_dir():
         pytest.skip(f"needs MNIST's four files in {raw_dir / 'mnist'}")
     monkeypatch.delenv("UNFOLD_RAW_DIR", raising=False)
@@ -24,13 +24,13 @@ def no_raw_folder_from_outside(raw_dir, monkeypatch):
 
 @pytest.fixture(scope="module")
 def prepared(tmp_path_factory):
-    """A folder that the tests may prepare data in once."""
+    """A folder in which these tests prepare the data once."""
     return tmp_path_factory.mktemp("prepared")
 
 
 @pytest.fixture
 def damaged_copy(prepared, raw_dir, tmp_path):
-    """The folder of a prepared data set that a test may spoil, and its data_dir."""
+    """A copy of the prepared data that a test may damage, and its data_dir."""
     mnist.load(prepared, raw_dir)
     shutil.copytree(prepared, tmp_path / "copy")
     return tmp_path / "copy" / "unfold_mnist" / "1.0.0", tmp_path / "copy"
@@ -70,7 +70,7 @@ def test_a_wrong_raw_file_is_an_error_even_when_data_is_prepared(prepared, raw_d
     labels = tmp_path / "mnist" / "t10k-labels-idx1-ubyte.gz"
     labels.chmod(0o644)
     labels.write_bytes(labels.read_bytes()[:-1] + b"!")
-    with pytest.raises(UserError, match="t10k-labels-idx1-ubyte.gz is another file"):
+    with pytest.raises(UserError, match="t10k-labels-idx1-ubyte.gz is a different file"):
         mnist.load(prepared, tmp_path)
     labels.unlink()
     with pytest.raises(UserError, match="t10k-labels-idx1-ubyte.gz is missing"):
@@ -102,19 +102,19 @@ def test_the_sums_are_those_of_the_files(raw_dir):
         "metadata.json",
     ],
 )
-@pytest.mark.parametrize("spoil", ["cut", "empty", "flip"])
-def test_damaged_prepared_data_is_never_used(damaged_copy, name, spoil):
+@pytest.mark.parametrize("damage", ["cut", "empty", "flip"])
+def test_damaged_prepared_data_is_never_used(damaged_copy, name, damage):
     folder, data_dir = damaged_copy
     content = bytearray((folder / name).read_bytes())
     content[len(content) // 2] ^= 0x80
-    kept = {"cut": len(content) // 2, "empty": 0, "flip": len(content)}[spoil]
+    kept = {"cut": len(content) // 2, "empty": 0, "flip": len(content)}[damage]
     (folder / name).write_bytes(content[:kept])
     with pytest.raises(UserError, match="delete that folder") as caught:
         mnist.load(data_dir)
     assert str(folder.parent) in str(caught.value)
 
 
-def test_missing_pieces_and_other_raw_files_are_refused(damaged_copy):
+def test_missing_files_and_other_raw_files_are_refused(damaged_copy):
     folder, data_dir = damaged_copy
     (folder / "metadata.json").write_text('{"another.gz": "sum"}')
     with pytest.raises(UserError, match="prepared from other raw files; delete that folder"):
@@ -146,15 +146,15 @@ def test_an_interrupted_preparation_leaves_no_data(tmp_path, raw_dir, monkeypatc
     assert len(mnist.load(tmp_path, raw_dir).train.labels) == 60_000
 
 
-def test_a_second_process_that_was_faster_is_accepted(tmp_path, prepared, raw_dir, monkeypatch):
+def test_the_data_of_a_faster_process_is_accepted(tmp_path, prepared, raw_dir, monkeypatch):
     mnist.load(prepared, raw_dir)
     read_labels = idx.read_labels
 
-    def overtaken(path):
+    def overtaken_by_another_process(path):
         shutil.copytree(prepared / "unfold_mnist", tmp_path / "unfold_mnist", dirs_exist_ok=True)
         return read_labels(path)
 
-    monkeypatch.setattr(idx, "read_labels", overtaken)
+    monkeypatch.setattr(idx, "read_labels", overtaken_by_another_process)
     assert len(mnist.load(tmp_path, raw_dir).train.labels) == 60_000
 
 

@@ -1,12 +1,12 @@
-"""Pairs of sentences: made ones, published ones, and the user's own two files."""
+"""Sentence pairs: generated (`data/number_words.py`), published, and the user's own files."""
 
 import gzip
 
 import pytest
 
 from data.errors import UserError
-from data.number_words import drawn, in_words
-from data.parallel_text import lines_of, load
+from data.number_words import in_words, random_numbers
+from data.parallel_text import load
 
 
 @pytest.mark.parametrize(
@@ -26,17 +26,17 @@ def test_numbers_in_words(number, words):
     assert in_words(number) == words
 
 
-def test_every_number_has_words_of_its_own():
+def test_no_two_numbers_have_the_same_words():
     assert len({in_words(n) for n in range(30_000)}) == 30_000
 
 
-def test_drawn_numbers_are_different_and_the_same_each_time():
-    numbers = drawn(5000, 0)
+def test_random_numbers_are_distinct_and_reproducible():
+    numbers = random_numbers(5000, 0)
     assert len(set(numbers.tolist())) == 5000 and numbers.min() >= 0 and numbers.max() < 1_000_000
-    assert (numbers == drawn(5000, 0)).all() and (numbers < 1000).mean() > 0.05
+    assert (numbers == random_numbers(5000, 0)).all() and (numbers < 1000).mean() > 0.05
 
 
-def test_no_number_to_train_on_is_tested():
+def test_training_numbers_are_not_in_the_test_part():
     corpus = load("numbers")
     train, valid, test = ({*part.targets} for part in corpus)
     assert (len(train), len(valid), len(test)) == (20_000, 500, 1_000)
@@ -50,13 +50,14 @@ def two_files(folder, source, target):
     return ",".join(map(str, paths))
 
 
-def test_two_files(tmp_path):
+def test_two_files(tmp_path, caplog):
     source = "".join(f"Quelle {n}\n" for n in range(100)).encode()
     target = b"".join(b"\n" if n == 3 else b"target %d\r\n" % n for n in range(100))
     corpus = load(two_files(tmp_path, source, target), valid_percent=10, test_percent=10)
     assert corpus.test.sources[-1] == "Quelle 99" and corpus.test.targets[-1] == "target 99"
     assert [len(part.sources) for part in corpus] == [79, 10, 10]
     assert "Quelle 3" not in corpus.train.sources
+    assert "1 of 100 pairs have an empty side and are left out" in caplog.text
     other = load(two_files(tmp_path, source, target[:-1] + b"x\n"))
     assert other.fingerprint != corpus.fingerprint
     (tmp_path / "s.gz").write_bytes(gzip.compress(source))
@@ -67,8 +68,8 @@ def test_two_files(tmp_path):
 @pytest.mark.parametrize(
     ("source", "target", "sentence"),
     [
-        (b"a\nb\n", b"a\n", "2 lines and .* has 1"),
-        (b"a\nb\xff\n", b"a\nb\n", "Line 2 of .* .byte 2 of the line is 0xff"),
+        (b"a\nb\n", b"a\n", "2 lines but .* has 1"),
+        (b"a\nb\xff\n", b"a\nb\n", "line 2 is not UTF-8 text .byte 2 of the line is 0xff"),
         (b"", b"", "0 pairs without an empty side"),
         (b"a\n\n", b"\nb\n", "0 pairs"),
     ],
@@ -80,17 +81,12 @@ def test_wrong_files(source, target, sentence, tmp_path):
 
 @pytest.mark.parametrize(
     ("dataset", "sentence"),
-    [("words", "choose numbers, multi30k"), ("./a,./b,./c", "two files"),
+    [("words", "choose numbers, multi30k"), ("./a,./b,./c", "two text files"),
      ("./no,./such", "cannot be read")],
 )  # fmt: skip
 def test_wrong_names(dataset, sentence):
     with pytest.raises(UserError, match=sentence):
         load(dataset)
-
-
-def test_lines_end_at_line_feeds_alone():
-    assert lines_of("a\u2028b\r\n\n\x0bc".encode(), "") == ["a\u2028b", "", "\x0bc"]
-    assert lines_of(b"", "") == [] and lines_of(b"\n", "") == [""]
 
 
 def test_multi30k(raw_dir):

@@ -1,4 +1,4 @@
-"""Raw files are the published ones or an error says which file to put where."""
+"""Raw files are the published ones, or an error says which file to put where."""
 
 import hashlib
 import io
@@ -16,24 +16,24 @@ FILE = raw.RawFile("letters", "a.gz", ("https://one/a.gz", "https://two/a.gz"), 
 
 @pytest.fixture(autouse=True)
 def offline(monkeypatch):
-    """No environment from outside, and no address that answers."""
+    """No raw folder in the environment, and no address that answers."""
     monkeypatch.delenv("UNFOLD_RAW_DIR", raising=False)
     answer(monkeypatch, {})
 
 
 def answer(monkeypatch, contents):
-    """Makes addresses answer with the contents given, and lists the addresses asked."""
-    asked = []
+    """Makes addresses answer with the given contents; returns the list of requested addresses."""
+    requested = []
 
     def urlopen(url, timeout):
         assert timeout > 0
-        asked.append(url)
+        requested.append(url)
         if url not in contents:
             raise urllib.error.URLError("no route")
         return io.BytesIO(contents[url])
 
     monkeypatch.setattr("urllib.request.urlopen", urlopen)
-    return asked
+    return requested
 
 
 def put(folder, content):
@@ -54,37 +54,37 @@ def test_takes_the_file_from_the_raw_folder(tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("content", "words"),
     [
-        (None, "is missing: put a.gz from https://one/a.gz or https://two/a.gz"),
+        (None, "is missing; put a.gz from https://one/a.gz or https://two/a.gz"),
         (CONTENT[:-1], "is cut short .18 of 19 bytes."),
         (b"", "is cut short"),
-        (CONTENT.upper(), "is another file"),
-        (CONTENT + b"!", "is another file"),
+        (CONTENT.upper(), "is a different file"),
+        (CONTENT + b"!", "is a different file"),
     ],
 )
-def test_a_faulty_raw_folder_is_never_papered_over(tmp_path, monkeypatch, content, words):
-    asked = answer(monkeypatch, {FILE.urls[0]: CONTENT})
+def test_wrong_raw_files_are_never_replaced_by_downloads(tmp_path, monkeypatch, content, words):
+    requested = answer(monkeypatch, {FILE.urls[0]: CONTENT})
     if content is not None:
         put(tmp_path, content)
     with pytest.raises(UserError, match=words) as caught:
         raw.raw_file(FILE, tmp_path, tmp_path / "down")
     assert SUM in str(caught.value) and str(tmp_path / "letters" / "a.gz") in str(caught.value)
-    assert not asked
+    assert not requested
 
 
 def test_downloads_once(tmp_path, monkeypatch):
-    asked = answer(monkeypatch, {FILE.urls[0]: CONTENT})
+    requested = answer(monkeypatch, {FILE.urls[0]: CONTENT})
     path = raw.raw_file(FILE, None, tmp_path)
     assert path.read_bytes() == CONTENT and path == raw.raw_file(FILE, None, tmp_path)
-    assert asked == [FILE.urls[0]]
+    assert requested == [FILE.urls[0]]
     assert list(path.parent.iterdir()) == [path]
 
 
 @pytest.mark.parametrize("first", [None, CONTENT[:5], b"<html>please log in</html>"])
-def test_goes_on_to_the_second_address(tmp_path, monkeypatch, first):
+def test_falls_back_to_the_second_address(tmp_path, monkeypatch, first):
     contents = {FILE.urls[1]: CONTENT} | ({FILE.urls[0]: first} if first else {})
-    asked = answer(monkeypatch, contents)
+    requested = answer(monkeypatch, contents)
     assert raw.raw_file(FILE, None, tmp_path).read_bytes() == CONTENT
-    assert asked == list(FILE.urls)
+    assert requested == list(FILE.urls)
 
 
 def test_a_damaged_download_is_replaced(tmp_path, monkeypatch):
@@ -94,7 +94,7 @@ def test_a_damaged_download_is_replaced(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("content", [None, CONTENT[:5], CONTENT * 1000])
-def test_a_failed_download_leaves_nothing_and_says_all(tmp_path, monkeypatch, content):
+def test_a_failed_download_leaves_nothing_and_gives_all_reasons(tmp_path, monkeypatch, content):
     answer(monkeypatch, {url: content for url in FILE.urls if content})
     with pytest.raises(UserError, match="cannot be downloaded") as caught:
         raw.raw_file(FILE, None, tmp_path)

@@ -1,4 +1,4 @@
-"""Texts: symbols and codes, cuts, published files, and what is wrong with a user's file."""
+"""Texts by name or path (`data/corpora.py`): codes, parts, mistakes; `data/ngrams.py`."""
 
 import math
 
@@ -8,7 +8,7 @@ import pytest
 from data import corpora, ngrams
 from data.batches import windows, windows_in_a_pass
 from data.errors import UserError
-from data.text import Text, coded, codes_of, decoded, encoded, in_three, read_file, text_of
+from data.text import Text, coded, codes_of, decoded, encoded, read_file, text_of, three_parts
 
 CUTS = {"valid_percent": 10, "test_percent": 10}
 
@@ -29,7 +29,7 @@ def test_codes_and_text_are_inverse_and_the_alphabet_is_sorted():
 
 def test_the_three_parts_are_the_text_in_order():
     text = "".join(map(str, range(100)))
-    train, valid, test = in_three(text, 10, 20)
+    train, valid, test = three_parts(text, 10, 20)
     assert train + valid + test == text
     assert (len(valid), len(test)) == (19, 38)
 
@@ -56,7 +56,7 @@ def test_an_unknown_symbol_is_named():
         codes_of("a☃", "ab")
 
 
-def test_facts_tell_texts_apart():
+def test_facts_identify_a_text():
     one, other = coded(("ab", "a", "b"), "f"), coded(("ab", "b", "a"), "f")
     assert one.facts != other.facts and one.facts["symbols"] == "ab"
 
@@ -81,7 +81,7 @@ def test_the_embedded_text_needs_no_file():
     assert len(text.train) > 300_000 and set("\n abc") <= set(text.symbols)
 
 
-def test_windows_read_on_where_the_last_stopped():
+def test_windows_continue_where_the_last_stopped():
     text = np.arange(2 * 11)
     assert windows_in_a_pass(22, 2, 3) == 3
     symbols, begins = windows(text, 0, 4, 2, 3)
@@ -93,7 +93,7 @@ def test_windows_read_on_where_the_last_stopped():
 
 
 def test_a_text_shorter_than_a_step():
-    with pytest.raises(UserError, match="5 symbols .* needs 8"):
+    with pytest.raises(UserError, match="5 symbols, .* needs 8"):
         windows(np.arange(5), 0, 1, 2, 3)
 
 

@@ -1,4 +1,7 @@
-"""Whatever lies in a file, a reader of it ends soon, in little memory, with data or a sentence."""
+"""Whatever a file contains, its reader ends soon, in little memory, with data or a UserError.
+
+Tests `data/files.py` and `data/errors.py` through all readers.
+"""
 
 import gzip
 import io
@@ -30,7 +33,7 @@ from data import (
     word_vectors,
 )
 from data.errors import UserError
-from data.files import likely, read_plain, unzipped
+from data.files import expansion_limit, gunzipped, read_plain
 
 
 def picture(kind):
@@ -40,7 +43,7 @@ def picture(kind):
 
 
 def tar(*members):
-    """A gzipped tar archive of (name, type, content)."""
+    """A gzipped tar archive of members (name, type, content)."""
     file = io.BytesIO()
     with tarfile.open(fileobj=file, mode="w:gz") as archive:
         for name, kind, content in members:
@@ -51,7 +54,7 @@ def tar(*members):
 
 
 def as_corpus(path):
-    """As the tagger goes on with what it reads."""
+    """Reads and encodes a corpus as the tagger does."""
     corpus = tagged_corpora.load(str(path))
     sentences.check(corpus, str(path))
     coding = sentences.coding_of(corpus, lowercase=True, least=1, longest=4)
@@ -73,10 +76,11 @@ CONLLU = b"# text = no\n1-2\tno\n" + b"1\tno\tno\tDET\n2\tway\tway\tNOUN\n\n" * 
 SLASHES = "the/DET Stra\u00dfe/NOUN 1/2/NUM\n".encode() * 8
 LINES = "eins zwei\nStra\u00dfe \u96ea\n\nx\n".encode() * 8
 VECTORS = b"3 2\nred 1 0\ngreen -1e-3 .5\nblue 2 7\n"
+BINARY = b"2 3\nred " + struct.pack("<3f", 1, 0, 2) + b"\nblue " + struct.pack("<3f", 2, 0, 7)
 TREES = b"(3 (2 so) (4 (2 very) (3 good)))\n" * 3
 TAR = tar(("a/b.txt", tarfile.REGTYPE, b"text" * 30), ("dse.txt", tarfile.REGTYPE, COLUMNS),
           ("sentenceid.txt", tarfile.REGTYPE, b"0 0 d\n"))  # fmt: skip
-READERS = {  # what is sound, and who reads the path of it
+READERS = {  # a sound file, and the function that reads it
     "images": (IMAGES, idx.read_images),
     "images.gz": (gzip.compress(IMAGES, mtime=0), idx.read_images),
     "labels": (LABELS, idx.read_labels),
@@ -85,6 +89,8 @@ READERS = {  # what is sound, and who reads the path of it
     "slashes": (SLASHES, tagged_files.read_tagged),
     "corpus.txt": (COLUMNS, as_corpus),
     "vectors": (VECTORS, word_vectors.read_vectors),
+    "vectors.gz": (gzip.compress(VECTORS, mtime=0), word_vectors.read_vectors),
+    "vectors.bin": (BINARY, word_vectors.read_vectors),
     "lines.txt": (LINES, as_pairs),
     "lines.gz": (gzip.compress(LINES, mtime=0), as_pairs),
     "characters.txt": (LINES, as_text("characters")),
@@ -100,7 +106,7 @@ READERS = {  # what is sound, and who reads the path of it
 
 @st.composite
 def damaged(draw, sound: bytes) -> bytes:
-    """Some bytes overwritten, put in, taken out, doubled; cut off; or nothing like it at all."""
+    """Bytes overwritten, inserted, removed, repeated or cut off; or something else altogether."""
     if draw(st.integers(0, 9)) == 0:
         return draw(st.binary(max_size=200))
     content = bytearray(sound)
@@ -117,7 +123,7 @@ def damaged(draw, sound: bytes) -> bytes:
 @settings(max_examples=100, deadline=5000, derandomize=True, database=None,
           suppress_health_check=[HealthCheck.function_scoped_fixture])  # fmt: skip
 @given(data=st.data())
-def test_damaged_bytes_give_data_or_a_sentence(tmp_path, name, data):
+def test_damaged_files_give_data_or_a_user_error(tmp_path, name, data):
     sound, read = READERS[name]
     path = tmp_path / name
     path.write_bytes(data.draw(damaged(sound)))
@@ -128,7 +134,7 @@ def test_damaged_bytes_give_data_or_a_sentence(tmp_path, name, data):
 
 
 @pytest.mark.parametrize("name", READERS)
-def test_what_is_sound_is_read(tmp_path, name):
+def test_sound_files_are_read(tmp_path, name):
     sound, read = READERS[name]
     (tmp_path / name).write_bytes(sound)
     if name != "archive":
@@ -138,7 +144,7 @@ def test_what_is_sound_is_read(tmp_path, name):
 
 
 def peak_of(read, *arguments) -> tuple[str, int]:
-    """The sentence that a reader refuses with, and the most bytes that it had taken."""
+    """The message of a reader's UserError, and the peak of its memory in bytes."""
     tracemalloc.start()
     try:
         with pytest.raises(UserError) as caught:
@@ -149,7 +155,7 @@ def peak_of(read, *arguments) -> tuple[str, int]:
 
 
 def zipped_zeros(count):
-    """Gzip that stands for so many zero bytes."""
+    """Gzip data that expands to `count` zero bytes."""
     block = gzip.compress(bytes(2**24), mtime=0)
     return block * (count // 2**24)
 
@@ -166,14 +172,14 @@ CLAIMS = {
 
 
 @pytest.mark.parametrize("claim", CLAIMS)
-def test_no_memory_is_taken_for_what_a_header_claims(tmp_path, claim):
+def test_no_memory_is_allocated_for_what_a_header_claims(tmp_path, claim):
     content, read = CLAIMS[claim]
     (tmp_path / "file").write_bytes(content)
     sentence, peak = peak_of(read, tmp_path / "file")
     assert peak < 2**22 and str(tmp_path) in sentence
 
 
-def test_a_picture_that_is_large_when_it_is_unpacked_is_not_unpacked(tmp_path):
+def test_decompression_bombs_are_not_decoded_as_pictures(tmp_path):
     path = tmp_path / "bomb.png"
     Image.new("1", (20_000, 20_000)).save(path)
     assert path.stat().st_size < 2**17
@@ -181,25 +187,25 @@ def test_a_picture_that_is_large_when_it_is_unpacked_is_not_unpacked(tmp_path):
     assert "has more than 50,000,000 pixels" in sentence and peak < 2**22
 
 
-def test_a_picture_is_what_it_is_and_not_what_it_is_called(tmp_path):
-    path = tmp_path / "program.png"  # PostScript is a program, which Pillow would have run
+def test_the_content_and_not_the_extension_decides_what_a_picture_is(tmp_path):
+    path = tmp_path / "program.png"  # PostScript is a program, which Pillow would run
     path.write_bytes(b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 8 8\n(x) print quit\n%%EOF\n")
     with pytest.raises(UserError, match="cannot be read as a picture"):
         pictures.read([path])
 
 
-def test_gzip_that_stands_for_too_much_is_given_up(tmp_path):
+def test_gzip_bombs_are_refused(tmp_path):
     bomb = zipped_zeros(2**28)
-    assert likely(len(bomb)) < 2**27
-    sentence, peak = peak_of(unzipped, bomb, "bomb.gz")
-    assert "unpacks to more than" in sentence and peak < 2**28
+    assert expansion_limit(len(bomb)) < 2**27
+    sentence, peak = peak_of(gunzipped, bomb, "bomb.gz")
+    assert "expands to more than" in sentence and peak < 2**28
     (tmp_path / "bomb.gz").write_bytes(bomb)
     for read in (lambda path: parallel_text.load(f"{path},{path}"),
                  lambda path: mpqa.members(path.read_bytes(), str(path))):  # fmt: skip
-        with pytest.raises(UserError, match="unpacks to more than"):
+        with pytest.raises(UserError, match="expands to more than"):
             read(tmp_path / "bomb.gz")
-    content = LINES * 30_000  # what is merely dull is read
-    assert unzipped(gzip.compress(content), "dull.gz") == content
+    content = LINES * 30_000  # repetitive text is read
+    assert gunzipped(gzip.compress(content), "repetitive.gz") == content
 
 
 @pytest.mark.parametrize(
@@ -210,12 +216,12 @@ def test_gzip_that_stands_for_too_much_is_given_up(tmp_path):
         ("device", tarfile.CHRTYPE), ("disk", tarfile.BLKTYPE), ("pipe", tarfile.FIFOTYPE),
     ],
 )  # fmt: skip
-def test_archives_hold_plain_files_inside_them(name, kind, tmp_path, monkeypatch):
+def test_archives_may_hold_regular_files_only(name, kind, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     content = b"x" if kind == tarfile.REGTYPE else b""
-    with pytest.raises(UserError, match="not a plain file inside"):
+    with pytest.raises(UserError, match="not a regular file inside"):
         mpqa.members(tar(("fine.txt", tarfile.REGTYPE, b"x"), (name, kind, content)), "a.tar.gz")
-    assert not list(tmp_path.iterdir())  # nor is anything ever unpacked into a folder
+    assert not list(tmp_path.iterdir())  # nothing is ever unpacked into a folder
 
 
 READ_BY_PATH = {
@@ -230,26 +236,26 @@ READ_BY_PATH = {
 
 
 @pytest.mark.parametrize("reader", READ_BY_PATH)
-def test_what_is_no_plain_file_is_not_waited_for(reader, tmp_path):
+def test_pipes_and_devices_do_not_block(reader, tmp_path):
     os.mkfifo(tmp_path / "pipe.txt")
     for path in (tmp_path / "pipe.txt", "/dev/zero", tmp_path / ("n" * 300 + ".txt"), "./a\0.txt"):
         with pytest.raises(UserError):
             READ_BY_PATH[reader](path)
 
 
-def test_nobody_s_home(monkeypatch):
+def test_unknown_home_folder(monkeypatch):
     for read in (lambda path: read_plain(path, "x"), image_folder.load,
                  lambda path: tagged_corpora.load(path)):  # fmt: skip
         with pytest.raises(UserError, match="no such home folder"):
             read("~nobody-of-this-name/x.txt")
 
 
-def test_a_text_of_many_different_characters_has_its_bigrams_counted_in_little_memory():
+def test_bigrams_of_a_large_alphabet_need_little_memory():
     from data import ngrams
 
     symbols = [chr(n) for n in range(0x4E00, 0x4E00 + 20_000)]
     random.Random(0).shuffle(symbols)
-    whole = text.coded(text.in_three("".join(symbols * 2), 10, 10), "many")
+    whole = text.coded(text.three_parts("".join(symbols * 2), 10, 10), "many")
     tracemalloc.start()
     assert 0 < ngrams.bigram_nats(whole) < np.log(20_001)
     peak = tracemalloc.get_traced_memory()[1]

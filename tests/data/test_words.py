@@ -1,4 +1,4 @@
-"""Texts in words: what a word is, the vocabulary, published files, and mistakes."""
+"""Texts as words (`data/word_corpora.py` too): tokens, vocabulary, published files, mistakes."""
 
 import numpy as np
 import pytest
@@ -17,7 +17,7 @@ CUTS = {"valid_percent": 10, "test_percent": 10, "tokens": "marks", "vocabulary"
         ("don't (say)!", "blanks", "don't (say)! <eos>"),
         ("a\r\n\r\nb", "marks", "a <eos> <eos> b <eos>"),
         ("a <unk> b\n", "marks", "a <unk> b <eos>"),
-        ("x\x0by\u2028z\n", "blanks", "x y z <eos>"),
+        ("x\ty  z\n", "blanks", "x y z <eos>"),
         ("", "marks", ""),
     ],
 )
@@ -32,7 +32,7 @@ def test_the_most_frequent_words_are_known():
     assert vocabulary([*text, "<unk>"], 0) == ("a", "b", "c", "<eos>", "<unk>", "d")
 
 
-def test_parts_are_coded_by_the_first_and_begin_after_an_end():
+def test_parts_are_coded_with_the_first_one_s_words_and_follow_an_end():
     parts = (words_of("b a\na b\n", "blanks"), words_of("a z\n", "blanks"), [])
     text = coded_words(parts, 0, "f")
     assert text.symbols == ("<eos>", "a", "b", "<unk>")
@@ -87,7 +87,7 @@ def test_published_texts(raw_dir, name, sizes, words):
     assert len(text.symbols) == words
 
 
-def test_python_s_topics_are_paragraphs_that_come_once():
+def test_python_s_topics_have_no_repeated_paragraphs():
     lines = word_corpora.paragraphs().splitlines()
     assert len(lines) > 1000 and len(set(lines)) == len(lines)
     text = word_corpora.load("python", **CUTS | {"vocabulary": 500})

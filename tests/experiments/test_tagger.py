@@ -211,16 +211,21 @@ def test_cut_and_resumed_it_ends_with_the_same_figures(tmp_path, command, monkey
         ("", (), "is empty"),
         ("a A\nb\n", (), "line 2 has 1 columns"),
         (columns("A A A A A"), (), "the same label"),
-        (columns("A B A B A"), ("--label_column=7",), "column 7 is asked for"),
+        (columns("A B A B A"), ("--label_column=7",), "column 7 was requested"),
         (columns("A B A B A"), ("--folds=2",), "there are not so many"),
         (columns("A B A B A"), ("--embedding=0",), "The words have no vectors: give --vectors"),
         (columns("A B A B A"), ("--vectors=none.txt",), "none.txt cannot be read"),
+        (columns("A B A B A"), ("--vectors=other.txt",), "no vector for any of the 5 words"),
         (columns("A B A B A"), ("--cell=tree",), "choose one of"),
+        (columns("A B A B A"), ("--scoring=exact",), "'A' is not a label of a span"),
+        (columns("B-X B-X O NOUN O"), ("--scoring=overlap",), "'NOUN' is not a label of a span"),
     ],
 )
 def test_what_cannot_be(content, words, sentence, tmp_path, command):
     path = tmp_path / "mine.txt"
     path.write_text(content)
+    (tmp_path / "other.txt").write_text("chat 1 2\nchien 3 4\n")
+    words = [word.replace("other.txt", str(tmp_path / "other.txt")) for word in words]
     status, _, error = command(*SMALL, *words, f"--dataset={path}", f"--workdir={tmp_path / 'run'}")
     assert status == 2 and sentence in error and error.count("\n") == 1
 
@@ -270,3 +275,9 @@ def test_spans_in_colour():
     assert "A B" in page and page.count('class="right"') == 2 and page.count('class="wrong"') == 1
     page = str(sentence_lines("exact", ["<x>"], ["B-NP"], {"net": ["B-NP"]}))
     assert "[NP &lt;x&gt;]" in page
+
+
+def test_presets_with_committed_results_read_digits_as_0():
+    others = {name: preset for name, preset in tagger.PRESETS.items() if name != "quick"}
+    assert {preset.digits for preset in others.values()} == {"0"}
+    assert tagger.PRESETS["quick"].digits == "kept"

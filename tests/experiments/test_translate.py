@@ -1,17 +1,25 @@
 """The translation's command: a tiny run from end to end, resumed, decoded, and misused."""
 
+import contextlib
+import dataclasses
+import importlib.util
 import io
 import json
 import types
 
+import jax
 import numpy as np
 import pytest
 
+from data.errors import UserError
+from data.parallel_text import Pairs
 from experiments import translate
 from experiments.runtime.command_line import main
 from experiments.translation import report as translate_report
 from experiments.translation.decode import Decode, decode, restored
-from experiments.translation.scores import scores, signatures
+from experiments.translation.net import make_model
+from experiments.translation.pairs import make_vocabularies, shorter
+from experiments.translation.scores import scores, signatures, tokenizer_for
 from experiments.translation.translator import width_for
 
 SMALL = ("--hidden=4", "--embedding=3", "--batch_size=8", "--num_steps=6", "--eval_every=3",
@@ -89,6 +97,30 @@ def test_other_forms_run_too(run_dir, tmp_path, command, monkeypatch):
     assert both["test_perplexity"] != twin["test_perplexity"] and b"nrefs:1" in out
 
 
+def test_pairs_left_out_are_counted_in_the_units_of_their_sides():
+    pairs = Pairs(["one two", "one two three", "one"], ["12.", "123.", "1."])
+    config = dataclasses.replace(translate.Config(), source_unit="words", target_unit="characters")
+    vocabularies = make_vocabularies(config, pairs)
+    with contextlib.redirect_stdout(io.StringIO()) as out:
+        assert shorter(pairs, vocabularies, 4) == pairs
+        assert out.getvalue() == ""
+        assert shorter(pairs, vocabularies, 3) == Pairs(["one two", "one"], ["12.", "1."])
+    assert out.getvalue() == (
+        "1 of 3 training pairs have more than 3 words in the source or 3 characters in the target "
+        "and are left out (--longest=3)\n"
+    )
+
+
+def test_a_limit_of_the_vocabulary_limits_words_too(capsys):
+    pairs = Pairs(["one two", "one three", "one two"], ["1", "2", "1"])
+    config = dataclasses.replace(translate.Config(), vocabulary=6, target_unit="words")
+    vocabularies = make_vocabularies(config, pairs)
+    assert vocabularies.source.pieces[4:] == (" one", " two") and len(vocabularies.target) == 6
+    assert "source: 6 of 7 words are known (--vocabulary=6)" in capsys.readouterr().out
+    paper = translate.PRESETS["paper-lstm"]
+    assert len(make_vocabularies(dataclasses.replace(paper, least_count=1), pairs).source) == 7
+
+
 def test_one_line_out_for_one_line_in(run_dir, command):
     lines = [b"one two", b"", b"unheard of words", b"   ", b"six " * 500, b"\r",
              "Straße 雪\u2028x".encode()]  # fmt: skip
@@ -101,6 +133,9 @@ def test_one_line_out_for_one_line_in(run_dir, command):
     # nor does a line depend on those beside it
     assert command("decode", f"--workdir={run_dir}", stdin=lines[0])[1] == written[0] + b"\n"
     assert command("decode", f"--workdir={run_dir}", stdin=b"")[1] == b""
+    # nor on a byte order mark
+    marked = b"\xef\xbb\xbf" + lines[0]
+    assert command("decode", f"--workdir={run_dir}", stdin=marked)[1] == written[0] + b"\n"
 
 
 def test_the_n_best_have_their_scores(run_dir, command):
@@ -118,7 +153,7 @@ def test_the_n_best_have_their_scores(run_dir, command):
 @pytest.mark.parametrize(
     ("words", "stdin", "sentence"),
     [
-        ([], b"one\ntwo \xff\n", "Line 2 of the input is not UTF-8"),
+        ([], b"one\ntwo \xff\n", "the input, line 2 is not UTF-8"),
         (["--nbest=9"], b"", "a larger --beam"),
         (["--beam=0"], b"", "give 1 or more"),
         (["--workdir=/nowhere/at/all"], b"", "has no sound checkpoint"),
@@ -134,7 +169,7 @@ def test_wrong_decoding(words, stdin, sentence, run_dir, command):
 @pytest.mark.parametrize(
     ("words", "sentence"),
     [
-        (["--dataset=./only.de"], "SOURCE"),
+        (["--dataset=./only.de"], "the paths of two text files"),
         (["--longest=1"], "no training pair is as short"),
         (["--form=tree"], "choose one of"),
         (["--least_count=1000"], "occurs 1000 times"),
@@ -147,7 +182,7 @@ def test_wrong_flags(words, sentence, run_dir, command):
     status, _, error = command(*SMALL, given, f"--workdir={run_dir}", *words)
     error = error.decode()
     assert status == 2 and error.count("\n") == 1
-    assert sentence in error or "two files" in error
+    assert sentence in error
 
 
 @pytest.mark.thorough
@@ -167,15 +202,57 @@ def test_cut_it_ends_with_the_same_bytes(run_dir, tmp_path, command, monkeypatch
 
 
 def test_scores_say_how_they_were_computed():
-    words = types.SimpleNamespace(target_unit="words")
+    words = types.SimpleNamespace(target_unit="words", bleu_tokenizer="13a")
     lines = ["the cat sat on the mat ."]
     found = scores(words, ["The cat sat on the mat ."], lines)
     assert found["bleu_lowercased"] == pytest.approx(100) and found["bleu"] < 100
     assert found["exact_match_percent"] == 0
     assert "case:mixed" in signatures(words)[0] and "case:lc" in signatures(words)[1]
-    characters = types.SimpleNamespace(target_unit="characters")
+    characters = types.SimpleNamespace(target_unit="characters", bleu_tokenizer="char")
     assert scores(characters, ["1234"], ["1234"])["bleu"] == pytest.approx(100)
     assert "tok:char" in signatures(characters)[0]
+
+
+CHINESE, JAPANESE = "猫坐在垫子上，看着窗外的 2 只鸟。", "猫はマットの上に座って外を見ている。"
+
+
+@pytest.mark.parametrize(
+    ("reference", "tokenizer"),
+    [
+        ("The cat sat on the mat.", "13a"),
+        (CHINESE, "zh"),
+        (JAPANESE, "char"),
+        ("แมวนั่งบนเสื่อ", "char"),
+        ("고양이가 매트 위에 앉았다.", "13a"),
+        ("305207", "char"),
+        ("He said 你好 and left.", "13a"),
+    ],
+)
+def test_the_script_decides_how_bleu_counts(reference, tokenizer):
+    config = dataclasses.replace(translate.Config(), target_unit="subwords")
+    assert tokenizer_for(config, [reference]) == tokenizer
+    chosen = dataclasses.replace(config, bleu_tokenizer=tokenizer)
+    assert f"tok:{tokenizer}" in signatures(chosen)[0]
+
+
+@pytest.mark.parametrize("reference", [CHINESE, JAPANESE])
+def test_bleu_of_nearly_perfect_text_without_blanks_is_high(reference):
+    translations = [reference[:-2] + reference[-1]] * 20  # a character is missing
+    for tokenizer, (least, most) in {"auto": (75, 100), "13a": (0, 1)}.items():
+        config = dataclasses.replace(translate.Config(), bleu_tokenizer=tokenizer)
+        chosen = tokenizer_for(config, [reference] * 20)
+        config = dataclasses.replace(config, bleu_tokenizer=chosen)
+        assert least <= scores(config, translations, [reference] * 20)["bleu"] <= most
+
+
+def test_a_tokenizer_may_be_named_and_needs_its_package():
+    config = dataclasses.replace(translate.Config(), bleu_tokenizer="intl")
+    assert tokenizer_for(config, ["\u732b"]) == "intl"
+    if importlib.util.find_spec("MeCab"):
+        pytest.skip("MeCab is installed")
+    config = dataclasses.replace(config, bleu_tokenizer="ja-mecab")
+    with pytest.raises(UserError, match=r"pip install 'sacrebleu\[ja\]'"):
+        tokenizer_for(config, ["\u732b"])
 
 
 def test_few_widths_are_compiled():
@@ -188,3 +265,18 @@ def test_published_figures_stand_beside_the_baseline_s_own_net_alone():
     assert translate.published(config)["test_bleu_lowercased"].value == 28.30
     assert not translate.published(translate.dataclasses.replace(config, hidden=9))
     assert not translate.published(translate.PRESETS["cpu"])
+
+
+# The counts that the open baselines state, PyTorch's second bias vectors among them.
+@pytest.mark.parametrize(
+    ("preset", "published", "second_biases"),
+    [
+        ("paper-lstm", 13_898_501, 4 * 4 * 512),
+        ("paper-gru", 14_219_781, 2 * 2 * 512),  # d of the candidate is one of the six
+        ("paper-attention", 20_518_405, 3 * 2 * 512),
+    ],
+)
+def test_parameter_counts_of_the_open_baselines(preset, published, second_biases):
+    model = make_model(translate.PRESETS[preset], 7853, 5893)
+    shapes = jax.eval_shape(model.init, jax.random.key(0))
+    assert sum(leaf.size for leaf in jax.tree.leaves(shapes)) == published - second_biases

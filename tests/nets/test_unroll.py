@@ -1,4 +1,7 @@
-"""Laws of the recurrence: one table of cells, each of which meets every law."""
+"""Laws of the recurrence: one table of cells, each of which obeys every law.
+
+The laws hold bptt.py, passes.py and masks.py too.
+"""
 
 import dataclasses
 import functools
@@ -12,10 +15,9 @@ from hypothesis.extra.numpy import arrays
 from hypothesis.strategies import integers
 from jax.ad_checkpoint import checkpoint_name
 
-from nets.cells import GRU, LSTM, RNN, Stack, fold, identity_rnn
+from nets.cells import GRU, LSTM, RNN, fold, identity_rnn
 from nets.passes import passes_of
 from nets.unroll import (
-    Recurrent,
     both_directions,
     checkpointed,
     dropout,
@@ -59,10 +61,9 @@ CELLS = {
     "peephole lstm": LSTM(H, peepholes=True),
     "gru, reset before": GRU(H),
     "gru, reset after": GRU(H, reset_after=True),
-    "stack": Stack((RNN(4), GRU(H))),
     "user's own": Leaky(H),
 }
-NOT_BY_HAND = {name: CELLS[name] for name in ("stack", "user's own")} | {"sin": RNN(H, jnp.sin)}
+NOT_BY_HAND = {"user's own": CELLS["user's own"], "sin": RNN(H, jnp.sin)}
 BY_HAND = {name: CELLS[name] for name in CELLS if name not in NOT_BY_HAND}
 BY_HAND |= {"sigmoid": RNN(H, jax.nn.sigmoid), "identity": identity_rnn(H)}
 every_cell = pytest.mark.parametrize("cell", CELLS.values(), ids=CELLS)
@@ -87,7 +88,7 @@ def arguments(cell):
 
 
 def cotangents(carry, steps=T):
-    """Weights of the outputs, (carry, ys), in the number that the gradients are those of."""
+    """Weights of the outputs (carry, ys) in the sum whose gradients are taken."""
     return jax.tree.map(lambda c: normal(5, *c.shape), carry), normal(6, steps, B, H)
 
 
@@ -348,12 +349,26 @@ def test_both_directions_are_two_unrolls_side_by_side():
     assert_close((carry, ys[..., :H], ys[..., H:]), ((ahead[0], behind[0]), ahead[1], behind[1]))
 
 
-def test_layers_are_the_stack_and_go_both_ways():
-    stack = CELLS["stack"]
-    params, xs, carry = arguments(stack)
-    layers = unroll_layers(stack.cells, params, xs, carry, mask=MASK)
-    assert_close(layers, unroll(stack, params, xs, carry, mask=MASK))
+@functools.cache
+def two_layers():
+    """Cells of two sizes with their parameters, inputs and first carries."""
+    lower, upper = RNN(4), LSTM(H)
+    xs, carry = arguments(lower)[1:]
+    params = lower.init(jax.random.key(0), D), upper.init(jax.random.key(1), 4)
+    return (lower, upper), params, xs, (carry, arguments(upper)[2])
 
+
+@pytest.mark.parametrize("layer", [unroll, unroll_checkpointed])
+def test_each_layer_reads_the_outputs_of_the_one_below(layer):
+    cells, params, xs, carry = two_layers()
+    below, middle = unroll(cells[0], params[0], xs, carry[0], mask=MASK)
+    above, top = unroll(cells[1], params[1], middle, carry[1], mask=MASK)
+    found = unroll_layers(cells, params, xs, carry, mask=MASK, layer=layer)
+    assert_close(found, ((below, above), top))
+
+
+def test_layers_go_both_ways():
+    xs = arguments(RNN(H))[1]
     pair = RNN(H), RNN(H)
     params = [
         tuple(cell.init(jax.random.key(n), width) for n, cell in enumerate(pair))
@@ -366,7 +381,7 @@ def test_layers_are_the_stack_and_go_both_ways():
 
 
 @pytest.mark.parametrize("same_each_step", [False, True])
-def test_dropout_between_layers_spares_the_top_and_keeps_the_mean(same_each_step):
+def test_dropout_is_between_layers_and_keeps_the_mean(same_each_step):
     ones = jnp.ones((40, 50, 20))
     drop = dropout(jax.random.key(0), 0.25, same_each_step=same_each_step)
     dropped = drop(0, ones)
@@ -375,11 +390,10 @@ def test_dropout_between_layers_spares_the_top_and_keeps_the_mean(same_each_step
     assert bool((dropped == dropped[:1]).all()) == same_each_step
     assert not bool((drop(1, ones) == dropped).all())
 
-    seen = []
-    stack = CELLS["stack"]
-    params, xs, _ = arguments(stack)
-    unroll_layers(stack.cells, params, xs, between=lambda n, ys: seen.append(n) or ys)
-    assert seen == [0]
+    places = []
+    cells, params, xs, _ = two_layers()
+    unroll_layers(cells, params, xs, between=lambda n, ys: places.append(n) or ys)
+    assert places == [0]
 
 
 def test_checkpointed_takes_the_loss_inside():
@@ -397,10 +411,10 @@ def test_checkpointed_takes_the_loss_inside():
     np.testing.assert_allclose(total, (unroll(cell, params, xs, carry)[1] ** 2).sum(), rtol=1e-6)
 
 
-@pytest.mark.parametrize("keep, times", [((), 2), (("seen",), 1)])
+@pytest.mark.parametrize("keep, times", [((), 2), (("cosines",), 1)])
 def test_checkpointed_computes_what_it_keeps_once(keep, times):
     def body(total, xs):
-        return total + (checkpoint_name(jnp.cos(xs), "seen") ** 2).sum(), None
+        return total + (checkpoint_name(jnp.cos(xs), "cosines") ** 2).sum(), None
 
     def loss(xs):
         return checkpointed(body, 0.0, xs, chunk=4, keep=keep)[0]
@@ -409,17 +423,6 @@ def test_checkpointed_computes_what_it_keeps_once(keep, times):
     gradient = jax.grad(loss)
     assert str(jax.make_jaxpr(gradient)(xs)).count("= cos ") == times
     np.testing.assert_allclose(gradient(xs), -jnp.sin(2 * xs), rtol=1e-5, atol=1e-6)
-
-
-def test_recurrent_module_owns_the_parameters():
-    module = Recurrent(LSTM(H), reverse=True)
-    xs = normal(1, T, B, D)
-    variables = module.init(jax.random.key(0), xs)
-    result = module.apply(variables, xs, mask=MASK)
-    assert_close(result, unroll(LSTM(H), variables["params"]["cell"], xs, mask=MASK, reverse=True))
-    tokens = np.zeros((T, B), int)
-    variables = Recurrent(RNN(H), vocabulary=9).init(jax.random.key(0), tokens)
-    assert variables["params"]["cell"]["hidden"]["x"].shape == (9, H)
 
 
 def test_the_first_carry_takes_the_precision_of_the_parameters():

@@ -170,8 +170,8 @@ def labels(folder, **changes):
 
 def translation(**changes):
     config = translate.Config(hidden=6, embedding=6, **changes)
-    pieces = vocabulary.made(["a b c d"], "words", 99, 1)
-    facts = {f"{side}_vocabulary": pieces.written() for side in ("source", "target")}
+    pieces = vocabulary.build(["a b c d"], "words", 99, 1)
+    facts = {f"{side}_vocabulary": pieces.to_json() for side in ("source", "target")}
     model = make_translator(config, len(pieces), len(pieces))
 
     def inputs(random, batch, time):
@@ -228,7 +228,7 @@ def films():
     def forward(params, x):
         frames = jnp.swapaxes(x["frames"], 0, 1)
         state = model.encode(params, frames)
-        return {name: jnp.swapaxes(model.told(params, name, state, len(frames)), 0, 1)
+        return {name: jnp.swapaxes(model.decode(params, name, state, len(frames)), 0, 1)
                 for name in ("past", "future")}  # fmt: skip
 
     return Case(config, {}, drawn(model.init), lambda random, batch, time: {

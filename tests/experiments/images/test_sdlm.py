@@ -1,4 +1,4 @@
-"""Stochastic diagonal Levenberg-Marquardt: one update by hand, the estimate's pace, its sum."""
+"""Stochastic diagonal Levenberg-Marquardt: one update by hand, when h is estimated, and how."""
 
 import types
 
@@ -41,13 +41,13 @@ def test_curvature_is_estimated_at_each_pass_boundary_and_held_between():
 
     optimizer = scale_by_curvature(estimate, every=3, mu=1.0)
     update = jax.jit(optimizer.update)
-    params, state, seen = jnp.array(1.0), optimizer.init(jnp.array(1.0)), []
+    params, state, curvatures = jnp.array(1.0), optimizer.init(jnp.array(1.0)), []
     for _ in range(8):
         updates, state = update(jnp.array(1.0), state, params)
         assert updates == pytest.approx(1 / (1 + float(state.curvature)))
-        seen.append(float(state.curvature))
+        curvatures.append(float(state.curvature))
         params += 1
-    assert seen == [1, 1, 1, 104, 104, 104, 207, 207]
+    assert curvatures == [1, 1, 1, 104, 104, 104, 207, 207]
 
 
 @pytest.mark.parametrize("steps_per_pass", [1, 60_000])
@@ -62,7 +62,7 @@ def test_rates_by_pass_are_the_papers(steps_per_pass):
 
 
 def test_a_pass_ends_where_the_training_set_does(monkeypatch):
-    """On 5 examples in batches of 2, both rate and curvature go by passes of 3 steps."""
+    """On 5 examples in batches of 2, both rate and curvature change after passes of 3 steps."""
     monkeypatch.setattr(
         lenet5_optimizer, "make_curvature_estimate", lambda *_: lambda params, n: n + 0.0
     )
@@ -76,9 +76,6 @@ def test_a_pass_ends_where_the_training_set_does(monkeypatch):
         update, state = optimizer.update(jnp.ones(()), state, jnp.zeros(()))
         rates.append(-float(update))
     np.testing.assert_allclose(rates, [1] * 3 + [1 / 2] * 3 + [0.4 / 3], rtol=1e-5)
-
-
-# The estimate
 
 
 TARGETS = np.array([[1.0, -1.0], [-1.0, 1.0], [1.0, 1.0]])
@@ -106,9 +103,9 @@ def estimated(outputs, head, params):
 def test_second_derivatives_of_the_loss_equal_finite_differences(head):
     found = estimated(lambda zs: zs, head, ZS) * len(ZS)
     losses, step = jax.jit(jax.vmap(head)), 1e-2
-    for k, aside in enumerate(step * np.eye(2, dtype=np.float32)):
-        there, here, back = (np.float64(losses(ZS + d, LABELS)) for d in (aside, 0 * aside, -aside))
-        np.testing.assert_allclose(found[:, k], (there - 2 * here + back) / step**2, atol=2e-2)
+    for k, shift in enumerate(step * np.eye(2, dtype=np.float32)):
+        after, at, before = (np.float64(losses(ZS + d, LABELS)) for d in (shift, 0 * shift, -shift))
+        np.testing.assert_allclose(found[:, k], (after - 2 * at + before) / step**2, atol=2e-2)
 
 
 def test_second_derivative_of_equation_8_is_two():
@@ -144,7 +141,7 @@ def test_curvature_of_equation_9_is_never_negative():
     assert (found > -1e-5).all()
 
 
-def test_the_estimate_for_lenet_5_draws_examples_by_its_number():
+def test_each_estimate_for_lenet_5_draws_its_own_examples():
     config = lenet5.Config(curvature_examples=20, loss="map")
     images = Images(
         np.random.default_rng(0).integers(0, 256, (30, 28, 28), np.uint8),

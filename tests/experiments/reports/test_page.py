@@ -1,4 +1,4 @@
-"""The report: complete, self-contained, escaped; and the figures of the distortion demos."""
+"""The report is complete, self-contained and escaped; the figures of the distortion demos."""
 
 import json
 import re
@@ -12,8 +12,7 @@ from data.distortions import translate
 from data.images import Images, ImageSets
 from experiments.images import lenet5_report, robustness
 from experiments.lenet5 import Config, make_net
-from experiments.reports import drawing, mistakes
-from experiments.reports import page as report
+from experiments.reports import drawing, mistakes, page
 from experiments.reports.page import Picture, Section, Table
 from experiments.reports.result import headlines
 from experiments.runtime.workdir import Workdir
@@ -30,57 +29,57 @@ DIGIT = (np.indices((28, 28)).sum(0) % 28 * 9).astype(np.uint8)
 class Tags(HTMLParser):
     """The elements of a page, with their attributes."""
 
-    def __init__(self, page: str):
+    def __init__(self, html: str):
         super().__init__()
         self.found = []
-        self.feed(page)
+        self.feed(html)
 
     def handle_starttag(self, tag, attributes):
         self.found.append((tag, dict(attributes)))
 
 
-def page_of(tmp_path, sections) -> str:
-    report.write(tmp_path / "report.html", "A title", "A summary", sections)
+def html_of(tmp_path, sections) -> str:
+    page.write(tmp_path / "report.html", "A title", "A summary", sections)
     return (tmp_path / "report.html").read_text(encoding="utf-8")
 
 
 def test_page_has_every_part_of_a_section_in_order(tmp_path):
     picture = Picture(drawing.tiles("dots", np.eye(3)[None], 0, 1), "a caption")
     section = Section("Heading", ("a line",), Table(("h",), [("cell", "1")]), "listed", [picture])
-    page = page_of(tmp_path, [section, Section("Hidden", ("more",), folded=True)])
+    html = html_of(tmp_path, [section, Section("Hidden", ("more",), folded=True)])
     parts = ("A title", "A summary", "Heading", "a line", "cell", "listed", "<img", "a caption",
              "<details>", "Hidden", "more")  # fmt: skip
-    places = [page.index(part, page.index("<h1>")) for part in parts]
-    assert places == sorted(places)
+    positions = [html.index(part, html.index("<h1>")) for part in parts]
+    assert positions == sorted(positions)
 
 
-def test_text_is_escaped_wherever_it_stands(tmp_path):
+def test_all_text_is_escaped(tmp_path):
     def draw(axes):
         axes.set_title(HOSTILE + CLASSES[2])
 
     pictures = [Picture(drawing.plot('"' + HOSTILE, draw), HOSTILE),
                 Picture(drawing.tiles('"' + HOSTILE, np.eye(3)[None], 0, 1), HOSTILE)]  # fmt: skip
-    cells = report.Cell(HOSTILE, "right", 1.0)
-    table = Table((HOSTILE, HOSTILE), [(HOSTILE, HOSTILE), (HOSTILE, cells)])
-    page = page_of(tmp_path, [Section(HOSTILE, (HOSTILE,), table, HOSTILE, pictures)])
-    assert "<script" not in page
-    assert page.count("&lt;script&gt;alert(1)&lt;/script&gt;") >= 12
+    cell = page.Cell(HOSTILE, "right", 1.0)
+    table = Table((HOSTILE, HOSTILE), [(HOSTILE, HOSTILE), (HOSTILE, cell)])
+    html = html_of(tmp_path, [Section(HOSTILE, (HOSTILE,), table, HOSTILE, pictures)])
+    assert "<script" not in html
+    assert html.count("&lt;script&gt;alert(1)&lt;/script&gt;") >= 12
 
 
 def predict(images):
-    """Scores that read the class from the middle pixel."""
+    """Scores that take the class from the middle pixel."""
     return jax.nn.one_hot(np.asarray(images)[:, 14, 14] // 25, 10)
 
 
 def tiny_sets() -> ImageSets:
     labels = np.arange(10, dtype=np.int32)
     images = np.repeat(25 * labels + 5, 28 * 28).reshape(-1, 28, 28).astype(np.uint8)
-    images[9] = DIGIT  # read as another class
+    images[9] = DIGIT  # misclassified
     return ImageSets(Images(images, labels), Images(images, labels), CLASSES)
 
 
 def written(tmp_path, **options) -> str:
-    """The page of a net that was never trained, with results made up."""
+    """The page of an untrained net, with made-up results."""
     config, sets = Config(workdir=str(tmp_path), dataset=HOSTILE, **options), tiny_sets()
     workdir, net = Workdir(str(tmp_path)), make_net(config, len(CLASSES))
     workdir.write_config(config)
@@ -102,26 +101,26 @@ def written(tmp_path, **options) -> str:
     return workdir.report.read_text(encoding="utf-8")
 
 
-def headings(page: str) -> list[str]:
-    return re.findall(r"<(?:h2|summary)>(.*?)<", page)
+def headings(html: str) -> list[str]:
+    return re.findall(r"<(?:h2|summary)>(.*?)<", html)
 
 
 def test_lenet5_report_is_complete_and_self_contained(tmp_path):
-    page = written(tmp_path)
-    assert headings(page) == [
+    html = written(tmp_path)
+    assert headings(html) == [
         "Result", "Configuration", "Command and versions", "Parameters", "Curves",
         "TABLE I: the connections of C3", "First-layer filters", "Feature maps", "Output units",
-        "Confusion matrix", "Wrongly read", "How much distortion it takes",
+        "Confusion matrix", "Misclassified images", "Robustness to distortions",
     ]  # fmt: skip
     layers = ("C1: 6 maps of 28 × 28", "S4: 16 maps of 5 × 5", "C5: 120 units", "F6: 84 units")
-    for text in ("0.95", "48,120", "60,000", "1 of 10 test images", "drawn anew", *layers):
-        assert text in page
-    assert "<script" not in page and "$\\broken$" in page
-    for tag, attributes in Tags(page).found:
+    for text in ("0.95", "48,120", "60,000", "1 of 10 test images", "redrawn", *layers):
+        assert text in html
+    assert "<script" not in html and "$\\broken$" in html
+    for tag, attributes in Tags(html).found:
         assert tag not in ("script", "link", "iframe", "object")
         for name in ("src", "href", "xlink:href", "srcset", "data"):
             assert (attributes.get(name) or "#").startswith(("#", "data:image/png"))
-    assert not re.search(r"url\((?!#)|@import", page)
+    assert not re.search(r"url\((?!#)|@import", html)
 
 
 @pytest.mark.parametrize(
@@ -134,14 +133,14 @@ def test_lenet5_report_is_complete_and_self_contained(tmp_path):
     ],
     ids=["softmax", "convnet", "linear"],
 )  # fmt: skip
-def test_parts_that_do_not_apply_are_left_out(tmp_path, options, absent):
+def test_sections_that_do_not_apply_are_omitted(tmp_path, options, absent):
     shown = headings(written(tmp_path, loss="cross_entropy", **options))
     assert not absent & set(shown) and len(shown) == 12 - len(absent)
 
 
 def test_the_counts_of_layers_are_those_of_the_parameters():
     params = {"A": {"w": np.zeros((2, 3)), "b": np.zeros(3)}, "B": np.zeros(4)}
-    section = report.parameters_section(params, ["B", "none", "A"], {"A": 9, "total": 13}, "X")
+    section = page.parameters_section(params, ["B", "none", "A"], {"A": 9, "total": 13}, "X")
     assert section.table.rows == [("B", "4", ""), ("A", "9", "9"), ("total", "13", "13")]
 
 
@@ -156,7 +155,7 @@ def test_neutral_distortions_give_the_plain_accuracy():
         assert figures[robustness.name(demo, demo.neutral)] == plain
 
 
-def test_a_known_pixel_is_read_where_translation_takes_it():
+def test_translation_moves_a_pixel_to_where_the_net_looks():
     labels = np.arange(10, dtype=np.int32)
     images = np.zeros((10, 28, 28), np.uint8)
     images[:, 14, 14 - 2] = 25 * labels + 5  # two pixels left of where `predict` looks
@@ -168,22 +167,23 @@ def test_a_known_pixel_is_read_where_translation_takes_it():
 
 
 def test_a_large_test_set_is_thinned_evenly(monkeypatch):
-    monkeypatch.setattr(robustness, "MOST", 4)
-    thinned = robustness.chosen(Images(np.zeros((10, 28, 28), np.uint8), np.arange(10)))
+    monkeypatch.setattr(robustness, "MAX_IMAGES", 4)
+    thinned = robustness.thinned(Images(np.zeros((10, 28, 28), np.uint8), np.arange(10)))
     assert thinned.labels.tolist() == [0, 3, 6, 9]
 
 
-def test_the_terminal_keeps_to_headlines():
+def test_the_table_in_the_terminal_omits_figures_by_condition():
     figures = {"test_error_percent": 1.0, "test_accuracy_percent_noise_0.1": 2.0, "test_loss": 3.0}
     assert list(headlines(figures)) == ["test_error_percent", "test_loss"]
 
 
-def test_confusion_counts_and_wrongly_read():
-    labels, read = np.array([0, 0, 1, 2]), np.array([0, 1, 1, 0])
-    rows = mistakes.confusion(labels, read, "abc").table.rows
+def test_confusion_matrix_and_misclassified_images():
+    labels, predictions = np.array([0, 0, 1, 2]), np.array([0, 1, 1, 0])
+    rows = mistakes.confusion(labels, predictions, "abc").table.rows
     texts = [[getattr(cell, "text", cell) for cell in row] for row in rows]
     assert texts == [["a", "1", "1", "", "50.0"], ["b", "", "1", "", "100.0"],
                      ["c", "1", "", "", "0.0"]]  # fmt: skip
-    wrong = mistakes.misread(Images(np.zeros((4, 28, 28), np.uint8), labels), read, "abc")
+    images = Images(np.zeros((4, 28, 28), np.uint8), labels)
+    wrong = mistakes.misclassified(images, predictions, "abc")
     assert [picture.caption for picture in wrong.pictures] == ["a → b", "c → a"]
     assert wrong.text[0].startswith("2 of 4")

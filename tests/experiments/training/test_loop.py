@@ -13,7 +13,7 @@ import pytest
 
 from data.buckets import Buckets, bucket_shapes
 from data.images import Images
-from experiments.images import classes as image_classes
+from experiments.images import classification
 from experiments.lenet5 import Config
 from experiments.runtime.failures import Diverged
 from experiments.runtime.mesh import block_of_batches, mesh_for, placed
@@ -174,7 +174,8 @@ def bucketed(steps_per_call, start=None):
         placed(mesh, start or init_state({"w": jnp.zeros(8)}, optimizer)),
         make_step(loss, optimizer, jax.random.key(0)), batches, num_steps=40,
         steps_per_call=steps_per_call, next_pause=lambda now: (now // 15 + 1) * 15,
-        totals=Totals(), limit=1e3, on_call=lambda now: False, alike=buckets.alike,
+        totals=Totals(), limit=1e3, on_call=lambda now: False,
+        same_shape=buckets.steps_of_one_shape,
         on_pause=keep, programs=programs,
     )  # fmt: skip
     jax.monitoring.unregister_event_duration_listener(listen)
@@ -222,14 +223,15 @@ def test_totals_add_up_what_was_done_and_no_more():
 
 @pytest.mark.parametrize("batch_size", [1, 3, 7, 500])
 def test_the_last_evaluation_batch_counts_its_examples_and_no_padding(batch_size, monkeypatch):
-    monkeypatch.setattr(image_classes, "EVALUATION_BATCH", batch_size)
+    monkeypatch.setattr(classification, "EVALUATION_BATCH", batch_size)
     random = np.random.default_rng(0)
     test = Images(random.integers(0, 256, (7, 28, 28), np.uint8), np.int32([0, 1, 0, 3, 0, 5, 0]))
     params = {"FullConnection_0": dict(weights=random.normal(size=(784, 10)), bias=np.zeros(10))}
     net, config = Perceptron(), Config(loss="cross_entropy", loss_scale=1.0)
-    predict = image_classes.make_predict(net)
+    predict = classification.make_predict(net)
     state = init_state(jax.tree.map(jnp.float32, params), optax.identity())
-    found = image_classes.make_evaluate(config, predict, {"test": test}, mesh_for(1))(state)["test"]
+    evaluate_splits = classification.make_evaluate(config, predict, {"test": test}, mesh_for(1))
+    found = evaluate_splits(state)["test"]
     scores = np.asarray(predict(state.params, {}, test.images), np.float64)
     expected = np.log(np.exp(scores - scores.max(1)[:, None]).sum(1)) + scores.max(1)
     expected -= scores[range(7), test.labels]
@@ -273,7 +275,7 @@ import types
 import experiments
 import jax, numpy as np, optax
 from data.images import Images
-from experiments.images import classes as image_classes
+from experiments.images import classification
 from experiments.lenet5 import Config
 from experiments.runtime.mesh import mesh_for, placed
 from experiments.language import running_text
@@ -291,9 +293,9 @@ params = jax.jit(net.init)(jax.random.key(0), images.images[:1])["params"]
 
 
 def trained(config, mesh):
-    step = make_step(image_classes.make_loss(config, net), optimizer, jax.random.key(0))
+    step = make_step(classification.make_loss(config, net), optimizer, jax.random.key(0))
     state = placed(mesh, init_state(jax.tree.map(np.asarray, params), optimizer))
-    block = image_classes.make_batches(config, images, mesh)(0, config.steps_per_call)
+    block = classification.make_batches(config, images, mesh)(0, config.steps_per_call)
     assert len(block.images.sharding.device_set) == mesh.size
     state, metrics = many_in_place(step, state)(state, block, config.steps_per_call)
     return np.asarray(metrics["objective"].total), jax.device_get(state.params)

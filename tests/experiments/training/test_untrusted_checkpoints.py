@@ -152,7 +152,7 @@ def test_arrays_larger_than_their_note_says_are_not_read(tmp_path, capsys):
 
 
 def test_zeros_that_take_no_room_on_the_disk_take_none_in_memory(tmp_path, capsys, monkeypatch):
-    monkeypatch.setattr(checkpoints, "likely", lambda size: 64 * size)  # no slack: 16 MB are many
+    monkeypatch.setattr(checkpoints, "expansion_limit", lambda size: 64 * size)  # without slack
     zeros = TrainState(np.int32(20), {"w": np.zeros(2**22, np.float32)}, (), {}, {})
     folder = forged(tmp_path / "checkpoints", zeros, zeros)
     tracemalloc.start()

@@ -7,7 +7,7 @@ import pytest
 
 from experiments import word_lm
 from experiments.training.loop import init_state
-from experiments.training.validated_rate import judge, make_judge, scale_by_validation
+from experiments.training.validated_rate import make_rescale, rescale, scale_by_validation
 
 
 @pytest.mark.parametrize(
@@ -24,7 +24,7 @@ def test_the_rate_falls_from_the_first_small_improvement_on(surprises, rates):
     state, found = init_state({"w": jnp.zeros(2)}, optimizer), []
     update = jax.jit(optimizer.update)
     for surprise in surprises:
-        state = judge(state, surprise, 0.5)
+        state = rescale(state, surprise, 0.5)
         found.append(-float(update({"w": jnp.ones(2)}, state.opt_state)[0]["w"][0]))
     assert found == rates
     assert update._cache_size() == 1  # the types and places stay as they were
@@ -32,6 +32,6 @@ def test_the_rate_falls_from_the_first_small_improvement_on(surprises, rates):
 
 def test_the_other_schedules_heed_no_validation():
     state = object()
-    assert make_judge(word_lm.Config())(state, {}) is state
+    assert make_rescale(word_lm.Config())(state, {}) is state
     with pytest.raises(KeyError):
-        make_judge(dataclasses.replace(word_lm.Config(), schedule="validation"))(state, {})
+        make_rescale(dataclasses.replace(word_lm.Config(), schedule="validation"))(state, {})

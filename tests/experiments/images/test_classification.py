@@ -1,4 +1,4 @@
-"""Batches as a pure function of seed and step; the loss and the figures of images' classes."""
+"""Image batches as a pure function of seed and step; the loss and its figures."""
 
 import dataclasses
 
@@ -7,7 +7,13 @@ import numpy as np
 import pytest
 
 from data.images import Images
-from experiments.images.classes import example_loss, figures, make_batches, make_loss, measured
+from experiments.images.classification import (
+    example_loss,
+    make_batches,
+    make_loss,
+    measure,
+    to_figures,
+)
 from experiments.lenet5 import Config
 from experiments.runtime.mesh import mesh_for
 from nets.convnet import ConvNet
@@ -35,13 +41,13 @@ def test_a_batch_depends_on_seed_and_step_alone(distortions):
     assert not np.array_equal(other.labels, whole.labels)
 
 
-def test_a_block_keeps_its_length_and_ends_in_zeros():
+def test_a_short_block_is_padded_with_zeros():
     images, labels = block(0, 2)
     assert images.shape == (4, 3, 28, 28) and labels.shape == (4, 3)
     assert not images[2:].any() and not labels[2:].any() and images[:2].any()
 
 
-def test_a_pass_shows_every_image_once_distorted_anew_in_the_next():
+def test_a_pass_has_every_image_once_and_the_next_distorts_it_differently():
     plain, distorted = (block(0, 4, batch_size=11, distortions=d) for d in (False, True))
     for labels in plain.labels:
         assert sorted(labels) == sorted(IMAGES.labels)
@@ -66,19 +72,19 @@ def test_each_loss_is_the_nets_times_its_scale(name, loss):
     np.testing.assert_allclose(found, 0.25 * loss(scores, np.array([0, 1, 2, 3])), rtol=1e-6)
 
 
-def test_masked_examples_count_nothing():
+def test_masked_examples_do_not_count():
     scores = np.eye(10, dtype=np.float32)[[1, 2, 3, 4]]
     losses, mask = np.float32([1, 2, 4, 8]), np.float32([1, 1, 1, 0])
-    found = measured(losses, scores, np.array([1, 0, 3, 0]), mask)
+    found = measure(losses, scores, np.array([1, 0, 3, 0]), mask)
     assert {name: (float(t), float(c)) for name, (t, c) in found.items()} == {
         "loss": (7.0, 3.0), "error": (1.0, 3.0)
     }  # fmt: skip
-    assert figures({"loss": 2.0, "error": 0.25, "objective": 1.0}) == {
+    assert to_figures({"loss": 2.0, "error": 0.25, "objective": 1.0}) == {
         "loss": 2.0, "error_percent": 25.0
     }  # fmt: skip
 
 
-def test_the_net_of_2021_is_trained_with_noise_and_moves_its_averages():
+def test_the_net_of_2021_trains_with_dropout_and_moves_its_batch_statistics():
     net = ConvNet(maps=(2, 2), units=4)
     variables = jax.jit(net.init)(jax.random.key(0), IMAGES.images)
     params = variables.pop("params")

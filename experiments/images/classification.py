@@ -1,4 +1,4 @@
-"""What images and their classes need of the loop: the loss, the batches, the evaluation."""
+"""Image classification for the training loop: the loss, the batches and the evaluation."""
 
 import functools
 
@@ -7,10 +7,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from data.batches import batch_indices
 from data.distortions import distort
 from data.images import Images
-from experiments.runtime.mesh import block_of_batches, evaluation_batches, own_rows
+from experiments.runtime.mesh import evaluation_batches
+from experiments.training.batches import drawn_batches
 from experiments.training.loop import Ratio, evaluate
 from nets import lenet
 from nets.convnet import ConvNet
@@ -19,7 +19,7 @@ EVALUATION_BATCH = 500
 
 
 def example_loss(config, scores: jax.Array, labels: jax.Array) -> jax.Array:
-    """The loss of each example, [B], as it is trained."""
+    """The training loss of each example, [B]."""
     losses = {
         "map": functools.partial(lenet.map_loss, rubbish=config.rubbish),
         "mse": lenet.mse_loss,
@@ -29,7 +29,7 @@ def example_loss(config, scores: jax.Array, labels: jax.Array) -> jax.Array:
 
 
 def make_loss(config, net: nn.Module):
-    """The loss of a batch of Images, as `experiments.training.loop` wants it."""
+    """The loss of a batch of Images, in the form that `experiments.training.loop` expects."""
 
     def loss(params, variables, carry, batch, key):
         if isinstance(net, ConvNet):
@@ -40,13 +40,13 @@ def make_loss(config, net: nn.Module):
         else:
             scores = net.apply({"params": params}, batch.images)
         each = example_loss(config, scores, batch.labels)
-        return each.mean(), (variables, carry, measured(each, scores, batch.labels))
+        return each.mean(), (variables, carry, measure(each, scores, batch.labels))
 
     return loss
 
 
-def measured(losses: jax.Array, scores: jax.Array, labels: jax.Array, mask=1.0):
-    """Sums and counts over the examples where `mask` is 1."""
+def measure(losses: jax.Array, scores: jax.Array, labels: jax.Array, mask=1.0):
+    """Sums and counts of loss and errors over the examples where `mask` is 1."""
     wrong = (scores.argmax(-1) != labels) * mask
     count = jnp.broadcast_to(mask, wrong.shape).sum()
     return {
@@ -56,49 +56,41 @@ def measured(losses: jax.Array, scores: jax.Array, labels: jax.Array, mask=1.0):
 
 
 def make_batches(config, train_set: Images, mesh):
-    """Blocks of Images [steps, B, ...] as a pure function of seed and step."""
-    size, batch = len(train_set.labels), config.batch_size
-    rows = own_rows(batch)
+    """Blocks of Images [steps, B, ...], distorted if that is asked for."""
 
-    def batches(first: int, count: int) -> Images:
-        drawn = batch_indices(config.seed, first, count, batch, size)[:, rows]
-        images = train_set.images[drawn]
-        if config.distortions:
-            positions = first * batch + np.arange(count * batch).reshape(count, batch)[:, rows]
-            images = distort(images, config.seed, positions)
-        block = Images(images, train_set.labels[drawn])
-        return block_of_batches(mesh, block, config.steps_per_call)
+    def distorted(images: Images, positions: np.ndarray) -> Images:
+        return images._replace(images=distort(images.images, config.seed, positions))
 
-    return batches
+    return drawn_batches(config, train_set, mesh, *([distorted] if config.distortions else []))
 
 
 def make_predict(net: nn.Module):
-    """(params, variables, images [B, 28, 28]) -> scores [B, C], compiled."""
+    """A compiled function (params, variables, images [B, 28, 28]) -> scores [B, C]."""
     return jax.jit(lambda params, variables, xs: net.apply({"params": params, **variables}, xs))
 
 
 def make_evaluate(config, predict, splits: dict[str, Images], mesh):
-    """A function from a train state to figures by split."""
+    """A function from a train state to its figures by split."""
     batches = {
         name: evaluation_batches(mesh, images, EVALUATION_BATCH)
         for name, images in splits.items()
     }
 
     @jax.jit
-    def measure(params, variables, batch):
+    def measure_batch(params, variables, batch):
         (images, labels), mask = batch
         scores = predict(params, variables, images)
-        return measured(example_loss(config, scores, labels), scores, labels, mask)
+        return measure(example_loss(config, scores, labels), scores, labels, mask)
 
-    def evaluated(state):
-        one = functools.partial(measure, state.params, state.variables)
-        return {name: figures(evaluate(one, cut).means()) for name, cut in batches.items()}
+    def evaluate_splits(state):
+        one = functools.partial(measure_batch, state.params, state.variables)
+        return {name: to_figures(evaluate(one, split).means()) for name, split in batches.items()}
 
-    return evaluated
+    return evaluate_splits
 
 
-def figures(means: dict[str, float]) -> dict[str, float]:
-    """Means as they are written: the error in percent."""
+def to_figures(means: dict[str, float]) -> dict[str, float]:
+    """The means as they are reported: the error in percent."""
     means = dict(means)
     means["error_percent"] = 100 * means.pop("error")
     means.pop("objective", None)

@@ -1,0 +1,55 @@
+"""The lines of text files, as all systems write them.
+
+UTF-8 with or without a byte order mark. Lines end at LF or CR LF, or at CR in a file that has no
+LF; nothing else ends a line.
+"""
+
+from collections.abc import Iterator
+
+from data.errors import UserError
+
+MARK = b"\xef\xbb\xbf"  # UTF-8's byte order mark
+OTHER_MARKS = {b"\xff\xfe": "UTF-16", b"\xfe\xff": "UTF-16"}
+
+
+def lines_of(content: bytes, name: str) -> list[str]:
+    """The lines of a text without their line ends; raises UserError as `each_line` does."""
+    return list(each_line(content, name))
+
+
+def each_line(content: bytes, name: str) -> Iterator[str]:
+    """Yields the lines of a text without their line ends.
+
+    Args:
+      content: the text.
+      name: the file's name, for errors.
+
+    Raises:
+      UserError: the text is not UTF-8; the message names the line and the byte.
+    """
+    content = without_mark(content, name)
+    end = b"\n" if b"\n" in content else b"\r"
+    start, number = 0, 0
+    while start < len(content):
+        stop = content.find(end, start)
+        stop = len(content) if stop < 0 else stop
+        number += 1
+        yield _decoded(content[start:stop].rstrip(b"\r"), number, name)
+        start = stop + 1
+
+
+def without_mark(content: bytes, name: str) -> bytes:
+    """The bytes after a byte order mark of UTF-8; raises UserError for a mark of UTF-16."""
+    if encoding := OTHER_MARKS.get(content[:2]):
+        raise UserError(f"{name} is {encoding} text; convert it to UTF-8.")
+    return content.removeprefix(MARK)
+
+
+def _decoded(line: bytes, number: int, name: str) -> str:
+    try:
+        return line.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise UserError(
+            f"{name}, line {number:,} is not UTF-8 text (byte {error.start + 1:,} of the line is "
+            f"{line[error.start]:#04x}); convert the file to UTF-8."
+        ) from None
