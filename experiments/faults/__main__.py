@@ -22,7 +22,6 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
-import rich.console
 import rich.table
 
 from data.errors import UserError
@@ -30,6 +29,7 @@ from experiments.faults.faults import FAULTS, Fault, small_disk
 from experiments.faults.run_process import RunProcess, checkpoints, end_state
 from experiments.runtime.command_line import options_of
 from experiments.runtime.options import option
+from experiments.runtime.terminal import console
 from experiments.runtime.workdir import write_json
 
 EXPERIMENTS = {
@@ -148,7 +148,7 @@ def print_table(rows: Sequence[dict[str, Any]]) -> None:
         shown.add_row(*(str(row[column]) for column in COLUMNS))
     shown.add_section()
     shown.add_row("all", "", *(str(sum(row[column] for row in rows)) for column in COLUMNS[2:]))
-    rich.console.Console().print(shown)
+    console().print(shown)
 
 
 def run(options: Options) -> int:

@@ -15,10 +15,10 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
-import rich.console
 import rich.table
 
 from data.errors import UserError
+from experiments.runtime.terminal import console
 
 # What launch.sh sets so that the C library keeps freed memory; a form runs with or without it.
 HEAP = {
@@ -203,4 +203,4 @@ def print_rows(all_rows: list[dict[str, Any]], columns: Iterable[str] = COLUMNS)
     for row in all_rows:
         cells = (row.get(column.header) for column in table.columns)
         table.add_row(*("" if cell is None else str(cell) for cell in cells))
-    rich.console.Console(width=120).print(table)
+    console(width=120).print(table)
