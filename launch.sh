@@ -1,13 +1,13 @@
 #!/usr/bin/env bash
-# Unfold's one command; alone, it says what it can do.
+# Unfold's one command; without arguments it lists what it can do.
 #
-# The first call makes .venv beside this file. Later calls leave it alone until setup.cfg, the
-# Python in it or the extras asked for change: the stamp in .venv holds all three. A stamp that
-# reads "incomplete" belongs to an installation that was cut off, which the next call starts anew.
+# The first call creates .venv next to this file. Later calls leave it alone until setup.cfg, its
+# Python or the requested extras change: the stamp in .venv records all three. A stamp that reads
+# "incomplete" is that of an interrupted installation, which the next call starts over.
 set -euo pipefail
 unset PYTHONHOME
 
-here() {  # the folder of this file, symbolic links followed (macOS has no readlink -f)
+own_folder() {  # the folder of this file, with symbolic links resolved (macOS has no readlink -f)
   local file=$1 target
   while [ -L "$file" ]; do
     target=$(readlink "$file")
@@ -16,31 +16,31 @@ here() {  # the folder of this file, symbolic links followed (macOS has no readl
   CDPATH='' cd -- "$(dirname "$file")" && pwd -P
 }
 
-root=$(here "${BASH_SOURCE[0]}")
+root=$(own_folder "${BASH_SOURCE[0]}")
 venv=$root/.venv
 stamp=$venv/unfold-stamp
 log=$venv/unfold-install.log
 
 say() { printf '%s\n' "$*" >&2; }
 fail() { local status=$1; shift; say "launch.sh: $*"; exit "$status"; }
-exists() { [ -e "$1" ]; }  # for a pattern: its first match, or itself without one
+exists() { [ -e "$1" ]; }  # whether anything matches a pattern
 contains() { case " $1 " in *" $2 "*) return 0 ;; *) return 1 ;; esac; }
 
 # ---- Python and the machine
 
-suits() {  # new enough, and able to make a virtual environment (Debian packs ensurepip apart)
+suits() {  # new enough, and able to create a virtual environment (on Debian a separate package)
   "$1" -c 'import ensurepip, sys, venv; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1
 }
 
-find_python() {  # the versions the tests run on come first
+find_python() {  # the versions that the tests run on come first
   local name
   for name in python3.12 python3.11 python3.14 python3.13 python3; do
     if suits "$name"; then printf '%s\n' "$name"; return; fi
   done
-  fail 2 "Unfold needs Python 3.11 or newer with its venv module, and found none on PATH."
+  fail 2 "Unfold needs Python 3.11 or newer with its venv module; there is none on PATH."
 }
 
-accelerator() {  # the extra that fits the machine, or nothing on a CPU
+accelerator() {  # the extra for this machine's accelerator; nothing if it has none
   local cuda
   cuda=$(nvidia-smi 2>/dev/null | sed -n 's/.*CUDA[A-Za-z ]*Version: *\([0-9][0-9]*\).*/\1/p') || cuda=
   cuda=${cuda%%$'\n'*}
@@ -86,10 +86,10 @@ complete() {  # complete EXTRAS: is .venv installed from this setup.cfg, with th
 lock() {  # one installation at a time
   [ -w "$root" ] || fail 1 "cannot write to $root, where .venv belongs."
   if command -v flock >/dev/null 2>&1; then
-    # pip inherits the descriptor, so that a pip outliving a killed launch.sh still holds the lock
+    # pip inherits the descriptor, so that a pip that outlives a killed launch.sh holds the lock
     exec 9>"$root/.venv.lock"
     flock -n 9 || { say "Waiting for another launch.sh to finish setting up .venv ..."; flock 9; }
-  else  # a link that names its owner: made in one step, and stale once the owner is gone
+  else  # a link to its owner's process id: created atomically, and stale once the owner is gone
     local waiting=
     until ln -s "$$" "$root/.venv.lock" 2>/dev/null; do
       kill -0 "$(readlink "$root/.venv.lock")" 2>/dev/null || { rm -f "$root/.venv.lock"; continue; }
@@ -105,11 +105,11 @@ unlock() {
   if command -v flock >/dev/null 2>&1; then exec 9>&-; else rm -f "$root/.venv.lock"; trap - EXIT; fi
 }
 
-remove() {  # by way of a rename: a .venv half deleted would pass for the user's own
+remove() {  # renamed first, since a half-deleted .venv would look like the user's own
   rm -rf "$venv.old" && mv "$venv" "$venv.old" && rm -rf "$venv.old"
 }
 
-quietly() {  # in the background, since bash heeds a signal at once only while it waits
+quietly() {  # in the background, since bash handles signals at once only while it waits
   local child status=0
   (cd "$root" && PYTHONPATH='' exec "$@") >"$log" 2>&1 </dev/null &
   child=$!
@@ -126,7 +126,7 @@ install() {  # install EXTRAS into .venv, made if need be
   elif [ -f "$stamp" ]; then suits "$venv/bin/python" || remove
   elif [ -d "$venv" ]; then  # not ours: use it, but never delete it
     if ! suits "$venv/bin/python" || ! "$venv/bin/python" -m pip --version >/dev/null 2>&1; then
-      fail 2 "$venv is not launch.sh's and has no Python 3.11 or newer with pip; move it away."
+      fail 2 "$venv is not launch.sh's and lacks Python 3.11 or newer with pip; move it away."
     fi
   fi
   python=$(find_python)
@@ -149,7 +149,7 @@ install() {  # install EXTRAS into .venv, made if need be
   mv "$stamp.new" "$stamp"
 }
 
-set_up() {  # set_up EXTRAS: all that a command needs before it runs
+set_up() {  # set_up EXTRAS: installs whatever is missing
   local extras
   extras=$(wanted "$@")
   complete "$extras" && return
@@ -160,11 +160,11 @@ set_up() {  # set_up EXTRAS: all that a command needs before it runs
 
 # ---- The commands
 
-settings() {  # environment variables, one a line
+settings() {  # environment variables, one per line
   local setting
   printf '%s\n' "PYTHONPATH=$root${PYTHONPATH:+:$PYTHONPATH}"
-  # glibc would hand XLA's buffers back to the kernel after each step and fault them in again at
-  # the next, up to a third of a large step.
+  # By default glibc returns XLA's buffers to the kernel after each step and faults them in again
+  # in the next, which takes up to a third of a large step.
   getconf GNU_LIBC_VERSION >/dev/null 2>&1 || return 0
   for setting in MALLOC_MMAP_MAX_=0 MALLOC_TRIM_THRESHOLD_=2147483647 \
       MALLOC_TOP_PAD_=67108864 MALLOC_ARENA_MAX=1; do
@@ -172,10 +172,10 @@ settings() {  # environment variables, one a line
   done
 }
 
-python() {  # become the environment's Python, or say how with -n
+python() {  # run .venv's Python in place of this shell, or print the command with -n
   local line words=()
   while IFS= read -r line; do words+=("$line"); done < <(settings)
-  # -P: a folder named data or nets where the user stands is not ours
+  # -P: a folder named data or nets in the user's current folder is not ours
   set -- env "${words[@]}" "$venv/bin/python" -P "$@"
   [ -n "$dry" ] || exec "$@"
   printf '%q' "$1"; shift
@@ -183,25 +183,25 @@ python() {  # become the environment's Python, or say how with -n
   printf '\n'
 }
 
-at_hand() {  # the standard library alone: works before there is a .venv
+without_venv() {  # a module that needs only the standard library, and so no .venv
   local python=$venv/bin/python
   suits "$python" || python=$(find_python)
   PYTHONPATH=$root "$python" -P -m "$@"
 }
 
-experiments() { at_hand experiments "$@"; }
+experiments() { without_venv experiments "$@"; }
 
 dry=
 if [ "${1-}" = -n ]; then
   dry=yes
   shift
-  [ $# -gt 0 ] || fail 2 "-n stands before an experiment, test or speed."
+  [ $# -gt 0 ] || fail 2 "-n must be followed by an experiment or a command."
 fi
 name=${1-}
 [ $# -eq 0 ] || shift
 case $name in
   ''|-h|--help|help) experiments ;;
-  -*) fail 2 "$name is none of launch.sh's options, -n and --help; flags follow the experiment." ;;
+  -*) fail 2 "$name is not an option of launch.sh (-n, --help); flags follow the experiment." ;;
   setup) [ -n "$dry" ] || set_up "" ;;
   test)
     if [ -n "$dry" ]; then printf 'cd %q && ' "$root"; else set_up test; cd "$root"; fi
@@ -210,9 +210,9 @@ case $name in
     [ $# -lt 2 ] || experiments "$2"
     [ -n "$dry" ] || set_up ""
     python -m experiments.launch.multi "$@" ;;
-  doctor) at_hand experiments.launch.doctor "$@" ;;  # as things are: it installs nothing
+  doctor) without_venv experiments.launch.doctor "$@" ;;  # checks the present state, unchanged
   slurm|tpu|sweep)
-    if [ -n "$dry" ]; then set -- -n "$@"; dry=; fi  # printing is what -n means to them
+    if [ -n "$dry" ]; then set -- -n "$@"; dry=; fi  # these take -n themselves
     set_up ""
     python -m "experiments.launch.$name" "$@" ;;
   speed|export|faults|results)  # the command's word is the package's name

@@ -23,7 +23,6 @@ import dataclasses
 import sys
 
 import jax
-import rich.console
 import rich.table
 
 from data import word_corpora
@@ -47,6 +46,7 @@ from experiments.reports.result import Figure, finish, same_options
 from experiments.runtime.command_line import main
 from experiments.runtime.mesh import local_copy, mesh_for, placed
 from experiments.runtime.options import option
+from experiments.runtime.terminal import console
 from experiments.runtime.workdir import Workdir
 from experiments.training.export_form import Form
 from experiments.training.first_parameters import first_parameters
@@ -271,7 +271,7 @@ def ngrams(config: Config) -> None:
     table.add_row("unigram", f"{unigram_perplexity(text):.1f}")
     five_grams = perplexity(kneser_ney(text, {"test": text.test})["test"])
     table.add_row("Kneser-Ney 5-gram", f"{five_grams:.1f}")
-    rich.console.Console().print(table)
+    console().print(table)
 
 
 def export_form(saved: SavedRun, options) -> Form:

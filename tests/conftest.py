@@ -1,4 +1,4 @@
-"""What holds for every test: JAX on the CPU, compiled rightly, and strict about random keys."""
+"""Settings for every test: JAX on the CPU, without miscompilations, strict about random keys."""
 
 import os
 import pathlib
@@ -13,15 +13,15 @@ import experiments  # noqa: F401  (sets XLA's flags)
 from experiments.runtime.xla import jaxlib_version
 
 os.environ["JAX_PLATFORMS"] = "cpu"  # for the processes that tests start
-# The older of XLA's two ways to write loops compiles in a third of the time; 0.12 has it no more.
-# A program in one piece, not in 32 for as many threads, takes four fifths of what is left.
+# XLA's older code generator for loops, which 0.12 no longer has, compiles in a third of the time.
+# Not splitting a program into 32 parts for as many threads takes four fifths of the rest.
 QUICKLY = "--xla_cpu_use_fusion_emitters=false", "--xla_cpu_parallel_codegen_split_count=1"
 FLAGS = os.environ.get("XLA_FLAGS", "")
 IN_A_FILE = FLAGS and not FLAGS.startswith("-")  # the flags of somebody who keeps them there
 if jaxlib_version().startswith(("0.10.", "0.11.")) and not IN_A_FILE:
     added = [flag for flag in QUICKLY if flag not in FLAGS]
     os.environ["XLA_FLAGS"] = " ".join([FLAGS, *added]).lstrip()
-# Of what a shell runs in its background Ctrl-C is ignored, and so in all that begins from there.
+# A shell starts background jobs with Ctrl-C ignored, which their child processes inherit.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 jax.config.update("jax_platforms", "cpu")
 jax.config.update("jax_debug_key_reuse", True)
@@ -34,8 +34,8 @@ def pytest_addoption(parser):
 
 
 def pytest_collection_modifyitems(config, items):
-    """Slow tests wait for --thorough; the files that take longest come first: the short ones then
-    fill what time is left."""
+    """Skips slow tests without --thorough; runs the files that take longest first, so that the
+    workers finish at about the same time."""
     items.sort(key=lambda item: not item.nodeid.startswith("tests/experiments/"))
     if not config.getoption("--thorough"):
         for item in items:
@@ -45,7 +45,7 @@ def pytest_collection_modifyitems(config, items):
 
 @pytest.fixture(scope="session", autouse=True)
 def compiled_once(tmp_path_factory):
-    """A program that a test has compiled is read by those after it; the folder of these."""
+    """Caches compiled programs for later tests; gives the cache's folder."""
     folder = tmp_path_factory.mktemp("compiled")
     jax.config.update("jax_compilation_cache_dir", str(folder))
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.1)
@@ -54,7 +54,7 @@ def compiled_once(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def quick_processes(compiled_once):
-    """The environment of processes that share what they compile, without XLA's optimisations."""
+    """An environment for processes: they share compiled programs, and optimise them little."""
     return os.environ | {
         "PYTHONPATH": str(ROOT),
         "JAX_COMPILATION_CACHE_DIR": str(compiled_once),
@@ -76,7 +76,7 @@ def raw_dir() -> pathlib.Path:
 
 @pytest.fixture(scope="session")
 def drawn():
-    """drawn(init, *inputs): numbers in the shapes of `init`'s result; compiles nothing."""
+    """drawn(init, *inputs): random arrays with the shapes of `init`'s result; compiles nothing."""
 
     def numbers(init, *inputs):
         random = np.random.default_rng(0)
@@ -88,7 +88,7 @@ def drawn():
 
 @pytest.fixture(scope="module")
 def quick_compilation():
-    """For modules of many small programs, whose tests are not about XLA's optimisations."""
+    """For modules with many small programs, whose tests do not depend on XLA's optimisations."""
     before = jax.config.read("jax_disable_most_optimizations")
     jax.config.update("jax_disable_most_optimizations", True)
     yield

@@ -13,7 +13,7 @@ import pytest
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 
-# Writes down what it is asked, makes a .venv that is itself, and leaves the rest to a real Python.
+# Records its calls, creates a .venv with itself as Python, and passes the rest to a real Python.
 STAND_IN = r"""#!/bin/bash
 printf '%s\n' "$*" >>"$CALLS"
 case "$*" in
@@ -41,7 +41,7 @@ def run(config): ...
 
 
 class Repository:
-    """A copy in a folder with blanks in its name, and the calls its Python saw."""
+    """A copy of the repository, in a folder with blanks in its name, and its Python's calls."""
 
     def __init__(self, folder: pathlib.Path):
         self.root = folder / "un  fold"
@@ -59,12 +59,12 @@ class Repository:
         (programs / "nvidia-smi").write_text("#!/bin/sh\nprintf '%s\\n' \"$GPU\"\n")
         (programs / "nvidia-smi").chmod(0o755)
         ours = ("PYTHONPATH", "UNFOLD_EXTRAS")
-        kept = {
+        others = {
             name: value
             for name, value in os.environ.items()
             if name not in ours and not name.startswith(("MALLOC_", "TPU_"))
         }
-        self.environment = kept | {
+        self.environment = others | {
             "PATH": f"{programs}:{os.environ['PATH']}",
             "CALLS": str(self.calls_file),
         }
@@ -87,7 +87,7 @@ class Repository:
         return process.returncode, out, err
 
     def installations(self) -> list[str]:
-        """What pip was asked to install, call by call."""
+        """What pip was called to install, call by call."""
         lines = self.calls_file.read_text().splitlines() if self.calls_file.exists() else []
         return [line.split()[-1] for line in lines if line.startswith("-m pip install")]
 
@@ -103,7 +103,7 @@ def launch(tmp_path):
     return Repository(tmp_path)
 
 
-def test_alone_lists_the_experiments_and_installs_nothing(launch):
+def test_without_arguments_it_lists_the_experiments_and_installs_nothing(launch):
     status, out, _ = launch()
     assert status == 0
     assert "  lenet5  LeNet-5 reads digits.  LeCun 1998\n" in out
@@ -122,29 +122,29 @@ def test_alone_lists_the_experiments_and_installs_nothing(launch):
         (["--seed=1", "lenet5"], "--seed=1"),
     ],
 )
-def test_mistakes_get_one_sentence_and_status_2(launch, arguments, word):
+def test_user_errors_get_one_sentence_and_status_2(launch, arguments, word):
     status, out, err = launch(*arguments)
     assert (status, out, err.count("\n")) == (2, "", 1) and word in err
     assert not (launch.root / ".venv").exists()
 
 
-def test_flags_and_folder_are_the_users(launch, tmp_path):
+def test_flags_and_the_current_folder_are_unchanged(launch, tmp_path):
     flags = ["sample", "--workdir=a b", "--text=$HOME 'x' *", ""]
     (tmp_path / "elsewhere").mkdir()
     status, out, err = launch("lenet5", *flags, cwd=tmp_path / "elsewhere", STATUS="3")
     assert status == 3 and err.startswith("Setting up .venv")
-    cwd, path, heap, *seen = out.removesuffix("\n").split("\n")
+    cwd, path, heap, *arguments = out.removesuffix("\n").split("\n")
     assert (cwd, path, heap) == (str(tmp_path / "elsewhere"), str(launch.root), "0")
-    assert seen == flags
+    assert arguments == flags
 
 
-def test_dry_run_prints_what_a_shell_can_run(launch):
+def test_a_dry_run_prints_a_command_that_a_shell_can_run(launch):
     flags = ["--workdir=a b", "--text=it's $HOME"]
-    status, out, err = launch("-n", "lenet5", *flags, PYTHONPATH="/their own")
+    status, out, err = launch("-n", "lenet5", *flags, PYTHONPATH="/the users")
     python = f"{launch.root}/.venv/bin/python"
     assert (status, err) == (0, "") and not (launch.root / ".venv").exists()
     command = shlex.split(out)
-    assert command[0] == "env" and f"PYTHONPATH={launch.root}:/their own" in command
+    assert command[0] == "env" and f"PYTHONPATH={launch.root}:/the users" in command
     assert command[command.index(python) :] == [python, "-P", "-m", "experiments.lenet5", *flags]
 
 
@@ -152,7 +152,7 @@ def test_dry_run_prints_what_a_shell_can_run(launch):
     ("command", "module"),
     [("test", "pytest"), ("speed", "experiments.speed"), ("export", "experiments.export")],
 )
-def test_dry_run_of_the_other_commands(launch, command, module):
+def test_a_dry_run_of_the_other_commands(launch, command, module):
     status, out, _ = launch("-n", command, "one two")
     assert status == 0 and shlex.split(out)[-3:] == ["-m", module, "one two"]
     assert (shlex.split(out)[:2] == ["cd", str(launch.root)]) == (command == "test")
@@ -164,13 +164,13 @@ def test_the_doctor_installs_nothing(launch):
     assert not (launch.root / ".venv").exists()
 
 
-def test_a_sweep_prints_what_it_would_run_with_n_on_either_side(launch):
+def test_a_sweep_takes_n_before_or_after_its_name(launch):
     first, second = launch("-n", "sweep", "lenet5"), launch("sweep", "-n", "lenet5")
     assert first[0] == 0 and first[1].splitlines()[-2:] == ["-n", "lenet5"]
     assert second[1] == first[1]
 
 
-def test_the_users_own_heap_setting_stands(launch):
+def test_the_users_own_heap_setting_is_kept(launch):
     assert "MALLOC_MMAP_MAX_=" not in launch("-n", "lenet5", MALLOC_MMAP_MAX_="7")[1]
 
 
@@ -186,7 +186,7 @@ def test_pip_runs_once(launch):
     assert launch.installations() == [".[experiments]"]
 
 
-def test_extras_add_up_and_stay(launch):
+def test_extras_accumulate(launch):
     launch("lenet5")
     launch("test", "-k", "x y")
     launch("lenet5")
@@ -210,7 +210,7 @@ def test_extras_add_up_and_stay(launch):
         ("NVIDIA-SMI has failed because it couldn't communicate with the driver.", None),
     ],
 )
-def test_extras_fit_the_driver(launch, shown, extra):
+def test_extras_match_the_driver(launch, shown, extra):
     launch("setup", GPU=shown)
     assert launch.installations() == [f".[{extra},experiments]" if extra else ".[experiments]"]
 
@@ -241,20 +241,20 @@ def test_changed_requirements_are_installed(launch):
     assert launch.installations() == [".[experiments,test]"] * 2
 
 
-def test_failure_shows_pips_error_and_is_tried_again(launch):
+def test_a_failure_shows_pips_error_and_the_next_call_retries(launch):
     status, _, err = launch("lenet5", PIP_ERROR="no such wheel")
     assert status == 1 and "no such wheel" in err
     assert launch("lenet5")[0] == 0 and len(launch.installations()) == 2
 
 
-def test_failure_to_add_leaves_what_worked(launch):
+def test_a_failure_to_add_an_extra_keeps_what_was_installed(launch):
     launch("lenet5")
     assert launch("test", PIP_ERROR="no network")[0] == 1
     assert launch("lenet5", PIP_ERROR="no network")[0] == 0
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
-def test_an_interrupted_installation_starts_anew(launch, number):
+def test_an_interrupted_installation_is_started_over(launch, number):
     process = launch.start("lenet5", PIP_SECONDS="2")
     launch.wait_for_pip()
     (launch.root / ".venv" / "half a package").touch()
@@ -266,7 +266,7 @@ def test_an_interrupted_installation_starts_anew(launch, number):
 
 
 def without_flock(folder: pathlib.Path) -> str:
-    """A PATH as on macOS: all that launch.sh calls, but no flock."""
+    """A PATH as on macOS: everything that launch.sh calls except flock."""
     programs = folder / "no flock"
     programs.mkdir()
     names = "bash cat cksum cp dirname echo env getconf grep ln ls mkdir mv printenv readlink"
@@ -276,11 +276,11 @@ def without_flock(folder: pathlib.Path) -> str:
 
 
 @pytest.mark.parametrize("flock", [True, False])
-def test_two_at_once_install_once(launch, tmp_path, flock):
+def test_two_calls_at_once_install_once(launch, tmp_path, flock):
     if flock and shutil.which("flock") is None:
         pytest.skip("needs flock")
     path = {} if flock else {"PATH": without_flock(tmp_path)}
-    first = launch.start("lenet5", PIP_SECONDS="1", **path)
+    first = launch.start("lenet5", PIP_SECONDS="5", **path)
     launch.wait_for_pip()
     status, _, err = launch("lenet5", **path)
     first.communicate(timeout=20)
@@ -288,7 +288,7 @@ def test_two_at_once_install_once(launch, tmp_path, flock):
     assert "Waiting" in err
 
 
-def test_a_lock_left_behind_is_taken_over(launch, tmp_path):
+def test_a_stale_lock_is_taken_over(launch, tmp_path):
     ended = subprocess.Popen(["true"])
     ended.wait()
     (launch.root / ".venv.lock").symlink_to(str(ended.pid))
@@ -299,12 +299,12 @@ def test_a_lock_left_behind_is_taken_over(launch, tmp_path):
 
 def test_the_users_own_environment_is_never_deleted(launch):
     (launch.root / ".venv").mkdir()
-    (launch.root / ".venv" / "theirs").touch()
+    (launch.root / ".venv" / "a file").touch()
     status, _, err = launch("lenet5")
-    assert status == 2 and "move it away" in err and (launch.root / ".venv" / "theirs").exists()
+    assert status == 2 and "move it away" in err and (launch.root / ".venv" / "a file").exists()
 
 
-def test_no_python_is_said_plainly(launch, tmp_path):
+def test_a_missing_python_gets_one_sentence(launch, tmp_path):
     stand_in = tmp_path / "programs" / "python3.12"
     stand_in.write_text("#!/bin/bash\nexit 1\n")
     status, out, err = launch("lenet5", PATH=without_flock(tmp_path))

@@ -1,1 +1,1 @@
-"""Real runs, hurt at random moments: `./launch.sh faults` says what they lose by it."""
+"""Fault injection into real runs: `./launch.sh faults` shows what they lose."""

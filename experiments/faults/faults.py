@@ -1,4 +1,4 @@
-"""What can befall a run, and how the process has to take it."""
+"""The faults that a run may suffer, and how its process has to react to each."""
 
 import contextlib
 import pathlib
@@ -10,156 +10,153 @@ import time
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
-from experiments.faults.life import Life, newest
+from experiments.faults.run_process import RunProcess, newest
 
-LONGEST_WAIT = 1.5  # seconds of training before a fault
+LONGEST_DELAY = 1.5  # seconds before a fault
 
 
 class Fault(NamedTuple):
-    """A fault: `strike` does it and gives back what the process did wrong, if anything."""
+    """A fault; `inject` causes it, and returns how the process reacted wrongly, if it did."""
 
-    strike: Callable[[Life, random.Random], str]
-    deadly: bool = True  # whether the process is to end by it
-    damages: bool = False  # whether the newest checkpoint may be lost by it
-    needs: Callable[[pathlib.Path], bool] = lambda run: True  # whether it can be done there
-
-
-def some_time(life: Life, moments: random.Random) -> None:
-    """Mostly a moment of the training, sometimes one of the start."""
-    if moments.random() < 0.85:
-        life.wait_for(life.trains)
-    stop = time.monotonic() + moments.uniform(0.0, LONGEST_WAIT)
-    life.wait_for(lambda: time.monotonic() > stop)
+    inject: Callable[[RunProcess, random.Random], str]
+    fatal: bool = True  # whether the process should end
+    damages: bool = False  # whether it may lose the newest checkpoint
+    possible: Callable[[pathlib.Path], bool] = lambda run: True  # in this run's folder
 
 
-def ended(life: Life, statuses: tuple[int, ...], sentence: str) -> str:
-    """What is wrong with how it ended: it has to be by one of the statuses, with that sentence
-    and no traceback beside it."""
-    status, err = life.end(), life.err
+def random_delay(process: RunProcess, generator: random.Random) -> None:
+    """Waits for a random moment, mostly during training, sometimes during the start."""
+    if generator.random() < 0.85:
+        process.wait_for(process.training)
+    stop = time.monotonic() + generator.uniform(0.0, LONGEST_DELAY)
+    process.wait_for(lambda: time.monotonic() > stop)
+
+
+def wrong_exit(process: RunProcess, statuses: tuple[int, ...], message: str) -> str:
+    """What is wrong with its exit; empty for one of the statuses, the message, no traceback."""
+    status, err = process.wait(), process.err
     if status == 0:
-        return ""  # it was faster
+        return ""  # it finished before the fault
     if status not in statuses:
         return f"status {status}: {err[-300:]}"
-    if status > 0 and (sentence not in err or "Traceback" in err):
-        return f"status {status} and said: {err[-300:]}"
+    if status > 0 and (message not in err or "Traceback" in err):
+        return f"status {status} with the message: {err[-300:]}"
     return ""
 
 
-def killed(life: Life, moments: random.Random) -> str:
-    some_time(life, moments)
-    life.signal(signal.SIGKILL)
-    return ended(life, (-signal.SIGKILL,), "")
-
-
-def killed_while_writing(life: Life, moments: random.Random) -> str:
-    life.wait_for(life.trains)
-    life.wait_for(life.writes)
-    time.sleep(moments.uniform(0.0, 0.05))
-    life.signal(signal.SIGKILL)
-    return ended(life, (-signal.SIGKILL,), "")
-
-
-def asked_to_end(number: signal.Signals) -> Callable[[Life, random.Random], str]:
-    """In training it saves and says so; before and after that it ends as any program does."""
-
-    def strike(life: Life, moments: random.Random) -> str:
-        some_time(life, moments)
-        early = not life.trains()
-        life.signal(number)
-        wrong = ended(life, (128 + number,), "the same command")
-        outside = early or life.trained()
-        return "" if outside and life.process.returncode == -number else wrong
-
-    return strike
-
-
-def stopped_for_a_while(life: Life, moments: random.Random) -> str:
-    some_time(life, moments)
-    life.signal(signal.SIGSTOP)
-    time.sleep(moments.uniform(0.2, 2.0))
-    life.signal(signal.SIGCONT)
-    return unhurt(life)
-
-
-def clock_jumps(life: Life, moments: random.Random) -> str:
-    life.wait_for(life.trains)
-    life.signal(signal.SIGUSR1)
-    return unhurt(life)
-
-
-def unhurt(life: Life) -> str:
-    """Nothing wrong if it goes on, or has ended well."""
-    if life.going() or life.end() == 0:
+def failure(process: RunProcess) -> str:
+    """Empty if it is still running or has succeeded."""
+    if process.running() or process.wait() == 0:
         return ""
-    return f"status {life.end()}: {life.err[-300:]}"
+    return f"status {process.wait()}: {process.err[-300:]}"
 
 
-def a_second_run(life: Life, moments: random.Random) -> str:
-    life.wait_for(life.trains)
-    second = Life(life.words, life.run)
-    status = second.end()
+def kill(process: RunProcess, generator: random.Random) -> str:
+    random_delay(process, generator)
+    process.signal(signal.SIGKILL)
+    return wrong_exit(process, (-signal.SIGKILL,), "")
+
+
+def kill_while_writing(process: RunProcess, generator: random.Random) -> str:
+    process.wait_for(process.training)
+    process.wait_for(process.writing)
+    time.sleep(generator.uniform(0.0, 0.05))
+    process.signal(signal.SIGKILL)
+    return wrong_exit(process, (-signal.SIGKILL,), "")
+
+
+def interrupt(number: signal.Signals) -> Callable[[RunProcess, random.Random], str]:
+    """A signal on which a run saves and says so; outside of training it may just kill it."""
+
+    def inject(process: RunProcess, generator: random.Random) -> str:
+        random_delay(process, generator)
+        early = not process.training()
+        process.signal(number)
+        wrong = wrong_exit(process, (128 + number,), "the same command")
+        outside = early or process.trained()
+        return "" if outside and process.status == -number else wrong
+
+    return inject
+
+
+def suspend(process: RunProcess, generator: random.Random) -> str:
+    random_delay(process, generator)
+    process.signal(signal.SIGSTOP)
+    time.sleep(generator.uniform(0.2, 2.0))
+    process.signal(signal.SIGCONT)
+    return failure(process)
+
+
+def move_clock(process: RunProcess, generator: random.Random) -> str:
+    process.wait_for(process.training)
+    process.signal(signal.SIGUSR1)
+    return failure(process)
+
+
+def start_second_run(process: RunProcess, generator: random.Random) -> str:
+    process.wait_for(process.training)
+    second = RunProcess(process.words, process.run)
+    status = second.wait()
     refused = status == 2 and "another run is using this folder" in second.err
-    fine = refused and second.err.count("\n") == 1
-    if fine or not life.going():  # the second may well go on where the first has ended
-        return unhurt(life)
+    one_sentence = refused and second.err.count("\n") == 1
+    if one_sentence or not process.running():  # the second may run once the first has ended
+        return failure(process)
     return f"the second run: status {status}, {second.err[-300:]}"
 
 
-def disk_full(life: Life, moments: random.Random) -> str:
-    some_time(life, moments)
-    filling = life.run.parent / "filling"
-    with contextlib.suppress(OSError):  # the run itself may need the space first
-        free = shutil.disk_usage(life.run.parent).free
-        filling.write_bytes(bytes(max(free - moments.randrange(100_000), 0)))
+def fill_disk(process: RunProcess, generator: random.Random) -> str:
+    random_delay(process, generator)
+    filler = process.run.parent / "filler"
+    with contextlib.suppress(OSError):  # the run itself may use the space first
+        free = shutil.disk_usage(process.run.parent).free
+        filler.write_bytes(bytes(max(free - generator.randrange(100_000), 0)))
     try:
-        return ended(life, (1,), "No space left on device; free some space")
+        return wrong_exit(process, (1,), "No space left on device; free some space")
     finally:
-        filling.unlink(missing_ok=True)
+        filler.unlink(missing_ok=True)
 
 
-def read_only(life: Life, moments: random.Random) -> str:
-    some_time(life, moments)
-    folders = [p for p in (life.run, life.run / "checkpoints") if p.is_dir()]
+def make_read_only(process: RunProcess, generator: random.Random) -> str:
+    random_delay(process, generator)
+    folders = [p for p in (process.run, process.run / "checkpoints") if p.is_dir()]
     try:
         for folder in folders:
             subprocess.run(["chattr", "+i", folder], check=True)
-        return ended(life, (1, 2), "the same command" if life.trains() else "cannot be written")
+        message = "the same command" if process.training() else "cannot be written"
+        return wrong_exit(process, (1, 2), message)
     finally:
         for folder in folders:
             subprocess.run(["chattr", "-i", folder], check=True)
 
 
-def cut(file: pathlib.Path, moments: random.Random) -> None:
+def truncate(file: pathlib.Path, generator: random.Random) -> None:
     with open(file, "r+b") as opened:
-        opened.truncate(moments.randrange(max(file.stat().st_size, 1)))
+        opened.truncate(generator.randrange(max(file.stat().st_size, 1)))
 
 
-def bit_flipped(file: pathlib.Path, moments: random.Random) -> None:
+def flip_bit(file: pathlib.Path, generator: random.Random) -> None:
     content = bytearray(file.read_bytes())
     if content:
-        content[moments.randrange(len(content))] ^= 1 << moments.randrange(8)
+        content[generator.randrange(len(content))] ^= 1 << generator.randrange(8)
     file.write_bytes(content)
 
 
-def damaged(how: Callable[[pathlib.Path, random.Random], None]) -> Callable:
-    """Killed, and a file of the newest checkpoint damaged before the next start."""
+def kill_and_damage(damage: Callable[[pathlib.Path, random.Random], None]) -> Callable:
+    """Kills the process and damages a file of the newest checkpoint before the next start."""
 
-    def strike(life: Life, moments: random.Random) -> str:
-        wrong = killed(life, moments)
-        files = sorted(f for f in _newest_folder(life).rglob("*") if f.is_file())
-        if files and life.process.returncode:  # a run that has ended is not to be hurt any more
-            how(moments.choice(files), moments)
+    def inject(process: RunProcess, generator: random.Random) -> str:
+        wrong = kill(process, generator)
+        newest_checkpoint = process.run / "checkpoints" / str(newest(process.run))
+        files = sorted(f for f in newest_checkpoint.rglob("*") if f.is_file())
+        if files and process.status:  # a run that has finished is not resumed
+            damage(generator.choice(files), generator)
         return wrong
 
-    return strike
-
-
-def _newest_folder(life: Life) -> pathlib.Path:
-    return life.run / "checkpoints" / str(newest(life.run))
+    return inject
 
 
 def can_be_made_immutable(run: pathlib.Path) -> bool:
-    """Whether `chattr` works there: on Linux, as root, on most file systems."""
+    """Whether `chattr` works on the folder: on Linux, as root, on most file systems."""
     try:
         for flag in ("+i", "-i"):
             subprocess.run(["chattr", flag, run.parent], check=True, capture_output=True)
@@ -169,28 +166,28 @@ def can_be_made_immutable(run: pathlib.Path) -> bool:
 
 
 def on_a_small_disk(run: pathlib.Path) -> bool:
-    """Whether filling its disk hurts nobody else."""
+    """Whether the run has a small disk to itself, which may be filled."""
     return run.parent.is_mount()
 
 
 FAULTS = {
-    "killed (SIGKILL)": Fault(killed),
-    "killed while a checkpoint is written": Fault(killed_while_writing),
-    "SIGTERM": Fault(asked_to_end(signal.SIGTERM)),
-    "Ctrl-C": Fault(asked_to_end(signal.SIGINT)),
-    "stopped, and continued": Fault(stopped_for_a_while, deadly=False),
-    "the disk is full": Fault(disk_full, needs=on_a_small_disk),
-    "the folder turns read-only": Fault(read_only, needs=can_be_made_immutable),
-    "newest checkpoint cut": Fault(damaged(cut), damages=True),
-    "newest checkpoint, a bit flipped": Fault(damaged(bit_flipped), damages=True),
-    "a second run in the folder": Fault(a_second_run, deadly=False),
-    "the clock jumps": Fault(clock_jumps, deadly=False),
+    "killed (SIGKILL)": Fault(kill),
+    "killed while a checkpoint is written": Fault(kill_while_writing),
+    "SIGTERM": Fault(interrupt(signal.SIGTERM)),
+    "Ctrl-C": Fault(interrupt(signal.SIGINT)),
+    "stopped, and continued": Fault(suspend, fatal=False),
+    "the disk is full": Fault(fill_disk, possible=on_a_small_disk),
+    "the folder turns read-only": Fault(make_read_only, possible=can_be_made_immutable),
+    "newest checkpoint cut": Fault(kill_and_damage(truncate), damages=True),
+    "newest checkpoint, a bit flipped": Fault(kill_and_damage(flip_bit), damages=True),
+    "a second run in the folder": Fault(start_second_run, fatal=False),
+    "the clock jumps": Fault(move_clock, fatal=False),
 }
 
 
 @contextlib.contextmanager
 def small_disk(folder: pathlib.Path, kibibytes: int) -> Iterator[bool]:
-    """Mounts a small disk at `folder`; False where that is not allowed."""
+    """Mounts a small disk at `folder`; yields False if that is not allowed."""
     folder.mkdir(parents=True)
     mount = ["mount", "-t", "tmpfs", "-o", f"size={kibibytes}k", "tmpfs", str(folder)]
     allowed = (

@@ -52,7 +52,7 @@ def check_python() -> Iterator[Finding]:
 
 
 def requirements() -> dict[str, str]:
-    """Name -> the least version, of all that setup.cfg asks for to run experiments."""
+    """Name -> least version, of all that setup.cfg requires for running experiments."""
     options = configparser.ConfigParser()
     options.read(ROOT / "setup.cfg", encoding="utf-8")
     asked = options["options"]["install_requires"], options["options.extras_require"]["experiments"]

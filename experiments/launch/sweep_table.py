@@ -4,13 +4,12 @@ import pathlib
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-import rich.console
-import rich.markup
 import rich.table
 
 from experiments.launch.trials import Outcome, Trial
 from experiments.reports.result import headlines
 from experiments.results.files import headline
+from experiments.runtime.terminal import console
 from experiments.runtime.workdir import write_json
 
 LARGER_IS_BETTER = ("accuracy", "f1", "bleu", "precision", "recall", "exact_match", "per_second")
@@ -71,18 +70,18 @@ def show(experiment: str, table: Table) -> None:
     """Prints the table."""
     shown = rich.table.Table(title=f"{experiment}, sorted by {table.figure or 'nothing'}")
     for name in table.runs[0]["flags"]:
-        shown.add_column(name)
+        shown.add_column(name, overflow="fold")  # two paths may differ in their last letters
     names = columns(table)
     for name in (*names, "seconds"):
         shown.add_column(name.replace("_", " "), justify="right")
-    shown.add_column("outcome")
+    shown.add_column("outcome", overflow="fold")
     for run in table.runs:
         values = [*(run["metrics"].get(name) for name in names), run["seconds"]]
         figures = ("" if value is None else f"{value:.4g}" for value in values)
         reason = run["reason"].partition(";")[0]  # sweep.json has all of it
         outcome = f"{run['status']}: {reason}" if reason else run["status"]
-        shown.add_row(*map(str, run["flags"].values()), *figures, rich.markup.escape(outcome))
-    rich.console.Console().print(shown)
+        shown.add_row(*map(str, run["flags"].values()), *figures, outcome)
+    console().print(shown)
 
 
 def columns(table: Table) -> list[str]:

@@ -4,10 +4,10 @@ import dataclasses
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import rich.console
 import rich.table
 
 from experiments.runtime.options import Shared
+from experiments.runtime.terminal import console
 from experiments.runtime.workdir import Workdir, write_json
 from experiments.training.loop import parameter_count
 from experiments.training.run import Trained
@@ -101,4 +101,4 @@ def print_table(result: Mapping[str, Any]) -> None:
         table.add_row(name, f"{value:.4g}", *(cell.format(**published) for cell in cells))
     table.add_row("parameters", f"{result['parameters']:,}")
     table.add_row("seconds", f"{result['seconds']:,}")
-    rich.console.Console().print(table)
+    console().print(table)

@@ -1,4 +1,7 @@
-"""The command line of the benchmarks."""
+"""Times training steps, against PyTorch's best form of the same net where there is one.
+
+    ./launch.sh speed NAME [--out=FILE] [--rounds=5] [--only=TEXT]
+"""
 
 import importlib.util
 import pathlib
@@ -25,12 +28,12 @@ Rows = list[dict[str, Any]]
 
 
 class Benchmark(NamedTuple):
-    """What a word of the command line stands for."""
+    """What NAME stands for."""
 
     rows: Callable[[int, str], Rows]  # (rounds, only)
     peer: bool = True  # whether it needs PyTorch
     columns: Iterable[str] = interleaved.COLUMNS  # of the printed table
-    picture: Callable[[Rows], str] | None = None  # an SVG beside --out
+    picture: Callable[[Rows], str] | None = None  # an SVG, written next to --out
 
 
 BENCHMARKS = {
@@ -50,23 +53,25 @@ BENCHMARKS = {
 
 
 def parsed(argv: list[str]) -> tuple[Benchmark, flags.FlagValues]:
-    """The word NAME, and --out, --rounds and --only; raises UserError."""
+    """The benchmark NAME and the flags --out, --rounds and --only; raises UserError."""
     values = flags.FlagValues()
-    flags.DEFINE_string("out", "", "write the rows there as JSON", flag_values=values)
-    flags.DEFINE_integer("rounds", 5, "of each form", lower_bound=1, flag_values=values)
-    flags.DEFINE_string("only", "", "workloads with this in their names", flag_values=values)
+    flags.DEFINE_string("out", "", "JSON file to write the rows to", flag_values=values)
+    flags.DEFINE_integer("rounds", 5, "times each form is timed", lower_bound=1,
+                         flag_values=values)
+    flags.DEFINE_string("only", "", "time only workloads with this in their names",
+                        flag_values=values)
     try:
         words = values(argv)[1:]
     except flags.Error as error:
         raise UserError(f"{error}.") from None
     if len(words) != 1 or words[0] not in BENCHMARKS:
-        raise UserError(f"Say what to time: {', '.join(BENCHMARKS)}.")
+        raise UserError(f"Write ./launch.sh speed NAME, with one of {', '.join(BENCHMARKS)}.")
     benchmark = BENCHMARKS[words[0]]
     if values.out and not pathlib.Path(values.out).absolute().parent.is_dir():
-        raise UserError(f"--out={values.out}: there is no such folder; make it first.")
+        raise UserError(f"--out={values.out}: its folder does not exist; create it first.")
     if benchmark.peer and importlib.util.find_spec("torch") is None:
         raise UserError(
-            "The comparison needs PyTorch: UNFOLD_EXTRAS=oracle ./launch.sh setup installs it."
+            "The comparison needs PyTorch; install it with UNFOLD_EXTRAS=oracle ./launch.sh setup."
         )
     return benchmark, values
 

@@ -1,7 +1,7 @@
-"""A processor that passes for two devices, against one of the same two cores.
+"""Two CPU devices against one device, on the same two cores.
 
-Two devices have half of the rows each and sum their gradients; one splits its products over both
-cores. The steps are those of the experiments, on a mesh as their loop makes it.
+Each of two devices has half of the rows, and they sum their gradients; a single device spreads its
+matrix products over both cores. The steps are those of the experiments, on the loop's own mesh.
 """
 
 import os
@@ -26,14 +26,14 @@ WORKLOADS = {
 
 
 def lenet5_step(batch: int) -> tuple:
-    """(step, state, batch, steps of a call) of `./launch.sh speed lenet5`."""
+    """(step, state, batch, steps per call) of `./launch.sh speed lenet5`."""
     loss, optimizer, params, images, chunk_size = lenet5.training(batch)
     step = make_step(loss, optimizer, jax.random.key(0), chunk_size)
     return step, init_state(params, optimizer), images, lenet5.STEPS_PER_CALL
 
 
 def benchmark(rounds: int, only: str = "") -> list[dict[str, Any]]:
-    """A row for each workload: two devices are ours, and one is the peer."""
+    """A row for each workload, with two devices as ours and one as the peer."""
     cores, found = core_counts((2,))[0], []
     for name in chosen(WORKLOADS, only):
         print(f"{name} ...", file=sys.stderr, flush=True)
@@ -61,7 +61,7 @@ def benchmark(rounds: int, only: str = "") -> list[dict[str, Any]]:
 
 
 def worker(name: str, devices: int) -> None:
-    """Times a step on so many devices."""
+    """Times a step on this many devices."""
     if devices > 1:
         jax.config.update("jax_num_cpu_devices", devices)
     serve_steps(*WORKLOADS[name]())

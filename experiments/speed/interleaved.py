@@ -1,8 +1,8 @@
-"""Forms of one workload timed in turn, each in a process of its own: rounds, medians, ratios.
+"""Times the forms of a workload in turn, each in its own process: rounds, medians, ratios.
 
-What disturbs the machine for a while disturbs all forms of a round. A worker says on a line how
-long it compiled; then, for each line that it reads, it makes steps for a while and answers with
-the median microseconds of one.
+What disturbs the machine for a while then disturbs all forms of a round. A worker first prints how
+long compilation took; then, for each line that it reads, it runs steps for a while and prints the
+median microseconds per step.
 """
 
 import contextlib
@@ -15,12 +15,12 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
-import rich.console
 import rich.table
 
 from data.errors import UserError
+from experiments.runtime.terminal import console
 
-# What the launcher sets so that the C library keeps freed memory; a form runs with it or without.
+# What launch.sh sets so that the C library keeps freed memory; a form runs with or without it.
 HEAP = {
     "MALLOC_MMAP_MAX_": "0",
     "MALLOC_TRIM_THRESHOLD_": "2147483647",
@@ -28,8 +28,8 @@ HEAP = {
     "MALLOC_ARENA_MAX": "1",
 }
 ROUND_SECONDS = 0.3
-# After a round a form's threads may look for work for a while (OpenMP's do, 0.2 s with some
-# libraries), on the cores that the next form needs.
+# After a round a form's threads may spin for a while (OpenMP's do, for 0.2 s with some libraries)
+# on the cores that the next form needs.
 PAUSE_SECONDS = 0.5
 COLUMNS = ("workload", "cores", "ours_ms", "peer", "peer_ms", "ratio")
 
@@ -43,30 +43,30 @@ def chosen(workloads: Mapping[str, Any], only: str) -> dict[str, Any]:
 
 
 def core_counts(wanted: Iterable[int]) -> list[int | None]:
-    """Those of `wanted` that processes can be pinned to here; [None], as they come, if none."""
+    """Those of `wanted` that a process can be pinned to; [None], not pinned, if there are none."""
     if not hasattr(os, "sched_setaffinity"):
         return [None]
     return [n for n in wanted if n <= len(os.sched_getaffinity(0))] or [None]
 
 
 def serve(step: Callable[[], Any], wait: Callable[[Any], Any], steps: int = 1) -> None:
-    """The worker's side; `step` makes `steps` training steps, `wait` blocks on what it returns."""
-    begin = time.perf_counter()
+    """The worker's side: `step` runs `steps` training steps, `wait` blocks on what it returns."""
+    start = time.perf_counter()
     wait(step())
-    print(time.perf_counter() - begin, flush=True)
+    print(time.perf_counter() - start, flush=True)
     for _ in range(3):
         wait(step())
     for _ in sys.stdin:
         times, end = [], time.perf_counter() + ROUND_SECONDS
         while len(times) < 2 or time.perf_counter() < end:
-            begin = time.perf_counter()
+            start = time.perf_counter()
             wait(step())
-            times.append((time.perf_counter() - begin) / steps * 1e6)
+            times.append((time.perf_counter() - start) / steps * 1e6)
         print(statistics.median(times), flush=True)
 
 
 class Worker:
-    """A process that times one form when asked."""
+    """A process that times one form, a round at a time."""
 
     def __init__(
         self,
@@ -79,13 +79,13 @@ class Worker:
         """Starts it.
 
         Args:
-          module, words: what `python -m` runs.
+          module, words: the module that `python -m` runs, and its arguments.
           heap: whether the C library keeps freed memory.
-          cores: pinned to the last so many of the cores; on all of them as they come if None.
-          environment: set for it beside.
+          cores: how many cores it is pinned to, counted from the last; None: not pinned.
+          environment: further environment variables.
         """
         environment |= {k: v for k, v in os.environ.items() if k not in {*HEAP, *environment}}
-        if cores:  # XLA counts the cores that it may run on, OpenMP reads the variable
+        if cores:  # XLA counts the cores it may run on, OpenMP reads the variable
             environment["OMP_NUM_THREADS"] = str(cores)
         with pinned(cores):
             self._process = subprocess.Popen(
@@ -103,7 +103,7 @@ class Worker:
         return float(line)
 
     def round(self) -> None:
-        """Times one round, in microseconds a step."""
+        """Times one round, in microseconds per step."""
         time.sleep(PAUSE_SECONDS)
         self._process.stdin.write("\n")
         self._process.stdin.flush()
@@ -116,16 +116,16 @@ class Worker:
 
     @property
     def median(self) -> float:
-        """Of the rounds, in milliseconds a step."""
+        """The median of the rounds, in milliseconds per step."""
         return statistics.median(self.times) / 1000
 
 
 @contextlib.contextmanager
 def pinned(cores: int | None) -> Iterator[None]:
-    """Holds processes started inside to the last of the cores: the first ones answer interrupts.
+    """Pins processes started inside to the last cores, since the first ones serve interrupts.
 
-    A process inherits the cores of the thread that starts it; to choose them between fork and
-    exec instead is not safe beside JAX's threads.
+    A process inherits the cores of the thread that starts it; choosing them between fork and exec
+    instead is not safe while JAX's threads run.
     """
     if not cores:
         yield
@@ -145,21 +145,21 @@ def rows(
     rounds: int,
     cores: int | None = None,
 ) -> list[dict[str, Any]]:
-    """Times ours against every peer, the peers both as they come and with our heap setting.
+    """Times ours against every peer, the peers both by default and with our heap setting.
 
     Args:
       workload: its name.
-      ours: the worker's module and words.
-      peers: the same by name.
-      rounds: of each form.
-      cores: how many each process is pinned to; all of them as they come if None.
+      ours: the worker's module and arguments.
+      peers: the same for each peer, by name.
+      rounds: how often each form is timed.
+      cores: how many each process is pinned to; None: not pinned.
 
     Returns:
-      Two rows, against the best peer as it comes and the best with the heap kept.
+      Two rows, against the best peer by default and the best with our heap setting.
     """
     workers = {("ours", True): Worker(*ours, heap=True, cores=cores)}
-    # torch.compile keeps what it made on disk: a new folder, so that the first form of a peer
-    # tells the whole time, and the second saves it.
+    # torch.compile caches on disk: in a new folder, so that the first form of a peer takes its
+    # whole compilation time, and the second saves it.
     with tempfile.TemporaryDirectory() as cache:
         for name, peer in peers.items():
             for heap in (False, True):
@@ -195,7 +195,7 @@ def _row(workload, mine: Worker, workers: dict, heap: bool, cores: int | None) -
 
 
 def print_rows(all_rows: list[dict[str, Any]], columns: Iterable[str] = COLUMNS) -> None:
-    """The table on standard output; a ratio above 1 is ours faster."""
+    """Prints the table; a ratio above 1 means that ours is faster."""
     table = rich.table.Table()
     for column in columns:
         numbers = any(isinstance(row.get(column), int | float) for row in all_rows)
@@ -203,4 +203,4 @@ def print_rows(all_rows: list[dict[str, Any]], columns: Iterable[str] = COLUMNS)
     for row in all_rows:
         cells = (row.get(column.header) for column in table.columns)
         table.add_row(*("" if cell is None else str(cell) for cell in cells))
-    rich.console.Console(width=120).print(table)
+    console(width=120).print(table)

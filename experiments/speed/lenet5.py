@@ -1,4 +1,4 @@
-"""LeNet-5's training step: ours, as `experiments.lenet5` makes it, and PyTorch's."""
+"""LeNet-5's training step: ours, as `experiments.lenet5` runs it, and PyTorch's."""
 
 import sys
 from typing import Any
@@ -17,7 +17,7 @@ RATE = 1e-4
 
 
 def benchmark(rounds: int, only: str = "") -> list[dict[str, Any]]:
-    """One pair of rows for each batch size, `only` being part of its name, "batch 32" say."""
+    """Two rows for each batch size whose name contains `only`, such as "batch 32"."""
     found = []
     for name, batch in chosen({f"lenet5 step, batch {b}": b for b in BATCHES}, only).items():
         peers = {form: ("experiments.speed.torch_lenet5", [form, str(batch)]) for form in FORMS}
@@ -27,7 +27,7 @@ def benchmark(rounds: int, only: str = "") -> list[dict[str, Any]]:
 
 
 def example_images(batch: int) -> Images:
-    """Noise for images; what they show does not change what a step costs."""
+    """Noise, since the cost of a step does not depend on the images."""
     generator = np.random.default_rng(0)
     images = generator.integers(0, 256, (batch, 28, 28)).astype(np.uint8)
     return Images(images, generator.integers(0, 10, batch).astype(np.int32))
@@ -47,7 +47,7 @@ def training(batch: int) -> tuple:
 
 
 def worker(batch: int) -> None:
-    """Times our step, of which PyTorch's is a copy."""
+    """Times our step, which PyTorch's copies."""
     from experiments.speed.our_steps import serve_training
 
     loss, optimizer, params, images, chunk_size = training(batch)

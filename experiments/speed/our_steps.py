@@ -1,4 +1,4 @@
-"""Our side of every workload: training steps as the loop makes them, several in one call."""
+"""Our side of every workload: training steps as the loop runs them, several per call."""
 
 from typing import Any
 
@@ -19,13 +19,13 @@ def serve_training(
     count: int,
     chunk_size: int | None = None,
 ) -> None:
-    """Times training steps on one batch for `interleaved.Worker`, `count` of them in a call."""
+    """Times training steps on one batch for `interleaved.Worker`, `count` of them per call."""
     step = make_step(loss, optimizer, jax.random.key(0), chunk_size)
     serve_steps(step, init_state(params, optimizer), batch, count)
 
 
 def serve_steps(step: Step, state: TrainState, batch: Any, count: int) -> None:
-    """The same for a step that is made already; its batch [B, ...] is shared by all devices."""
+    """The same for a given step; its batch [B, ...] is sharded over all devices."""
     mesh = mesh_for(len(jax.tree.leaves(batch)[0]))
     state = placed(mesh, state)
     block = block_of_batches(mesh, jax.tree.map(lambda xs: np.stack([xs] * count), batch), count)

@@ -1,8 +1,8 @@
 """Recurrent nets of the classic sizes: their training steps, ours against PyTorch's.
 
 A step is the forward pass, the loss, back-propagation through time and the update, in float32.
-The two sides draw their first weights and symbols differently, which costs neither anything.
-PyTorch's own recurrent layers have two bias vectors where we have one.
+The two sides draw different first weights and symbols, which does not affect the time. PyTorch's
+own recurrent layers have two bias vectors where ours have one.
 """
 
 import dataclasses
@@ -16,28 +16,28 @@ import numpy as np
 from experiments.speed.interleaved import chosen, core_counts, rows
 
 RATE = 0.01
-CLIP = 5.0  # of each entry of the gradient; the tanh nets alone
+CLIP = 5.0  # limit of each entry of the gradient, for the tanh nets only
 
 
 @dataclasses.dataclass(frozen=True)
 class Workload:
-    """A net that names one of `outputs` classes at every step of its sequences."""
+    """A net that classifies every step of its sequences into one of `outputs` classes."""
 
     cell: str  # tanh, relu (with `lengths`), gru (reset after) or lstm
     hidden: int
     steps: int  # T
     batch: int
-    inputs: int  # the vocabulary, or the entries of a vector if `lengths`
+    inputs: int  # size of the vocabulary, or of an input vector if `lengths`
     outputs: int
     layers: int = 1
-    embedding: int = 0  # the width that symbols are embedded in; 0: they are one-hot vectors
-    lengths: bool = False  # vectors for symbols, sequences of unequal length, both directions
-    dropout: float = 0.0  # of the embedded symbols and of every layer's outputs
+    embedding: int = 0  # size of the symbols' embeddings; 0: one-hot vectors
+    lengths: bool = False  # vectors as inputs, sequences of unequal length, bidirectional
+    dropout: float = 0.0  # on the embedded symbols and on every layer's outputs
     clip_norm: float = 0.0  # limit of the gradient's norm; 0: none
 
     @property
     def clipped(self) -> bool:
-        """Adagrad on a gradient clipped entry by entry; gradient descent otherwise."""
+        """Whether Adagrad updates by a gradient clipped by value; otherwise plain SGD is used."""
         return self.cell == "tanh" and not self.lengths
 
 
@@ -67,7 +67,7 @@ WORD_MODELS = {  # the steps of experiments.word_lm
         "lstm", 650, 35, 20, 10_000, 10_000, layers=2, embedding=650, clip_norm=5.0, dropout=0.5
     ),
 }
-TAGGERS = {  # of experiments.tagger, above the words' vectors
+TAGGERS = {  # of experiments.tagger, above the word vectors
     "opinion: ReLU 3 x 25 both ways, 300 inputs, lengths to T 40, batch 80": Workload(
         "relu", 25, 40, 80, 300, 3, layers=3, lengths=True
     ),
@@ -79,7 +79,7 @@ ALL = WORKLOADS | WORD_MODELS | TAGGERS
 
 
 def example_batch(workload: Workload) -> dict[str, np.ndarray]:
-    """Noise: xs [T, B] or [T, B, D], targets [T, B], and lengths [B] where they differ."""
+    """Noise: xs [T, B] or [T, B, D], targets [T, B], and lengths [B] if they are unequal."""
     w, random = workload, np.random.default_rng(0)
     batch = {"targets": random.integers(0, w.outputs, (w.steps, w.batch)).astype(np.int32)}
     if w.lengths:
@@ -91,27 +91,27 @@ def example_batch(workload: Workload) -> dict[str, np.ndarray]:
 
 
 def forms(workload: Workload) -> tuple[str, ...]:
-    """PyTorch's: its own layer, a loop over time, and both compiled.
+    """The forms in PyTorch: its own layer, a loop over time, and both compiled.
 
-    Compiling a loop takes 10 s for 100 steps of a tanh layer. For gates it takes more than two
-    minutes and is left out.
+    Compiling a loop takes 10 s for 100 steps of a tanh layer. For gated cells it takes more than
+    two minutes and is left out.
     """
-    loop_too = workload.cell == "tanh" and not workload.lengths
-    return ("eager", "loop", "compiled", *(["compiled loop"] if loop_too else []))
+    compile_loop = workload.cell == "tanh" and not workload.lengths
+    return ("eager", "loop", "compiled", *(["compiled loop"] if compile_loop else []))
 
 
 def benchmark(
     rounds: int, only: str = "", workloads: Mapping[str, Workload] = WORKLOADS
 ) -> list[dict[str, Any]]:
-    """Rows for one pinned core, the record, and for two.
+    """Rows for one pinned core, the headline, and for two.
 
     Args:
-      rounds: of each form.
-      only: part of the names of the workloads to time; all if empty.
+      rounds: how often each form is timed.
+      only: only workloads with this in their names are timed; empty: all.
       workloads: by name, some of ALL.
 
     Raises:
-      UserError: `only` is part of no name.
+      UserError: `only` is in none of the names.
     """
     found = []
     for cores in core_counts((1, 2)):

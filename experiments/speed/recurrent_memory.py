@@ -1,8 +1,8 @@
-"""Memory and time of one training step against the length of the sequence.
+"""Memory and time of one training step, by the length of the sequence.
 
-An LSTM between an embedding and a softmax, whole and by chunks (`nets.unroll.checkpointed`, which
-keeps the logits).
-Memory is what XLA's compiler sets aside beside parameters and batch; time is one pinned core's.
+An LSTM between an embedding and a softmax, unrolled whole or in chunks (`nets.unroll.checkpointed`,
+which keeps the logits). Memory is what XLA allocates besides parameters and batch; time is that on
+one pinned core.
 """
 
 import dataclasses
@@ -36,17 +36,17 @@ def one_step(form: str, steps: int):
 
 
 def bytes_of(form: str, steps: int) -> int:
-    """What the compiled step needs beside its arguments and results."""
+    """The memory that the compiled step needs besides its arguments and results."""
     return one_step(form, steps)[0].memory_analysis().temp_size_in_bytes
 
 
 def fits(needed: int) -> bool:
-    """Whether half of the machine's free memory holds it; the timer keeps several forms alive."""
+    """Whether it fits in half of the free memory, since several forms are alive at once."""
     return needed < os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") / 2
 
 
 def benchmark(rounds: int, only: str = "") -> list[dict[str, Any]]:
-    """A row for each form of each length; `only` is part of the lengths' names, "T 2048" say."""
+    """A row for each form of each length whose name contains `only`, such as "T 2048"."""
     found = []
     for name, steps in chosen({f"T {steps}": steps for steps in LENGTHS}, only).items():
         print(f"{name} ...", file=sys.stderr, flush=True)
@@ -55,7 +55,7 @@ def benchmark(rounds: int, only: str = "") -> list[dict[str, Any]]:
 
 
 def rows_of(steps: int, rounds: int) -> list[dict[str, Any]]:
-    """The forms of one length, timed in turn; `ms` is None where a form does not fit."""
+    """The forms of one length, timed in turn; `ms` is None for a form that does not fit."""
     cores = core_counts((1,))[0]
     needed = {form: bytes_of(form, steps) for form in FORMS}
     module = "experiments.speed.recurrent_memory"
@@ -76,7 +76,7 @@ def rows_of(steps: int, rounds: int) -> list[dict[str, Any]]:
             "form": form,
             "memory_mib": round(needed[form] / MIB, 1),
             "ms": round(workers[form].median, 2) if form in workers else None,
-            "note": "" if form in workers else "not timed: too large for this machine's memory",
+            "note": "" if form in workers else "not timed: needs more memory than there is",
             "cores": cores or os.cpu_count(),
             "rounds": rounds,
         }
@@ -88,7 +88,7 @@ COLUMNS = ("steps", "form", "memory_mib", "ms", "note")
 
 
 def picture(rows: list[dict[str, Any]]) -> str:
-    """Memory above time, both against T: the text of an SVG file."""
+    """A plot of memory above one of time, both over T: the text of an SVG file."""
 
     def draw(memory, time):
         for form in FORMS:
@@ -96,12 +96,12 @@ def picture(rows: list[dict[str, Any]]) -> str:
                 points = [(row["steps"], row[figure]) for row in rows if row["form"] == form]
                 points = [(x, y) for x, y in points if y is not None]
                 axes.plot(*zip(*points, strict=True), marker="o", markersize=3, label=form)
-        for axes, label in ((memory, "memory of a step, MiB"), (time, "time of a step, ms")):
+        for axes, label in ((memory, "memory per step, MiB"), (time, "time per step, ms")):
             axes.set(xscale="log", yscale="log", ylabel=label)
         memory.legend()
-        time.set_xlabel("length of the sequence, T")
+        time.set_xlabel("sequence length, T")
 
-    inline = str(drawing.plot("memory and time of a step", draw, width=5, height=5, ratios=(1, 1)))
+    inline = str(drawing.plot("memory and time per step", draw, width=5, height=5, ratios=(1, 1)))
     return inline[inline.index("<svg") : inline.index("</svg>")] + "</svg>\n"
 
 

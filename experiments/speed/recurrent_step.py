@@ -1,4 +1,4 @@
-"""Our side of the recurrent workloads, made of what an experiment is made of."""
+"""Our side of the recurrent workloads, built from the same parts as an experiment."""
 
 import dataclasses
 import sys
@@ -26,7 +26,7 @@ CELLS = {
 
 
 def model_of(workload: Workload) -> LanguageModel:
-    """The net of a workload of symbols: the character RNN's own."""
+    """The net of a workload of symbols: that of the character RNN."""
     cells = (CELLS[workload.cell](workload.hidden),) * workload.layers
     return LanguageModel(cells, workload.inputs, workload.embedding, Dropout(workload.dropout))
 
@@ -37,7 +37,7 @@ def pairs_of(workload: Workload) -> list:
 
 
 def init(workload: Workload, key: jax.Array) -> dict:
-    """The parameters, in the names of `nets.language_model`."""
+    """The parameters, named as in `nets.language_model`."""
     if not workload.lengths:
         return model_of(workload).init(key)
     key_out, *keys = jax.random.split(key, 1 + workload.layers)
@@ -50,8 +50,8 @@ def init(workload: Workload, key: jax.Array) -> dict:
     return {"layers": layers, "output": {"weights": weights, "bias": jnp.zeros(workload.outputs)}}
 
 
-def labels_of(workload: Workload, params: dict, xs: jax.Array, mask: jax.Array) -> jax.Array:
-    """Logits [T, B, C] of vectors xs [T, B, D], by layers of both directions."""
+def label_logits(workload: Workload, params: dict, xs: jax.Array, mask: jax.Array) -> jax.Array:
+    """Logits [T, B, C] of vectors xs [T, B, D], from bidirectional layers."""
     _, ys = unroll_layers(
         pairs_of(workload), params["layers"], xs, mask=mask, layer=both_directions
     )
@@ -59,13 +59,13 @@ def labels_of(workload: Workload, params: dict, xs: jax.Array, mask: jax.Array) 
 
 
 def make_loss(workload: Workload):
-    """The mean cross entropy of the real steps."""
+    """The mean cross entropy over the steps that are not padding."""
 
     def loss(params, variables, carry, batch, key):
         xs, targets, mask = batch["xs"], batch["targets"], None
         if workload.lengths:
             mask = jnp.arange(workload.steps)[:, None] < batch["lengths"]  # [T, B]
-            logits = labels_of(workload, params, xs, mask)
+            logits = label_logits(workload, params, xs, mask)
         else:
             model = model_of(workload)
             _, logits = model.logits(params, xs, model.carry(workload.batch), key)
@@ -79,12 +79,12 @@ def make_loss(workload: Workload):
 
 
 def make_chunked_loss(workload: Workload, chunk: int):
-    """The same for embedded symbols, all that is as long as the sequence made chunk by chunk."""
+    """The same for embedded symbols, computed chunk by chunk along the sequence."""
 
     model = dataclasses.replace(model_of(workload), embedding=0)
 
     def loss(params, variables, carry, batch, key):
-        # the embedding goes under the first layer's weights once, not in every chunk
+        # the embedding is folded into the first layer's weights once, not in every chunk
         first, *rest = params["layers"]
         params = {**params, "layers": (fold(first, params["embedding"]), *rest)}
 
@@ -106,7 +106,7 @@ def make_chunked_loss(workload: Workload, chunk: int):
 
 
 def make_optimizer(workload: Workload) -> optax.GradientTransformation:
-    """Adagrad on a clipped gradient, or gradient descent."""
+    """Adagrad or SGD, with the gradient clipped as the workload says."""
     if workload.clip_norm:
         return optax.chain(clip_by_norm(workload.clip_norm), optax.sgd(RATE))
     if workload.clipped:
@@ -115,7 +115,7 @@ def make_optimizer(workload: Workload) -> optax.GradientTransformation:
 
 
 def steps_per_call(workload: Workload) -> int:
-    """From 2 to 200: enough that the call itself costs nothing beside them."""
+    """From 2 to 200: enough for the cost of the call itself to be negligible."""
     return min(200, max(2, 6400 // (workload.steps * workload.batch)))
 
 

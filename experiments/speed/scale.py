@@ -1,9 +1,9 @@
-"""What the largest presets need of eight devices, on paper, and what a token costs on a processor.
+"""What the largest presets need of each of eight devices, on paper, and their cost on a CPU.
 
-Parameters, products and the steps of the recurrences are counted in the program of one training
-step with one device's rows; its memory is what XLA's CPU compiler sets aside. The times that the
-README makes of them are these over the vendors' peaks: bounds, and no measurements. Measured is the
-step of the whole batch on one pinned core, over the tokens that it reads and writes.
+Parameters, matrix products and recurrent steps are counted in the program of one training step on
+one device's rows; memory is what XLA's CPU compiler allocates. The times in the table of results
+are these counts divided by the vendors' peak rates: bounds and not measurements. What is measured
+is the step of the whole batch on one pinned core, per token read or written.
 """
 
 import dataclasses
@@ -40,11 +40,11 @@ COLUMNS = ("preset", "parameters", "devices", "rows", "state_mb", "temporary_mb"
 
 @dataclasses.dataclass(frozen=True)
 class Scaled:
-    """A preset, with what its data would tell."""
+    """A preset, with the sizes that its data would have."""
 
     config: Any
-    symbols: tuple[int, ...]  # of the data set as it is read
-    steps: tuple[int, ...]  # of the longest batch: T, or S and T
+    symbols: tuple[int, ...]  # size of the vocabulary, or of both
+    steps: tuple[int, ...]  # length of the longest batch: T, or S and T
 
 
 WORKLOADS = {
@@ -58,13 +58,13 @@ WORKLOADS = {
 
 
 def share(batch: int) -> tuple[int, int]:
-    """(how many of the devices, rows of each), as `mesh_for` shares a batch."""
+    """(number of devices used, rows on each), as `mesh_for` shares a batch."""
     devices = max(n for n in range(1, DEVICES + 1) if batch % n == 0)
     return devices, batch // devices
 
 
 def step_of(name: str, rows: int) -> tuple[Callable, Callable, Any]:
-    """A training step of so many rows, what makes its state, and the shapes of its batch."""
+    """A training step on this many rows, a function that makes its state, its batch's shapes."""
     work = WORKLOADS[name]
     config, key, ints = work.config, jax.random.key(0), jnp.int32
     carry = None
@@ -89,7 +89,7 @@ def step_of(name: str, rows: int) -> tuple[Callable, Callable, Any]:
 
 
 def counted(program: Jaxpr) -> tuple[float, int]:
-    """(floating point operations of all products, steps of all loops that follow one another)."""
+    """(floating-point operations of all matrix products, steps of all scans in sequence)."""
     flops, steps = 0.0, 0
     for equation in program.eqns:
         if equation.primitive.name == "dot_general":
@@ -106,18 +106,18 @@ def counted(program: Jaxpr) -> tuple[float, int]:
 
 
 def worker(name: str) -> None:
-    """Times a step of the whole batch, of its longest sequences."""
+    """Times a step on the whole batch, with the longest sequences."""
     serve_steps(*whole_step(name), 1)
 
 
 def whole_step(name: str) -> tuple[Callable, TrainState, Any]:
-    """(step, state, batch): the training step of a preset's whole batch."""
+    """(step, state, batch): the training step on a preset's whole batch."""
     step, first, shapes = step_of(name, WORKLOADS[name].config.batch_size)
     return step, first(), jax.tree.map(lambda leaf: np.ones(leaf.shape, leaf.dtype), shapes)
 
 
 def us_per_token(name: str, rounds: int, cores: int | None) -> float:
-    """Microseconds of a training step for each symbol of its longest batch, measured."""
+    """Measured microseconds of a training step per symbol of its longest batch."""
     worker = Worker("experiments.speed.scale", [name], heap=True, cores=cores)
     for _ in range(rounds):
         worker.round()
@@ -127,7 +127,7 @@ def us_per_token(name: str, rounds: int, cores: int | None) -> float:
 
 
 def row(name: str, rounds: int) -> dict[str, Any]:
-    """What a preset needs of each device, and what it takes on one core."""
+    """What a preset needs of each device, and its time on one core."""
     devices, rows = share(WORKLOADS[name].config.batch_size)
     step, first, batch = step_of(name, rows)
     state, cores = jax.eval_shape(first), core_counts((1,))[0]

@@ -1,8 +1,8 @@
-"""The tagger, ours against PyTorch's; and whether mixed lengths cost what their words cost.
+"""The tagger, ours against PyTorch's; and the cost per word of sentences of mixed lengths.
 
-The second part times a step of every bucket of a corpus: 8,936 sentences as long as those of news
-(the lengths of CoNLL-2000 have the same mean, 24 words, and nearly the same spread), in batches of
-80 through the opinion net. A batch's rows are its bucket's own lengths, the padding behind them.
+The second part times a step of every bucket of a corpus: 8,936 sentences of the lengths that news
+has (those of CoNLL-2000 have the same mean, 24 words, and nearly the same spread), in batches of
+80 through the opinion net. The sentences of a batch have their bucket's lengths and are padded.
 """
 
 import dataclasses
@@ -24,19 +24,19 @@ COLUMNS = ("workload", "cores", "ours_ms", "peer", "peer_ms", "ratio", "us_per_w
 
 
 def example_lengths() -> np.ndarray:
-    """Lengths of sentences, drawn: int [N]."""
+    """Random lengths of sentences, int [N]."""
     drawn = np.random.default_rng(0).gamma(4.5, 5.3, SENTENCES)
     return np.clip(drawn.round(), 1, 80).astype(int)
 
 
 def batches(lengths: np.ndarray) -> list[dict[str, Any]]:
-    """Each bucket's padded length, a batch's lengths, the steps of a pass and their real words."""
+    """Each bucket's padded length, a batch's lengths, steps per epoch and mean words per step."""
     shapes = bucket_shapes(lengths)
     buckets = Buckets(lengths, shapes, TAGGERS[NET].batch, seed=0)
-    seen = [buckets.rows(step, 1) for step in range(int(buckets.steps_in_a_pass))]
+    drawn = [buckets.rows(step, 1) for step in range(int(buckets.steps_in_a_pass))]
     found = []
     for number, (length,) in enumerate(shapes):
-        steps = [lengths[rows[0]] for bucket, rows in seen if bucket == number]
+        steps = [lengths[rows[0]] for bucket, rows in drawn if bucket == number]
         found += [{
             "steps": int(length), "lengths": steps[0].tolist(), "count": len(steps),
             "words": float(np.mean([step.sum() for step in steps])),
@@ -45,7 +45,7 @@ def batches(lengths: np.ndarray) -> list[dict[str, Any]]:
 
 
 def benchmark(rounds: int, only: str = "") -> list[dict[str, Any]]:
-    """Rows for one pinned core and for two, against PyTorch; then the buckets' on one."""
+    """Rows for one pinned core and for two against PyTorch; then the buckets' on one core."""
     names = chosen({name: name for name in (*TAGGERS, NAME)}, only)
     workloads = {name: TAGGERS[name] for name in names if name in TAGGERS}
     found = recurrent.benchmark(rounds, "", workloads) if workloads else []
@@ -53,8 +53,11 @@ def benchmark(rounds: int, only: str = "") -> list[dict[str, Any]]:
 
 
 def bucket_rows(rounds: int) -> list[dict[str, Any]]:
-    """A row for each bucket, and one for the whole pass; `share` is its cost per real word over
-    the pass's, and in the last row the pass's over that of the same steps without padding."""
+    """A row for each bucket, and one for the whole epoch.
+
+    `share` is a bucket's cost per word divided by the epoch's; in the last row it is the epoch's
+    cost divided by that of the same steps without padding.
+    """
     cores, cuts = core_counts((1,))[0], batches(example_lengths())
     print(f"{len(cuts)} buckets, {cores or os.cpu_count()} core(s) ...", file=sys.stderr)
     module = "experiments.speed.tagger"
@@ -64,11 +67,12 @@ def bucket_rows(rounds: int) -> list[dict[str, Any]]:
             worker.round()
     for worker in workers:
         worker.close()
-    return judged(cuts, [worker.median for worker in workers], cores or os.cpu_count(), rounds)
+    times = [worker.median for worker in workers]
+    return cost_rows(cuts, times, cores or os.cpu_count(), rounds)
 
 
-def judged(cuts, times, cores: int, rounds: int) -> list[dict[str, Any]]:
-    """The rows of `bucket_rows`, of milliseconds a step by bucket."""
+def cost_rows(cuts, times, cores: int, rounds: int) -> list[dict[str, Any]]:
+    """The rows of `bucket_rows`, from each bucket's milliseconds per step."""
     counts, words = (np.array([cut[name] for cut in cuts]) for name in ("count", "words"))
     places = np.array([cut["steps"] * len(cut["lengths"]) for cut in cuts])  # padding too
     times = np.array(times)
@@ -84,17 +88,17 @@ def judged(cuts, times, cores: int, rounds: int) -> list[dict[str, Any]]:
         }  # fmt: skip
 
     rows = [
-        row(f"to {cut['steps']} words, {n} steps of a pass: {t / w / mean:.2f} of a mean word's "
-            "cost", t, t / w, t / w / mean, p / w - 1)
+        row(f"up to {cut['steps']} words, {n} steps per epoch: {t / w / mean:.2f} of the mean cost "
+            "per word", t, t / w, t / w / mean, p / w - 1)
         for cut, n, t, w, p in zip(cuts, counts, times, words, places, strict=True)
     ]  # fmt: skip
     padding = (counts * places).sum() / (counts * words).sum() - 1
-    name = f"a pass, all lengths: {mean / bare:.2f} of its cost without padding"
+    name = f"an epoch, all lengths: {mean / bare:.2f} of its cost without padding"
     return [*rows, row(name, (counts * times).sum(), mean, mean / bare, padding)]
 
 
 def worker(cut: dict[str, Any]) -> None:
-    """Times the step of one bucket's batch."""
+    """Times the step on one bucket's batch."""
     import jax
 
     from experiments.speed.our_steps import serve_training

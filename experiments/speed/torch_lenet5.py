@@ -1,6 +1,6 @@
-"""LeNet-5 in PyTorch, in the forms of which the fastest is the one to beat.
+"""LeNet-5 in PyTorch, in several forms, of which the fastest is the one to beat.
 
-The same net, the same loss and the same update as ours; the weights are as drawn by PyTorch.
+The net, the loss and the update are the same as ours; the weights are drawn by PyTorch.
 """
 
 import sys
@@ -21,7 +21,7 @@ def squash(a: torch.Tensor) -> torch.Tensor:
 
 
 class LeNet5(nn.Module):
-    """Images float32 [B, 1, 32, 32] and labels [B] to the MAP loss, eq. 9."""
+    """From images float32 [B, 1, 32, 32] and labels [B] to the MAP loss, eq. 9."""
 
     def __init__(self, rubbish: float):
         super().__init__()
@@ -42,7 +42,7 @@ class LeNet5(nn.Module):
         xs = subsampled(squash(self.c1(images)), self.s2)
         xs = subsampled(squash(F.conv2d(xs, kernel, self.c3_bias)), self.s4)
         z = squash(self.f6(squash(self.c5(xs.flatten(1)))))
-        # the squared distances multiplied out, which is faster here than their differences
+        # the squared distances multiplied out, which is faster than squaring the differences
         squares = (z * z).sum(1, keepdim=True) + z.shape[1]
         penalties = torch.addmm(squares, z, self.codes.T, alpha=-2)
         right = penalties.gather(1, labels[:, None])[:, 0]
@@ -51,13 +51,13 @@ class LeNet5(nn.Module):
 
 
 def normalised(images: np.ndarray) -> torch.Tensor:
-    """uint8 [B, 28, 28] to float32 [B, 1, 32, 32]; outside of what is timed."""
+    """From uint8 [B, 28, 28] to float32 [B, 1, 32, 32]; not timed."""
     pixels = torch.tensor(images, dtype=torch.float32)[:, None] * (1.275 / 255) - 0.1
     return F.pad(pixels, (2, 2, 2, 2), value=-0.1)
 
 
 def stepper(form: str, batch: int):
-    """A function that makes one training step and returns its loss."""
+    """A function that runs one training step and returns its loss."""
     images, labels = example_images(batch)
     net, xs, labels = LeNet5(4.0), normalised(images), torch.tensor(labels).long()
     if "channels-last" in form:

@@ -1,8 +1,8 @@
-"""The recurrent workloads in PyTorch, in the forms of which the fastest is the one to beat.
+"""The recurrent workloads in PyTorch, in several forms, of which the fastest is the one to beat.
 
-The same net, loss and update as ours. `eager` and `compiled` go through PyTorch's own layer;
-`loop` is a Python loop over time with the gates' weights packed and, as ours, the input product
-over all steps at once, or a look-up of rows where the vocabulary is small.
+The net, loss and update are the same as ours. `eager` and `compiled` use PyTorch's own layer;
+`loop` is a Python loop over time with the gates' weights packed and, like ours, the input product
+of all steps computed at once, or a look-up of rows if the vocabulary is small.
 """
 
 import functools
@@ -16,13 +16,13 @@ from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 from experiments.speed.recurrent import ALL, CLIP, RATE, Workload, example_batch
 from experiments.speed.torch_steps import serve_step, training_step
 
-PADDING = -100  # the target that cross_entropy leaves out
+PADDING = -100  # the target that cross_entropy ignores
 RELU = functools.partial(nn.RNN, nonlinearity="relu")
 LAYERS = {"tanh": nn.RNN, "relu": RELU, "gru": nn.GRU, "lstm": nn.LSTM}
 
 
 class Net(nn.Module):
-    """xs and targets, as of `tensors`, to the mean cross entropy."""
+    """From xs and targets, as `tensors` gives them, to the mean cross entropy."""
 
     def __init__(self, workload: Workload, by_hand: bool = False):
         super().__init__()
@@ -34,7 +34,7 @@ class Net(nn.Module):
             width, w.hidden, w.layers, bidirectional=w.lengths, dropout=w.dropout
         )
         self.drop = nn.Dropout(w.dropout)
-        # four a layer and direction; a list, since torch.compile stops at PyTorch's own layers
+        # four per layer and direction; a list, since torch.compile stops at PyTorch's own layers
         self.layers = nn.ParameterList(layers.parameters()) if by_hand else layers
         self.out = nn.Linear(ways * w.hidden, w.outputs)
 
@@ -44,7 +44,7 @@ class Net(nn.Module):
         return F.cross_entropy(logits, targets.flatten(), ignore_index=PADDING)
 
     def layer(self, xs, lengths):
-        """All layers by PyTorch's own."""
+        """All layers with PyTorch's own module."""
         if lengths is not None:
             packed = pack_padded_sequence(xs, lengths, enforce_sorted=False)
             return pad_packed_sequence(self.layers(packed)[0], total_length=len(xs))[0]
@@ -52,7 +52,7 @@ class Net(nn.Module):
         return self.layers(self.drop(embed(xs)))[0]
 
     def loop(self, xs, lengths):
-        """All layers by a loop over time."""
+        """All layers with a loop over time."""
         mask = None
         if lengths is not None:
             mask = (torch.arange(len(xs))[:, None] < lengths)[..., None].unbind()  # T of [B, 1]
@@ -119,7 +119,7 @@ STEPS = {"tanh": tanh_step, "relu": relu_step, "gru": gru_step, "lstm": lstm_ste
 
 
 def tensors(workload: Workload) -> dict[str, torch.Tensor]:
-    """The example batch, with `PADDING` for the targets past a sequence's end."""
+    """The example batch, with `PADDING` as the targets after a sequence's end."""
     batch = {name: torch.tensor(xs) for name, xs in example_batch(workload).items()}
     batch = {name: x if x.is_floating_point() else x.long() for name, x in batch.items()}
     if workload.lengths:
@@ -129,7 +129,7 @@ def tensors(workload: Workload) -> dict[str, torch.Tensor]:
 
 
 def stepper(form: str, workload: Workload):
-    """A function that makes one training step and returns its loss."""
+    """A function that runs one training step and returns its loss."""
     net, batch = Net(workload, by_hand="loop" in form), tensors(workload)
     loss_of = torch.compile(net) if "compiled" in form else net
     optimizer = (torch.optim.Adagrad if workload.clipped else torch.optim.SGD)(

@@ -1,4 +1,4 @@
-"""PyTorch's side of every workload: a training step in its usual three lines, and its worker."""
+"""PyTorch's side of every workload: a training step in the usual few lines, and its worker."""
 
 from collections.abc import Callable
 
@@ -12,7 +12,7 @@ def training_step(
     optimizer: torch.optim.Optimizer,
     clip: Callable[[], object] = lambda: None,
 ) -> Callable[[], torch.Tensor]:
-    """A function that makes one step and returns its loss; `clip` changes the gradients."""
+    """A function that runs one step and returns its loss; `clip` clips the gradients in place."""
 
     def step():
         loss = loss_of()
@@ -26,6 +26,6 @@ def training_step(
 
 
 def serve_step(make_step: Callable[[], Callable[[], torch.Tensor]]) -> None:
-    """Times a step for `interleaved.Worker`; its net is drawn from seed 0."""
+    """Times a step for `interleaved.Worker`; the net is drawn from seed 0."""
     torch.manual_seed(0)
     serve(make_step(), lambda result: result.sum().item())

@@ -1,6 +1,6 @@
-"""The translation workloads in PyTorch: its own GRU layers, attention by batched products.
+"""The translation workloads in PyTorch: its own GRU layers, attention with batched products.
 
-The same net, loss and update as ours, and the same beam search.
+The net, loss, update and beam search are the same as ours.
 """
 
 import sys
@@ -14,11 +14,11 @@ from data.vocabulary import BEGIN, END
 from experiments.speed.torch_steps import serve_step, training_step
 from experiments.speed.translate import BEAM, STEPS, TRAINING, example_batch, preset
 
-PADDING = -100  # the target that cross_entropy leaves out
+PADDING = -100  # the target that cross_entropy ignores
 
 
 class Net(nn.Module):
-    """Bidirectional GRU, GRU, Luong's attention without input feeding."""
+    """A bidirectional GRU encoder, a GRU decoder, and Luong's attention without input feeding."""
 
     def __init__(self, config):
         super().__init__()
@@ -34,7 +34,7 @@ class Net(nn.Module):
         self.smoothing = config.label_smoothing
 
     def encode(self, source, lengths):
-        """Source [B, S]: what attention reads, and the decoder's first state [1, B, H]."""
+        """From source [B, S] to what attention reads and the decoder's first state [1, B, H]."""
         packed = pack_padded_sequence(
             self.drop(self.source(source.T)), lengths, enforce_sorted=False
         )
@@ -46,7 +46,7 @@ class Net(nn.Module):
         return (states, self.score(states), mask), first[None]
 
     def decode(self, memory, carry, ys):
-        """Target words [B, T]: logits [B, T, V] and the carry after them."""
+        """From target words [B, T] to logits [B, T, V] and the last carry."""
         states, keys, mask = memory
         hs, carry = self.decoder(self.drop(self.target(ys.T)), carry)
         hs = hs.transpose(0, 1)
@@ -55,7 +55,7 @@ class Net(nn.Module):
         return self.out(self.drop(torch.tanh(self.combine(both)))), carry
 
     def forward(self, source, target, lengths):
-        """The mean smoothed cross entropy of the real words."""
+        """The mean cross entropy, with label smoothing, over the words that are not padding."""
         memory, carry = self.encode(source, lengths)
         logits, _ = self.decode(memory, carry, target[:, :-1])
         wanted = target[:, 1:].masked_fill(
@@ -66,7 +66,7 @@ class Net(nn.Module):
 
     @torch.inference_mode()
     def search(self, source, lengths, beam=BEAM, steps=STEPS):
-        """The best sequence of each source, int [B, steps], and its log-probability over length."""
+        """The best sequence for each source, int [B, steps], and its log-probability per word."""
         count, words = len(source), self.out.out_features
         memory, carry = self.encode(source, lengths)
         memory = [x.repeat_interleave(beam, 0) for x in memory]
@@ -109,7 +109,7 @@ def tensors(name: str) -> dict[str, torch.Tensor]:
 
 
 def stepper(form: str, name: str):
-    """A function that makes one training step and returns its loss, or searches once."""
+    """A function that runs one training step and returns its loss, or one that searches once."""
     config = preset()
     net, batch = Net(config), tensors(name)
     if name != TRAINING:

@@ -1,9 +1,9 @@
 """Translation, ours against PyTorch's: a training step, and beam search.
 
 The net is that of `./launch.sh translate --preset=cpu`, with the GRU that PyTorch has (reset after
-the product). A training step is forward with dropout, label smoothing, back-propagation, clipping
-and Adam, on one bucket's batch. A search takes 64 sentences of up to 16 words with a beam of 5
-through 20 steps; the weights are random, so that few sequences end before.
+the product). A training step is the forward pass with dropout, label smoothing, back-propagation,
+clipping and Adam, on one bucket's batch. A search decodes 64 sentences of up to 16 words with a
+beam of 5 for 20 steps; the weights are random, so that few sequences end earlier.
 """
 
 import dataclasses
@@ -17,13 +17,13 @@ from experiments.speed.interleaved import chosen, core_counts, rows
 
 TRAINING, SEARCH = "training step, batch 64 of 19 words", "beam search, 64 sentences, beam 5"
 WORKLOADS = {TRAINING: (64, 19), SEARCH: (64, 16)}  # sentences, words
-STEPS = 20  # of a search
+STEPS = 20  # per search
 BEAM = 5
 STEPS_PER_CALL = 2
 
 
 def preset():
-    """The options of the net."""
+    """The net's options."""
     from experiments.translate import PRESETS
 
     return dataclasses.replace(PRESETS["cpu"], cell="gru_after")
@@ -44,7 +44,7 @@ def benchmark(rounds: int, only: str = "") -> list[dict[str, Any]]:
     """Rows for one pinned core and for two.
 
     Raises:
-      UserError: `only` is part of no workload's name.
+      UserError: `only` is in none of the workloads' names.
     """
     found = []
     for cores in core_counts((1, 2)):

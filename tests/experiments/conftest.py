@@ -1,4 +1,4 @@
-"""What the tests of experiments share: a tiny data set, and runs of it without a report."""
+"""What the tests of experiments share: a tiny data set, and runs on it without a report."""
 
 import contextlib
 import gc
@@ -35,9 +35,9 @@ def write_digits(folder, classes=10):
 
 
 def pytest_collection_modifyitems(items):
-    """Where damaged checkpoints are read, a late word of TensorStore's is no warning.
+    """Ignores a late error of TensorStore in the modules that read damaged checkpoints.
 
-    It calls back to a loop that has ended, when Orbax has given up a damaged file.
+    When Orbax has given up a damaged file, TensorStore calls back to an event loop that is closed.
     """
     for item in items:
         if "no_garbage_left" in getattr(item, "fixturenames", ()):
@@ -47,10 +47,10 @@ def pytest_collection_modifyitems(items):
 
 @pytest.fixture(scope="module")
 def no_garbage_left():
-    """For modules that read damaged checkpoints: collects what such reads left behind.
+    """For modules that read damaged checkpoints: collects the garbage that such reads leave.
 
-    Python tells of such failed tasks when it collects them, with a traceback, which it parses code
-    for; if it is just parsing other code, as `experiments.__main__` does, CPython 3.11 fails.
+    When Python collects their failed tasks it prints tracebacks, for which it parses source code;
+    CPython 3.11 fails if it is parsing other code meanwhile, as `experiments.__main__` does.
     """
     yield
     gc.collect()
@@ -58,7 +58,7 @@ def no_garbage_left():
 
 @pytest.fixture(scope="session")
 def own_digits(tmp_path_factory):
-    """A user's own folder of IDX files, not to be changed."""
+    """A user's own folder of IDX files; tests must not change it."""
     return write_digits(tmp_path_factory.mktemp("digits"))
 
 
@@ -69,7 +69,7 @@ def write_own_digits():
 
 @pytest.fixture
 def lenet5_command(monkeypatch, capfd):
-    """Runs LeNet-5's command with these words; gives (status, standard output, and error)."""
+    """Runs LeNet-5's command with arguments; gives (status, standard output, standard error)."""
     monkeypatch.setattr(lenet5_report, "write", lambda *_: None)  # has tests of its own
     monkeypatch.setattr(lenet5, "robustness", lambda *_: {})
 
@@ -84,7 +84,7 @@ def lenet5_command(monkeypatch, capfd):
 
 @pytest.fixture
 def run_main(monkeypatch, capfd):
-    """Runs `main(*experiment)` with these words; gives (status, standard output, and error)."""
+    """Runs `main(*experiment)` with arguments; gives (status, standard output, standard error)."""
 
     def run(words, *experiment):
         capfd.readouterr()
@@ -114,7 +114,7 @@ def trained_on(tmp_path_factory):
 
 @pytest.fixture
 def cut_at(monkeypatch):
-    """Within `cut_at(step)`, SIGTERM comes to a run when it has made so many steps."""
+    """Inside `cut_at(step)`, a run receives SIGTERM once it has done that many steps."""
 
     @contextlib.contextmanager
     def cut(step, **changes):
@@ -137,7 +137,7 @@ def cut_at(monkeypatch):
 
 @pytest.fixture
 def write_text(tmp_path):
-    """Writes a user's own text into a file; gives its path."""
+    """Writes a user's own text to a file; gives its path."""
 
     def write(text):
         path = tmp_path / "own.txt"
@@ -148,7 +148,7 @@ def write_text(tmp_path):
 
 
 class Page(HTMLParser):
-    """A page's elements with their attributes, and all its text together."""
+    """A page's elements with their attributes, and all of its text."""
 
     def __init__(self, page: str):
         super().__init__()
@@ -162,7 +162,7 @@ class Page(HTMLParser):
         self.text += data
 
 
-HOSTILE = "<img src=x onerror=alert(1)>"  # a name that a folder may have
+HOSTILE = "<img src=x onerror=alert(1)>"  # a folder may have this name
 
 
 @pytest.fixture
@@ -172,7 +172,7 @@ def hostile_folder(tmp_path):
 
 @pytest.fixture
 def assert_shown_as_text():
-    """(path of a report, texts): nothing in the page does anything, and these are read in it."""
+    """(path of a report, texts): nothing in the page is active, and it shows these texts."""
 
     def check(path, *texts):
         page = Page(path.read_text(encoding="utf-8"))
@@ -188,11 +188,11 @@ def assert_shown_as_text():
 
 @pytest.fixture
 def small_disk(tmp_path):
-    """A disk of 1,500 KiB, where mounting one is allowed."""
+    """A disk of 1,500 KiB; skips the test if mounting one is not allowed."""
     disk = tmp_path / "disk"
     disk.mkdir()
     mount = ["mount", "-t", "tmpfs", "-o", "size=1500k", "tmpfs", str(disk)]
     if shutil.which("mount") is None or subprocess.run(mount, capture_output=True).returncode:
-        pytest.skip("needs leave to mount a small disk")
+        pytest.skip("needs permission to mount a small disk")
     yield disk
     subprocess.run(["umount", "--lazy", str(disk)], check=True)

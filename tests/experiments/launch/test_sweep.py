@@ -2,6 +2,7 @@
 
 import json
 import pathlib
+import re
 import signal
 import subprocess
 import sys
@@ -91,6 +92,24 @@ def test_the_best_run_comes_first_and_failed_ones_last():
     assert order(ranked_table("test_bleu", 3.0, None, 1.0)) == [0, 2, 1]
     assert order(ranked_table("test_bleu", 3.0, 1.0, wanted="train_loss")) == [0, 1]
     assert ranked_table("test_bleu", None, None).figure == ""
+
+
+def test_the_table_shows_whole_file_names_and_brackets(capsys):
+    names = [f"/a/long/folder/of/data/sets/of/many/texts/[/b]{n}.txt" for n in (1, 2)]
+    trials = [Trial([], {"dataset": name}, {}, pathlib.Path("run")) for name in names]
+    outcomes = [Outcome(FAILED, "status 2: [/c] is no file")] * 2
+    sweep_table.show("char_rnn", sweep_table.ranked(trials, outcomes, ""))
+    out = capsys.readouterr().out
+    assert column_text(out, 0, "dataset") == "".join(names)
+    assert column_text(out, 2, "outcome") == "failed:status2:[/c]isnofile" * 2
+
+
+def column_text(out, column, header):
+    """The text of a printed table's column, without blanks."""
+    rows = [re.split("[│┃]", line)[1:-1] for line in out.splitlines() if line[:1] in "│┃"]
+    texts = [row[column].replace(" ", "") for row in rows]
+    assert texts[0] == header
+    return "".join(texts[1:])
 
 
 def test_runs_are_ranked_on_the_validation_part_if_there_is_one():

@@ -1,4 +1,4 @@
-"""What the page of scale counts, and the steps that it and `speed devices` time."""
+"""What `speed scale` counts, and the steps that it and `speed devices` time."""
 
 import dataclasses
 import io
@@ -17,12 +17,12 @@ TINY = scale.Scaled(dataclasses.replace(PRESETS["ptb-char"], hidden=4, batch_siz
 
 @pytest.fixture
 def tiny(monkeypatch):
-    """The name of a small language model among the workloads of both."""
+    """The name of a small language model, added to the workloads of both."""
     monkeypatch.setitem(scale.WORKLOADS, "char_rnn tiny", TINY)
     return "char_rnn tiny"
 
 
-def test_products_and_steps_are_counted_through_loops():
+def test_products_and_steps_are_counted_inside_loops():
     def net(w, xs):
         def step(h, x):
             return jnp.tanh(x @ w + h), None
@@ -34,7 +34,7 @@ def test_products_and_steps_are_counted_through_loops():
 
 
 @pytest.mark.parametrize("batch, shared", [(20, (5, 4)), (64, (8, 8)), (7, (7, 1)), (11, (1, 11))])
-def test_as_many_of_the_devices_share_a_batch_as_divide_it(batch, shared):
+def test_a_batch_is_shared_by_the_most_devices_that_divide_it(batch, shared):
     assert scale.share(batch) == shared
 
 
@@ -49,7 +49,7 @@ def test_a_row_holds_what_the_step_needs(tiny, monkeypatch):
 
 
 @pytest.mark.thorough
-def test_the_timed_step_is_the_loops_and_takes_the_whole_batch(tiny, monkeypatch, capsys):
+def test_the_timed_step_is_the_loops_own_on_the_whole_batch(tiny, monkeypatch, capsys):
     assert scale.whole_step(tiny)[2][0].shape == (4, 5 + 1)
     monkeypatch.setattr(sys, "stdin", io.StringIO("\n"))
     monkeypatch.setitem(devices.WORKLOADS, tiny, lambda: (*scale.whole_step(tiny), 2))

@@ -1,4 +1,4 @@
-"""The speed table: both sides compute the same, rows hold what is read, mistakes are said."""
+"""The speed table: both sides compute the same, rows hold what was timed, errors are plain."""
 
 import json
 import sys
@@ -23,7 +23,7 @@ SMALL = {
     "lstm": Workload("lstm", 5, 6, 3, inputs=4, outputs=4, layers=2, embedding=7),
     "lstm, many symbols": Workload("lstm", 5, 6, 3, inputs=40, outputs=40, embedding=7),
 }
-ORDER = {  # PyTorch's of the gates
+ORDER = {  # of the gates in PyTorch
     "tanh": ["hidden"],
     "relu": ["hidden"],
     "gru": ["reset", "update", "candidate"],
@@ -42,14 +42,14 @@ def loss_of(loss, params, batch):
 
 
 def random_params(workload):
-    """Parameters without zeros, so that no bias hides."""
+    """Parameters without zeros, so that a wrong bias shows."""
     random = np.random.default_rng(1)
     shapes = jax.eval_shape(lambda: init(workload, jax.random.key(0)))
     return jax.tree.map(lambda x: random.normal(size=x.shape).astype(np.float32) / 2, shapes)
 
 
 def copy_to_torch(workload, params, net):
-    """Ours to the weights of `net`; what PyTorch has beside is 0."""
+    """Copies our parameters to the weights of `net`; the biases that only PyTorch has are 0."""
     import torch
 
     def put(tensor, values):
@@ -94,7 +94,7 @@ def test_both_sides_have_the_same_net_loss_and_gradient(workload, by_hand):
         np.testing.assert_allclose(net.embedding.weight.grad, grads["embedding"], atol=1e-6)
 
 
-def test_pytorch_has_the_second_biases_alone_beside(workload):
+def test_pytorch_has_only_the_second_biases_in_addition(workload):
     pytest.importorskip("torch")
     from experiments.speed.torch_recurrent import Net
 
@@ -127,11 +127,11 @@ def test_chunks_have_the_same_loss_and_gradient():
         jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, atol=1e-6), whole, found)
 
 
-def test_buckets_cost_what_their_words_cost():
-    """Of times that are in proportion to the padded places, what is left is the padding."""
+def test_cost_per_word_of_the_buckets():
+    """If times are proportional to the padded sizes, the cost above a word's is the padding."""
     cuts = tagger.batches(tagger.example_lengths())
     places = [cut["steps"] * len(cut["lengths"]) for cut in cuts]
-    *rows, whole = tagger.judged(cuts, [0.01 * n for n in places], cores=1, rounds=1)
+    *rows, whole = tagger.cost_rows(cuts, [0.01 * n for n in places], cores=1, rounds=1)
     assert sum(cut["count"] for cut in cuts) >= tagger.SENTENCES // 80
     for cut, row in zip(cuts, rows, strict=True):
         assert row["us_per_word"] == pytest.approx(10 * (1 + row["padding_percent"] / 100), 1e-2)
@@ -150,7 +150,7 @@ for line in sys.stdin:
 
 @pytest.fixture
 def stand_in(tmp_path, monkeypatch):
-    """A module that stands in for a worker and needs no time."""
+    """A module that stands in for a worker and takes no time."""
     (tmp_path / "stand_in_worker.py").write_text(WORKER)
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
     return "stand_in_worker"
@@ -185,20 +185,20 @@ def test_a_worker_sees_one_core_and_the_heap_it_is_given(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("words", "said"),
+    ("words", "message"),
     [
         (["lstm"], "recurrent-memory"),
         ([], "recurrent"),
         (["recurrent", "--rounds=0"], "rounds"),
-        (["recurrent", "--out=/no/such/folder/x.json"], "no such folder"),
+        (["recurrent", "--out=/no/such/folder/x.json"], "folder does not exist"),
         (["recurrent-memory", "--only=T 7"], "T 2048"),
     ],
 )
-def test_mistakes_get_one_sentence_and_status_2(words, said, monkeypatch, capsys):
+def test_user_errors_get_one_sentence_and_status_2(words, message, monkeypatch, capsys):
     monkeypatch.setattr(sys, "argv", ["speed", *words])
     assert command.main() == 2
     out, err = capsys.readouterr()
-    assert out == "" and said in err and "Traceback" not in err
+    assert out == "" and message in err and "Traceback" not in err
 
 
 def test_memory_rows_are_printed_written_and_drawn(tmp_path, monkeypatch, capsys):
@@ -227,7 +227,7 @@ def test_chunks_need_less_memory(monkeypatch):
     assert 10 * chunked < whole
 
 
-def test_the_memory_picture_is_a_whole_file_with_plain_numbers():
+def test_the_memory_picture_is_a_complete_file_with_plain_numbers():
     rows = [{"steps": steps, "form": form, "memory_mib": 0.5 * steps, "ms": 2.0 * steps}
             for steps in (100, 1000, 10_000) for form in recurrent_memory.FORMS]  # fmt: skip
     picture = recurrent_memory.picture(rows)

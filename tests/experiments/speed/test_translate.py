@@ -18,7 +18,7 @@ pytestmark = pytest.mark.usefixtures("quick_compilation")
 
 @pytest.fixture(scope="module")
 def both(drawn):
-    """Both nets with the same weights, and a small batch."""
+    """Our net and PyTorch's with the same weights, and a small batch."""
     torch = pytest.importorskip("torch")
     from experiments.speed.torch_translate import Net
 
