@@ -40,16 +40,16 @@ from experiments.tagging import report as tagger_report
 from experiments.tagging.best import kept_best
 from experiments.tagging.data import Data, coded_corpus, facts_of
 from experiments.tagging.export import tagging_form
-from experiments.tagging.net import NET, first_parameters, make_loss, make_nets, of_fold
+from experiments.tagging.net import NET, first_parameters, make_loss, make_nets, select_copy
 from experiments.tagging.optimizer import make_optimizer
 from experiments.tagging.paper import PAPER
 from experiments.tagging.scores import (
     HEADLINE,
     SCORINGS,
-    figures,
     make_predict,
     mean,
-    say,
+    predict_part,
+    score,
     scoring_of,
 )
 from experiments.tagging.vectors import Vectors, make_vectors
@@ -218,13 +218,15 @@ def run(config: Config) -> dict:
     bests = kept_best(config, workdir.path, nets, facts)
 
     def scored(params, part, gold, rows_of=lambda place: None) -> tuple[dict, dict]:
-        """What every copy says, and the figures of it: {(net, place): ...} each."""
-        said = say(predict, params, given, data, part)
-        said = {(name, place): one for name, copies in said.items()
-                for place, one in enumerate(copies)}  # fmt: skip
-        return said, {
-            (name, place): figures(scoring, gold, one, coding.labels, rows_of(place))
-            for (name, place), one in said.items()
+        """The predictions of every copy and their figures, both by (net, copy)."""
+        predictions = {
+            (name, copy): one
+            for name, copies in predict_part(predict, params, given, data, part).items()
+            for copy, one in enumerate(copies)
+        }
+        return predictions, {
+            (name, copy): score(scoring, gold, one, coding.labels, rows_of(copy))
+            for (name, copy), one in predictions.items()
         }
 
     def means_of(each: dict) -> dict[str, float]:
@@ -240,7 +242,7 @@ def run(config: Config) -> dict:
         now = local_copy(state.params)
         _, each = scored(now, data.valid, corpus.valid.labels)
         for (name, place), row in each.items():
-            params = of_fold(now[name], place)
+            params = select_copy(now[name], place)
             bests[name, place].offer(int(state.step), row[HEADLINE[scoring]], params)
         return {"valid": means_of(each)}
 
@@ -256,7 +258,7 @@ def run(config: Config) -> dict:
     print(f"{trained.programs} programs compiled for the training step and {programs.count} for "
           f"evaluation; there are {len(data.shapes)} lengths of batches", flush=True)
 
-    chosen = {copy: best.load(of_fold(trained.state.params[copy[0]], 0))
+    chosen = {copy: best.load(select_copy(trained.state.params[copy[0]], 0))
               for copy, best in bests.items()}  # fmt: skip
     best = {
         name: jax.tree.map(lambda *leaves: np.stack(leaves),
@@ -267,14 +269,17 @@ def run(config: Config) -> dict:
     def rows_of(place: int):
         return None if corpus.folds is None else np.flatnonzero(corpus.folds == config.fold + place)
 
-    said, tested = scored(best, data.test, corpus.test.labels, rows_of)
+    predictions, tested = scored(best, data.test, corpus.test.labels, rows_of)
     metrics = {f"test_{name}": value for name, value in means_of(tested).items()}
     result = finish(
         "tagger", config, trained, metrics=metrics, paper=published(config), workdir=workdir,
-        params=of_fold(trained.state.params[NET], 0),
+        params=select_copy(trained.state.params[NET], 0),
     )  # fmt: skip
-    tagger_report.write(config, workdir, trained, result, corpus, coding, data, nets, given,
-                        chosen, said, rows_of(0))  # fmt: skip
+    rows = range(len(corpus.test.words)) if corpus.folds is None else rows_of(0)
+    finished = tagger_report.TaggerRun(
+        config, corpus, coding, data, nets, given, chosen, predictions, rows
+    )
+    tagger_report.write(finished, workdir, trained, result)
     return result
 
 
