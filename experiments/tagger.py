@@ -41,7 +41,7 @@ from experiments.tagging.best import kept_best
 from experiments.tagging.data import Data, coded_corpus, facts_of
 from experiments.tagging.evaluation import Evaluation, best_of, prefix, stacked
 from experiments.tagging.export import tagging_form
-from experiments.tagging.net import NET, first_parameters, make_loss, make_nets, of_fold
+from experiments.tagging.net import NET, first_parameters, make_loss, make_nets, select_copy
 from experiments.tagging.optimizer import make_optimizer
 from experiments.tagging.paper import PAPER
 from experiments.tagging.scores import SCORINGS
@@ -231,9 +231,14 @@ def run(config: Config) -> dict:
     result = finish(
         "tagger", config, trained,
         metrics={f"test_{name}": value for name, value in tested.items()},
-        paper=published(config), workdir=workdir, params=of_fold(trained.state.params[NET], 0),
+        paper=published(config), workdir=workdir, params=select_copy(trained.state.params[NET], 0),
     )  # fmt: skip
-    tagger_report.write(config, workdir, trained, result, evaluation, chosen, predictions)
+    rows = evaluation.test_rows(0)
+    finished = tagger_report.TaggerRun(
+        config, corpus, coding, data, nets, given, chosen, predictions,
+        range(len(corpus.test.words)) if rows is None else rows,
+    )  # fmt: skip
+    tagger_report.write(finished, workdir, trained, result)
     return result
 
 

@@ -21,7 +21,7 @@ from PIL import Image
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-BLUE, ORANGE, GREEN = "#3a86c8", "#e08214", "#2a9d6f"
+COLOURS = BLUE, ORANGE, GREEN = ("#3a86c8", "#e08214", "#2a9d6f")
 GREY = "#8a8a8a"
 _TEXT = "#010203"  # a placeholder, replaced by the colour of the page's text
 
@@ -39,7 +39,7 @@ _STYLE = {
     "axes.spines.right": False,
     "axes.grid": True,
     "axes.axisbelow": True,
-    "axes.prop_cycle": f"cycler(color={[BLUE, ORANGE, GREEN]})",
+    "axes.prop_cycle": f"cycler(color={[*COLOURS]})",
     "grid.color": GREY,
     "grid.alpha": 0.3,
     "xtick.color": GREY,

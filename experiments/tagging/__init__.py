@@ -1,1 +1,1 @@
-"""What the taggers need: sentences as batches, the nets, scores, the report."""
+"""The taggers: batches of sentences, the nets, scores, the report."""

@@ -1,4 +1,4 @@
-"""Where a tagger's best parameters are kept, one file for each copy of each net."""
+"""The files of a tagger's best parameters, one for each copy of each net."""
 
 import json
 import pathlib
@@ -9,10 +9,10 @@ from experiments.training.best import Best
 
 
 def kept_best(config, folder: pathlib.Path, nets, facts) -> dict[tuple[str, int], Best]:
-    """Where the best parameters of each copy of each net are kept."""
+    """The best parameters so far, by net and copy."""
     run_id = sha(json.dumps(options.identity(config) | facts, sort_keys=True).encode())
     return {
-        (name, place): Best(folder / "best" / f"{name}-{config.fold + place}.npz", run_id)
+        (name, copy): Best(folder / "best" / f"{name}-{config.fold + copy}.npz", run_id)
         for name in nets
-        for place in range(config.folds)
+        for copy in range(config.folds)
     }

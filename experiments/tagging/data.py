@@ -1,4 +1,4 @@
-"""The tagger's sentences: read, in numbers, and as batches for the device, by bucket."""
+"""The sentences of a tagger: read, coded as numbers, and batched by length."""
 
 import hashlib
 from collections.abc import Iterator
@@ -15,10 +15,10 @@ from experiments.tagging.net import Batch
 
 
 class Data:
-    """A corpus as numbers, and its batches.
+    """A coded corpus and its batches.
 
-    Where there are folds, the training part is read by all of them, and each leaves out in its
-    loss what it is tested on (`Batch.folds`).
+    In a cross-validation all folds read the same batches of the training part, and each omits from
+    its loss the sentences that it is tested on (`Batch.folds`).
     """
 
     def __init__(self, config, corpus: Corpus, coding: Coding, mesh):
@@ -37,14 +37,14 @@ class Data:
         self.labels_in_a_step = float(labels / self.buckets.steps_in_a_pass)
 
     def block(self, first: int, count: int) -> Batch:
-        """What the steps from `first` on read, [steps_per_call, B, ...], on the device."""
+        """The batches of `count` steps from `first`, [steps_per_call, B, ...], on the device."""
         bucket, rows = self.buckets.rows(first, count)
         rows = rows[:, own_rows(rows.shape[1])]
         batch = self._batch(self.train, rows, self.shapes[bucket, 0], self.folds)
         return block_of_batches(self._mesh, batch, self._config.steps_per_call)
 
-    def cuts(self, part: Coded) -> Iterator[tuple[np.ndarray, int, Batch]]:
-        """(rows [B], count, Batch): every sentence of a part once, the first `count` rows."""
+    def batches(self, part: Coded) -> Iterator[tuple[np.ndarray, int, Batch]]:
+        """(rows [B], count, Batch) with every sentence of a part once; `count` rows are real."""
         for bucket, rows, count in covering(part.lengths, self.shapes, self._config.batch_size):
             yield rows, count, self._batch(part, rows, self.shapes[bucket, 0], None)
 
@@ -60,19 +60,19 @@ class Data:
 
 
 def given_vectors(config) -> tuple[list[str], np.ndarray | None]:
-    """The words and vectors of `--vectors`; none without it."""
+    """The words and vectors of the file `--vectors`, if there is one."""
     if config.vectors:
         return read_vectors(config.vectors)
     if not (config.embedding or config.letter_hidden):
         raise UserError(
             "The words have no vectors: give --vectors=FILE (./launch.sh tagger vectors makes "
-            "some), or --embedding=50 to learn them."
+            "one), or --embedding=50 to learn them."
         )
     return [], None
 
 
-def table_of(coding: Coding, words: list[str], vectors: np.ndarray) -> np.ndarray:
-    """The given vector of each number, zeros where there is none: float32 [V, D]."""
+def vector_table(coding: Coding, words: list[str], vectors: np.ndarray) -> np.ndarray:
+    """The pretrained vector of each word by its number, 0 where there is none: float32 [V, D]."""
     number = {word: n for n, word in enumerate(words)}
     table = np.zeros((len(coding.words) + 1, vectors.shape[1]), np.float32)
     for code, word in enumerate(coding.words, 1):
@@ -82,17 +82,21 @@ def table_of(coding: Coding, words: list[str], vectors: np.ndarray) -> np.ndarra
 
 
 def coded_corpus(config) -> tuple[Corpus, Coding, np.ndarray | None]:
-    """The sentences, the numbers of their words, and the given vector of each; raises UserError."""
+    """The corpus, its coding, and the pretrained vectors by number; raises UserError."""
     corpus = tagged_corpora.load(
         config.dataset, form=config.file_format, token=config.token_column,
         label=config.label_column, feature=config.feature_column, seed=config.seed,
         data_dir=config.data_dir, raw_dir=config.raw_dir,
     )  # fmt: skip
     sentences.check(corpus, config.dataset)
-    if config.fold + config.folds > (mpqa.FOLDS if corpus.folds is not None else 1):
-        raise UserError(f"--fold={config.fold} --folds={config.folds}: there are not so many.")
+    most = mpqa.FOLDS if corpus.folds is not None else 1
+    if config.fold + config.folds > most:
+        raise UserError(
+            f"--fold={config.fold} --folds={config.folds}: {config.dataset} has {most} "
+            f"fold{'s' if most > 1 else ''}, from 0; lower one of the two."
+        )
     if unseen := sentences.unseen_labels(corpus):
-        print(f"labels that the training part never shows: {', '.join(unseen)}", flush=True)
+        print(f"labels that do not occur in the training part: {', '.join(unseen)}", flush=True)
     known, vectors = given_vectors(config)
     coding = sentences.coding_of(
         corpus, lowercase=config.lowercase, least=config.least_count, longest=config.longest_word,
@@ -106,12 +110,12 @@ def coded_corpus(config) -> tuple[Corpus, Coding, np.ndarray | None]:
             f"--vectors={config.vectors} has no vector for any of the {len(coding.words):,} words "
             f"of {config.dataset}; give vectors of the same language and case (--lowercase)."
         )
-    print(f"{count:,} of {len(coding.words):,} words have given vectors", flush=True)
-    return corpus, coding, table_of(coding, known, vectors)
+    print(f"{count:,} of {len(coding.words):,} words have a pretrained vector", flush=True)
+    return corpus, coding, vector_table(coding, known, vectors)
 
 
 def facts_of(coding: Coding, table: np.ndarray | None) -> dict[str, str]:
-    """What else than the options decides a run's figures."""
+    """What determines a run's figures besides its options."""
     return coding.facts() | ({} if table is None else {"vectors": sha(table)})
 
 

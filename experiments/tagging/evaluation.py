@@ -8,8 +8,16 @@ import numpy as np
 
 from data.sentences import Coding, Corpus, Sentences
 from experiments.tagging.data import Data
-from experiments.tagging.net import NET, Labeller, of_fold
-from experiments.tagging.scores import HEADLINE, Said, figures, make_predict, mean, say, scoring_of
+from experiments.tagging.net import NET, Labeller, select_copy
+from experiments.tagging.scores import (
+    HEADLINE,
+    Predictions,
+    make_predict,
+    mean,
+    predict_part,
+    score,
+    scoring_of,
+)
 from experiments.training.best import Best
 from experiments.training.loop import Programs
 
@@ -35,9 +43,9 @@ class Evaluation:
         self.scoring, self.programs = scoring_of(config, corpus), Programs()
         self._predict = make_predict(nets, self.programs)
 
-    def predictions(self, params, part) -> dict[Copy, Said]:
+    def predictions(self, params, part) -> dict[Copy, Predictions]:
         """What every copy predicts for a part of `data`; `params` are stacked over the folds."""
-        by_net = say(self._predict, params, self.vectors, self.data, part)
+        by_net = predict_part(self._predict, params, self.vectors, self.data, part)
         return {
             (name, place): one
             for name, copies in by_net.items()
@@ -45,12 +53,12 @@ class Evaluation:
         }
 
     def figures(
-        self, predictions: Mapping[Copy, Said], part: Sentences, rows_of=lambda place: None
+        self, predictions: Mapping[Copy, Predictions], part: Sentences, rows_of=lambda place: None
     ) -> dict[Copy, dict[str, float]]:
         """The figures of every copy, on the sentences `rows_of(place)`; None: on all of them."""
         labels = self.coding.labels
         return {
-            (name, place): figures(self.scoring, part.labels, one, labels, rows_of(place))
+            (name, place): score(self.scoring, part.labels, one, labels, rows_of(place))
             for (name, place), one in predictions.items()
         }
 
@@ -74,14 +82,14 @@ class Evaluation:
         predictions = self.predictions(params, self.data.valid)
         each = self.figures(predictions, self.corpus.valid)
         for (name, place), row in each.items():
-            own = of_fold(params[name], place)
+            own = select_copy(params[name], place)
             bests[name, place].offer(step, row[HEADLINE[self.scoring]], own)
         return self.means(each)
 
 
 def best_of(bests: Mapping[Copy, Best], params) -> dict[Copy, tuple[int, Any]]:
     """The step and the parameters that each copy did best with; `params` are of the same sizes."""
-    return {copy: best.load(of_fold(params[copy[0]], 0)) for copy, best in bests.items()}
+    return {copy: best.load(select_copy(params[copy[0]], 0)) for copy, best in bests.items()}
 
 
 def stacked(chosen: Mapping[Copy, tuple[int, Any]]) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""The exported form of a """
+"""The exported form of a tagger."""
 
 import jax
 import jax.numpy as jnp
@@ -6,7 +6,7 @@ import jax.numpy as jnp
 from data.errors import UserError
 from experiments.tagging.best import kept_best
 from experiments.tagging.data import coded_corpus, facts_of
-from experiments.tagging.net import NET, Batch, first_parameters, make_nets, of_fold
+from experiments.tagging.net import NET, Batch, first_parameters, make_nets, select_copy
 from experiments.training.export_form import INTS, Form, Size
 from experiments.training.trained_net import SavedRun
 
@@ -20,8 +20,8 @@ def tagging_form(saved: SavedRun, config) -> Form:
     nets = make_nets(config, coding, 0 if table is None else table.shape[1], corpus.whole)
     best = kept_best(config, saved.folder, nets, facts)[NET, 0]
     if not best:
-        raise UserError(f"--workdir={saved.folder} was not evaluated yet: go on with the training.")
-    like = jax.eval_shape(lambda: of_fold(first_parameters(config, nets, table)[NET], 0))
+        raise UserError(f"{saved.folder} has not been evaluated yet: continue the training.")
+    like = jax.eval_shape(lambda: select_copy(first_parameters(config, nets, table)[NET], 0))
     params = best.load(like)[1]
     given = {"vectors": table} if table is not None and config.freeze else {}
     axes = "batch, time"
@@ -41,8 +41,8 @@ def tagging_form(saved: SavedRun, config) -> Form:
         "labels": list(coding.labels), "words": list(coding.words), "letters": coding.letters,
         "features": list(coding.features), "lowercase": coding.lowercase,
         "digits": coding.digits,
-        "note": "a label's number is its place from 0; that of a word, letter or feature its place "
-                "from 1, and 0 is what is not listed, or padding; words are looked up in small "
-                "letters where `lowercase`; where `digits` is 0 a word that is not listed is "
-                "looked up with every digit a 0; mask is true at words",
+        "note": "labels are numbered from 0 in the order listed; words, letters and features from "
+                "1, and 0 stands for unlisted ones and for padding; if `lowercase`, words are "
+                "lower-cased before they are looked up; if `digits` is 0, an unlisted word is "
+                "looked up with all its digits replaced by 0; mask is true at words",
     })  # fmt: skip

@@ -1,8 +1,8 @@
-"""From the tagger's options to its nets, their parameters and their loss.
+"""The nets of a tagger by its options, their parameters and their loss.
 
-A run trains one net or two side by side, the second for comparison, each in one copy or in one for
-each fold of a cross-validation. Copies share no parameter: the objective is the sum of their
-losses, so that the gradient of each is its own, and one pass over the data serves all.
+A run trains one net, or a second one along with it for comparison; each of them in one copy, or in
+one copy per fold of a cross-validation. Copies share no parameters. The objective is the sum of
+their losses, so that each has the gradient of its own loss, and one pass over the data trains all.
 """
 
 import dataclasses
@@ -22,28 +22,28 @@ from nets.cells import LSTM
 from nets.tagger import Tagger
 from nets.word_encoder import WordEncoder
 
-NET, BESIDE = "net", "beside"
+NET, SECOND = "net", "beside"
 
 
 class Batch(NamedTuple):
-    """What one step reads: B sentences of at most T words."""
+    """The input of one step: B sentences of at most T words."""
 
     words: jax.Array  # int [B, T]
     mask: jax.Array  # bool [B, T], true at words
-    labels: jax.Array  # int [B, T], or [B, 1] where a label is of a whole sentence
-    folds: jax.Array  # int [B]: the fold that is tested on it, -1 if none
+    labels: jax.Array  # int [B, T], or [B, 1] if a sentence has one label
+    folds: jax.Array  # int [B]: the fold that is tested on the sentence, or -1
     letters: jax.Array | None = None  # int [B, T, L]
     features: jax.Array | None = None  # int [B, T]
 
 
 @dataclasses.dataclass(frozen=True)
 class Labeller:
-    """A net with what reads the words under it, and what its figures are of."""
+    """A tagger on top of a word encoder."""
 
     encoder: WordEncoder
     tagger: Tagger
-    whole: bool  # a label is of a whole sentence
-    input_rate: float = 0.0  # dropout of what the encoder says
+    whole: bool  # a sentence has one label
+    input_rate: float = 0.0  # dropout rate of the encoder's outputs
 
     def init(self, key):
         """Parameters: `encoder`, `layers` and `output`."""
@@ -52,23 +52,22 @@ class Labeller:
 
     def logits(self, params, vectors, batch: Batch, key=None):
         """Logits [T, B, C] or [B, C], and every layer's outputs [T, B, width]."""
-        major = [None if x is None else jnp.moveaxis(x, 1, 0)
-                 for x in (batch.words, batch.letters, batch.features, batch.mask)]  # fmt: skip
-        *inputs, mask = major
+        arrays = (batch.words, batch.letters, batch.features, batch.mask)
+        *inputs, mask = (None if x is None else jnp.moveaxis(x, 1, 0) for x in arrays)  # [T, B]
         xs = self.encoder.encode(params["encoder"], *inputs, vectors)  # [T, B, D]
         if key is not None and self.input_rate:
             key, key_input = jax.random.split(key)
             keep = jax.random.bernoulli(key_input, 1 - self.input_rate, (1, *xs.shape[1:]))
             xs = jnp.where(keep, xs / (1 - self.input_rate), 0)
-        read = self.tagger.whole if self.whole else self.tagger.each
-        return read(params, xs, mask, key)
+        logits = self.tagger.whole if self.whole else self.tagger.each
+        return logits(params, xs, mask, key)
 
 
 def make_nets(config, coding: Coding, given: int, whole: bool) -> Mapping[str, Labeller]:
-    """The nets of a run by name: `net`, and `beside` where one is to be trained for comparison.
+    """The nets of a run by name: NET, and SECOND if `--beside` wants one for comparison.
 
-    `given` is the length of the given vectors, 0 without any. Where they do not stay as they are,
-    they are the first values of the learned ones.
+    `given` is the length of the pretrained vectors, 0 without any. Unless they are frozen, they are
+    the initial values of the learned ones.
     """
     learned = config.embedding if config.freeze or not given else given
     encoder = WordEncoder(
@@ -89,25 +88,25 @@ def make_nets(config, coding: Coding, given: int, whole: bool) -> Mapping[str, L
 
     nets = {NET: net(config.layers, config.hidden, config.directions == "both")}
     if config.beside == "shallow":
-        nets[BESIDE] = net(1, config.beside_hidden, config.directions == "both")
+        nets[SECOND] = net(1, config.beside_hidden, config.directions == "both")
     if config.beside == "one_directional":
-        nets[BESIDE] = net(config.layers, config.hidden, False)
+        nets[SECOND] = net(config.layers, config.hidden, False)
     return nets
 
 
 def first_parameters(config, nets: Mapping[str, Labeller], table=None):
-    """Parameters by net, stacked over the folds, as `--init` wants them drawn.
+    """The initial parameters by net, stacked over the folds and drawn according to `--init`.
 
-    `table` [V, D] are given vectors, which learned ones begin with unless they stay frozen.
+    `table` [V, D] holds pretrained vectors; unless frozen, they are the initial learned ones.
     """
 
-    def drawn(net: Labeller, key):
-        params = as_wanted(net.init(key), key)
+    def one_copy(net: Labeller, key):
+        params = redrawn(net.init(key), key)
         if table is not None and not config.freeze:
             params["encoder"]["words"] = jnp.asarray(table)
         return params
 
-    def as_wanted(params, key):
+    def redrawn(params, key):
         if config.init == "default":
             return params
         leaves, tree = jax.tree.flatten(params)
@@ -119,7 +118,7 @@ def first_parameters(config, nets: Mapping[str, Labeller], table=None):
         ])  # fmt: skip
 
     def stacked(net: Labeller, key):
-        return jax.vmap(lambda fold: drawn(net, jax.random.fold_in(key, fold)))(folds_of(config))
+        return jax.vmap(lambda fold: one_copy(net, jax.random.fold_in(key, fold)))(folds_of(config))
 
     key = jax.random.key(config.seed)
     return {name: call_once(functools.partial(stacked, net), jax.random.fold_in(key, n))
@@ -127,35 +126,35 @@ def first_parameters(config, nets: Mapping[str, Labeller], table=None):
 
 
 def folds_of(config) -> jax.Array:
-    """The numbers of the folds, by which a copy draws what it draws, whatever runs beside it."""
+    """The numbers of the folds: a copy's random keys depend on its own fold alone."""
     return config.fold + jnp.arange(config.folds)
 
 
-def of_fold(params, place: int):
-    """One copy's parameters out of the stacked ones."""
-    return jax.tree.map(lambda leaf: leaf[place], params)
+def select_copy(params, copy: int):
+    """The parameters of one copy, out of the stacked ones."""
+    return jax.tree.map(lambda leaf: leaf[copy], params)
 
 
 def make_loss(config, nets: Mapping[str, Labeller], coding: Coding, rare: int, words: float):
-    """The objective as `experiments.training.loop` wants it, the sum over all copies of
+    """The objective for `experiments.training.loop`: the sum over all copies of
 
         sum of -w ln p over words / divisor + decay / 2 |weights|^2 + activation_decay / 2 |h|^2
 
-    with w = `outside_weight` where the label is O and 1 elsewhere. The divisor is 1 for the
-    paper's sum, or for a mean the words of an average batch: the same for all batches, though one
-    of long sentences has more words.
+    with w = `outside_weight` where the label is O, and 1 elsewhere. The divisor is 1 for the sum of
+    the paper; for a mean it is the number of words in an average batch, the same for all batches
+    although one of long sentences has more words.
 
     Args:
       config: the options.
       nets: by name.
       coding: of the labels.
-      rare: words from this number on are rare: in training some of them are read as unknown.
-      words: labels of an average batch.
+      rare: words with this number or a higher one are rare: some are read as unknown in training.
+      words: the number of labels in an average batch.
     """
     outside = coding.labels.index("O") if "O" in coding.labels else -1
     divisor = 1.0 if config.reduction == "sum" else words
 
-    def of_copy(net: Labeller, params, vectors, batch: Batch, fold, key):
+    def copy_loss(net: Labeller, params, vectors, batch: Batch, fold, key):
         key_words, key_drop = jax.random.split(key)
         if config.word_dropout:
             hidden = jax.random.bernoulli(key_words, config.word_dropout, batch.words.shape)
@@ -175,17 +174,17 @@ def make_loss(config, nets: Mapping[str, Labeller], coding: Coding, rare: int, w
             loss += config.activation_decay / 2 * squares([h * kept[:, None] for h in layers])
         return loss, Ratio((nats * counted).sum(), counted.sum(dtype=jnp.float32))
 
-    def of_net(net: Labeller, params, vectors, batch: Batch, key):
+    def net_losses(net: Labeller, params, vectors, batch: Batch, key):
         def one(params, fold):
-            return of_copy(net, params, vectors, batch, fold, jax.random.fold_in(key, fold))
+            return copy_loss(net, params, vectors, batch, fold, jax.random.fold_in(key, fold))
 
-        return over_copies(one)(params, folds_of(config))
+        return vmap_copies(one)(params, folds_of(config))
 
     def loss(params, variables, carry, batch, key):
         total, metrics, vectors = 0.0, {}, variables.get("vectors")
         for n, (name, net) in enumerate(nets.items()):
             own = jax.random.fold_in(key, n)
-            losses, nats = of_net(net, params[name], vectors, batch, own)
+            losses, nats = net_losses(net, params[name], vectors, batch, own)
             total += losses.sum()
             metrics[f"{name}_nats"] = jax.tree.map(jnp.sum, nats)
         return total, (variables, carry, metrics)
@@ -193,18 +192,18 @@ def make_loss(config, nets: Mapping[str, Labeller], coding: Coding, rare: int, w
     return loss
 
 
-def over_copies(function):
-    """`jax.vmap`, without its cost where there is one copy."""
+def vmap_copies(function):
+    """`jax.vmap`, without its cost if there is only one copy."""
 
     def mapped(*stacked):
         if len(jax.tree.leaves(stacked)[0]) > 1:
             return jax.vmap(function)(*stacked)
-        one = function(*(of_fold(tree, 0) for tree in stacked))
+        one = function(*(select_copy(tree, 0) for tree in stacked))
         return jax.tree.map(lambda x: x[None], one)
 
     return mapped
 
 
 def squares(tree) -> jax.Array:
-    """The sum of all squares, which are float32 in whatever precision a step is computed."""
+    """The sum of all squares, in float32 whatever the precision of a step."""
     return sum(jnp.vdot(leaf, leaf, precision="float32") for leaf in jax.tree.leaves(tree))

@@ -1,4 +1,4 @@
-"""How the tagger is trained: clipping for each copy of a net, and a rule."""
+"""The optimiser of a tagger: gradient clipping by copy, and an update rule."""
 
 import functools
 
@@ -10,10 +10,10 @@ from experiments.training.optimizer import common_schedule
 
 
 def make_optimizer(config) -> optax.GradientTransformation:
-    """The norm of each copy's gradient cut to `clip_norm` (0: not), `config.optimizer`'s rule,
-    and the output layer's updates scaled by `output_rate`.
+    """Clips each copy's gradient to the norm `clip_norm` (0: not at all), applies the rule
+    `config.optimizer`, and scales the updates of the output layer by `output_rate`.
 
-    Trees hold one entry for each net, whose arrays are stacked over its copies.
+    The trees have one entry for each net, whose arrays are stacked over its copies.
     """
     schedule = common_schedule(config)
     rules = {
@@ -29,7 +29,7 @@ def make_optimizer(config) -> optax.GradientTransformation:
 
 
 def slower_output(updates, rate: float):
-    """Updates by net with those of `output` scaled, as Irsoy and Cardie's code does."""
+    """Updates by net, those of `output` scaled as in Irsoy and Cardie's code."""
     return {
         name: tree | {"output": jax.tree.map(lambda u: rate * u, tree["output"])}
         for name, tree in updates.items()

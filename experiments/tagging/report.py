@@ -1,7 +1,9 @@
-"""The tagger's report: the paper's table, labelled sentences, and words as points."""
+"""The report of a tagger: the paper's table, labelled sentences, and hidden states on a plane."""
 
 from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
 
+import jax
 import numpy as np
 from markupsafe import Markup, escape
 
@@ -11,149 +13,239 @@ from experiments.reports import drawing, page
 from experiments.reports.mistakes import confusion
 from experiments.reports.page import Picture, Section, Table
 from experiments.runtime.workdir import Workdir
-from experiments.tagging.evaluation import Evaluation
-from experiments.tagging.net import NET
+from experiments.tagging.data import Data
+from experiments.tagging.net import NET, SECOND, Labeller
 from experiments.tagging.paper import TABLE
-from experiments.tagging.scores import scoring_of, top_layer
+from experiments.tagging.scores import Predictions, make_top_layer, scoring_of
+from experiments.training.loop import Tree
 from experiments.training.run import Trained
 
-SHOWN = 20  # sentences
-POINTS, NAMED = 600, 80  # words in the picture, and those that are written out
+SENTENCES = 20  # shown
+POINTS, NAMED = 600, 80  # words on the plane, and those that are written out
+LABELS = {
+    "proportional_f1": "proportional F1",
+    "chunk_f1": "F1 of spans",
+    "accuracy_percent": "accuracy (%)",
+    "nats": "nats per label",
+    "gradient_norm": "gradient norm",
+}
 
 
-def write(
-    config, workdir: Workdir, trained: Trained, result: Mapping, evaluation: Evaluation,
-    chosen: Mapping, predictions: Mapping,
-) -> None:  # fmt: skip
-    """Writes report.html.
+class TaggerRun(NamedTuple):
+    """What a finished run has, for its report. Copies are numbered by their fold, from 0."""
 
-    Args:
-      config: the run's options.
-      workdir, trained, result: of the run.
-      evaluation: its data and nets.
-      chosen: (step, parameters) of each net and copy.
-      predictions: of each net and copy for the test part.
-    """
-    corpus, coding, data, nets = (
-        evaluation.corpus, evaluation.coding, evaluation.data, evaluation.nets
-    )  # fmt: skip
-    rows = evaluation.test_rows(0)
-    rows = range(len(corpus.test.words)) if rows is None else rows
-    words = [corpus.test.words[row] for row in rows]
-    gold = [corpus.test.labels[row] for row in rows]
-    said = {
-        name_of(config, net): [
-            [coding.labels[n] for n in predictions[net, 0].labels[row]] for row in rows
-        ]
-        for net in nets
-    }
-    steps = ", ".join(f"{at:,}" for (net, _), (at, _) in chosen.items() if net == NET)
-    text = [f"The parameters are those of step {steps}, the best on the validation part."]
-    if config.vectors:
-        text.append(f"Word vectors: {config.vectors}; other vectors than the paper's.")
-    names = {"proportional_f1": "proportional F1", "chunk_f1": "F1 of spans",
-             "accuracy_percent": "accuracy (%)", "nats": "nats per label",
-             "gradient_norm": "norm of the gradient"}  # fmt: skip
-    if config.beside != "none":
-        other = {f"{config.beside}_{name}": f"{name_of(config, 'beside')}: {words_}"
-                 for name, words_ in names.items() if name != "gradient_norm"}  # fmt: skip
-        names |= other
-    passes = 1 / data.buckets.steps_in_a_pass
+    config: Any
+    corpus: Corpus
+    coding: Coding
+    data: Data
+    nets: Mapping[str, Labeller]
+    vectors: jax.Array | None  # pretrained ones, if they are frozen
+    best: Mapping[tuple[str, int], tuple[int, Tree]]  # (net, copy) -> step, parameters
+    predictions: Mapping[tuple[str, int], Predictions]  # of the test part, by (net, copy)
+    rows: Sequence[int]  # the sentences of the test part that the first copy is tested on
+
+    @property
+    def params(self) -> Tree:
+        """The best parameters of the first copy of the net."""
+        return self.best[NET, 0][1]
+
+    def name_of(self, net: str) -> str:
+        """What a net is called in the report."""
+        if net == NET:
+            return "deep" if self.config.beside == "shallow" else "net"
+        return self.config.beside.replace("_", "-")
+
+    def labelled(self) -> "Labelled":
+        """The test sentences of the first copy, with the labels that each net predicts."""
+        labels, test = self.coding.labels, self.corpus.test
+        predicted = {
+            self.name_of(net): [
+                [labels[n] for n in self.predictions[net, 0].labels[row]] for row in self.rows
+            ]
+            for net in self.nets
+        }
+        gold = [list(test.labels[row]) for row in self.rows]
+        return Labelled([test.words[row] for row in self.rows], gold, predicted)
+
+
+class Labelled(NamedTuple):
+    """Sentences with their gold labels and those that nets predict, by the name of the net."""
+
+    words: list[list[str]]
+    gold: list[list[str]]
+    predicted: Mapping[str, list[list[str]]]
+
+    def select(self, rows: Sequence[int]) -> "Labelled":
+        """Some of the sentences."""
+        words, gold = ([part[row] for row in rows] for part in (self.words, self.gold))
+        predicted = {name: [part[row] for row in rows] for name, part in self.predicted.items()}
+        return Labelled(words, gold, predicted)
+
+
+def write(run: TaggerRun, workdir: Workdir, trained: Trained, result: Mapping) -> None:
+    """Writes report.html."""
+    config, labelled = run.config, run.labelled()
     sections = [
-        page.result_section(result, text),
+        page.result_section(result, notes(run)),
         *paper_section(config, result),
         *page.configuration_sections(config, workdir),
-        page.parameters_section(chosen[NET, 0][1], ("encoder", "layers", "output"), {}, ""),
-        page.curves_section(trained.metrics.rows, names, passes),
-        labelled_section(config, corpus, words, gold, said),
-        *difference_section(config, corpus, words, gold, said),
-        confusion_section(coding, gold, said[name_of(config, NET)]),
-        words_section(nets[NET], chosen[NET, 0][1], evaluation.vectors, data, corpus, rows),
+        page.parameters_section(run.params, ("encoder", "layers", "output"), {}, ""),
+        training_curves(run, trained),
+        labelled_section(run, labelled),
+        *difference_section(run, labelled),
+        confusion_section(run.coding, labelled.gold, labelled.predicted[run.name_of(NET)]),
+        states_section(run),
     ]
-    summary = (
-        f"{config.layers} layers of {config.hidden} {config.cell} units, "
-        f"{'both directions' if config.directions == 'both' else 'forward alone'}, "
-        f"{result['parameters']:,} parameters, on {config.dataset}: {len(corpus.train.words):,} "
-        f"sentences to train on, {len(rows):,} shown here of those to test on."
+    page.write(workdir.report, f"Tagger, preset {config.preset}", summary(run, result), sections)
+
+
+def summary(run: TaggerRun, result: Mapping) -> str:
+    config, train = run.config, run.corpus.train
+    directions = "bidirectional" if config.directions == "both" else "forward"
+    return (
+        f"A {directions} net of {config.layers} layers of {config.hidden} {config.cell} units, "
+        f"{result['parameters']:,} parameters, on {config.dataset}: {len(train.words):,} sentences "
+        f"for training, {len(run.rows):,} for testing."
     )
-    page.write(workdir.report, f"Tagger, preset {config.preset}", summary, sections)
 
 
-def name_of(config, net: str) -> str:
-    """What a net is called in the report."""
-    if net == NET:
-        return "deep" if config.beside == "shallow" else "net"
-    return config.beside.replace("_", "-")
+def notes(run: TaggerRun) -> list[str]:
+    """How the figures were obtained."""
+    steps = ", ".join(f"{step:,}" for (net, _), (step, _) in run.best.items() if net == NET)
+    lines = [f"The parameters are those of step {steps}, the best on the validation part."]
+    if run.config.vectors:
+        lines.append(f"Word vectors: {run.config.vectors}, which are not those of the paper.")
+    return lines
+
+
+def training_curves(run: TaggerRun, trained: Trained) -> Section:
+    """The figures of each net against passes through the training set."""
+    labels = dict(LABELS)
+    if SECOND in run.nets:
+        name = run.name_of(SECOND)
+        labels |= {f"{run.config.beside}_{figure}": f"{name}: {label}"
+                   for figure, label in LABELS.items() if figure != "gradient_norm"}  # fmt: skip
+    passes = 1 / run.data.buckets.steps_in_a_pass
+    return page.curves_section(trained.metrics.rows, labels, passes)
 
 
 def paper_section(config, result: Mapping) -> list[Section]:
-    """The paper's table with this run's rows in it."""
+    """The paper's table with the rows of this run in it."""
     if config.dataset not in TABLE:
         return []
     header = ("net", "precision", "", "recall", "", "F1", "")
-    kinds = ("", *("proportional", "binary") * 3)
-    rows = [kinds]
-    ours = {(config.layers, config.hidden): ""}
+    rows = [("", *("proportional", "binary") * 3)]
+    prefixes = {(config.layers, config.hidden): ""}
     if config.beside == "shallow":
-        ours[1, config.beside_hidden] = "shallow_"
+        prefixes[1, config.beside_hidden] = "shallow_"
     for size, values in TABLE[config.dataset].items():
-        name = size if isinstance(size, str) else f"{size[0]} x {size[1]}"
-        rows.append((name, *(f"{v:.2f}" for v in values)))
-        if size in ours:
-            cells = [
-                page.Cell(f"{result['metrics'][f'test_{ours[size]}{kind}_{what}']:.2f}",
-                            "right", 0.5)
-                for what in ("precision", "recall", "f1") for kind in ("proportional", "binary")
-            ]  # fmt: skip
+        name = size if isinstance(size, str) else f"{size[0]} × {size[1]}"
+        rows.append((name, *(f"{value:.2f}" for value in values)))
+        if size in prefixes:
+            figures = [f"test_{prefixes[size]}{kind}_{figure}"
+                       for figure in ("precision", "recall", "f1")
+                       for kind in ("proportional", "binary")]  # fmt: skip
+            cells = [page.Cell(f"{result['metrics'][name]:.2f}", "right", 0.5) for name in figures]
             rows.append((f"{name}, this run", *cells))
     text = (
-        "The paper's rows are quoted from memory: means over ten folds, with word vectors of "
-        f"Google News. This run's are the mean of {config.folds} "
+        "The paper's rows are quoted from memory: means over ten folds, with word vectors trained "
+        f"on Google News. Those of this run are means over {config.folds} "
         f"fold{'s' if config.folds > 1 else ''}.",
     )
-    return [Section("Beside the paper's table", text, Table(header, rows))]
+    return [Section("The paper's table", text, Table(header, rows))]
+
+
+def labelled_section(run: TaggerRun, labelled: Labelled) -> Section:
+    """Sentences of the test part with their labels; of opinions, those that have some."""
+    title = "Labelled sentences"
+    if run.corpus.whole:
+        text = ("The first sentences of the test part.",)
+        return Section(title, text, whole_table(labelled.select(range(len(labelled.words)))))
+    scoring = scoring_of(run.config, run.corpus)
+    rows = [n for n, words in enumerate(labelled.words) if 4 <= len(words) <= 40]
+    if scoring == "overlap":
+        rows = [n for n in rows if set(labelled.gold[n]) != {"O"}]
+    text = [
+        {"overlap": "A predicted span is blue if it overlaps a gold one and orange if not; an "
+                    "Inside without a Begin is in capitals.",
+         "exact": "A predicted span is blue if its ends and its type are correct and orange if "
+                  "not; an Inside without a Begin is in capitals.",
+         "accuracy": "Wrong labels are orange."}[scoring],
+    ]  # fmt: skip
+    if run.corpus.folds is not None:
+        text.append(f"These are sentences of fold {run.config.fold}.")
+    return Section(title, text, pictures=[sentences(scoring, labelled.select(rows[:SENTENCES]))])
+
+
+def difference_section(run: TaggerRun, labelled: Labelled) -> list[Section]:
+    """Sentences that the two nets label differently."""
+    if len(labelled.predicted) < 2:
+        return []
+    first, second = labelled.predicted.values()
+    rows = [n for n in range(len(first)) if first[n] != second[n]]
+    text = (f"The {' and the '.join(labelled.predicted)} net differ in {len(rows):,} of "
+            f"{len(first):,} sentences; {min(SENTENCES, len(rows))} are shown.",)  # fmt: skip
+    short_first = sorted(rows, key=lambda n: (len(labelled.words[n]) > 40, n))
+    selected = labelled.select(short_first[:SENTENCES])
+    title = "Where the nets differ"
+    if run.corpus.whole:
+        return [Section(title, text, whole_table(selected))]
+    pictures = [sentences(scoring_of(run.config, run.corpus), selected)]
+    return [Section(title, text, pictures=pictures)]
+
+
+def whole_table(labelled: Labelled) -> Table:
+    """A sentence a row, with its gold label and what each net predicts."""
+    rows = [
+        (" ".join(words), gold[0],
+         *(page.Cell(labels[n][0], "right" if labels[n] == gold else "wrong", 0.6)
+           for labels in labelled.predicted.values()))
+        for n, (words, gold) in enumerate(zip(labelled.words, labelled.gold, strict=True))
+    ]  # fmt: skip
+    header = ("sentence", "gold", *labelled.predicted)
+    return Table(header, rows[:SENTENCES], "l" * len(header))
+
+
+def sentences(scoring: str, labelled: Labelled) -> Picture:
+    """`sentence_lines` of each sentence."""
+    lines = [
+        sentence_lines(scoring, words, gold,
+                       {name: labels[n] for name, labels in labelled.predicted.items()})
+        for n, (words, gold) in enumerate(zip(labelled.words, labelled.gold, strict=True))
+    ]  # fmt: skip
+    return Picture(Markup('<pre class="coloured">{}</pre>').format(Markup("\n").join(lines)))
 
 
 def sentence_lines(
-    scoring: str, words: Sequence[str], gold: Sequence[str], said: Mapping[str, Sequence[str]]
+    scoring: str, words: Sequence[str], gold: Sequence[str], predicted: Mapping[str, Sequence[str]]
 ) -> Markup:
-    """The words once with the gold labels, and once for each net; wrong is orange."""
-    rows = {"gold": gold, **said}
+    """One line with the gold labels, and one with the labels that each net predicts."""
     return Markup("").join(
         Markup('<span class="line">{}{}</span>').format(
             name.ljust(17), _line(scoring, words, gold, labels)
         )
-        for name, labels in rows.items()
+        for name, labels in {"gold": gold, **predicted}.items()
     )
 
 
-def sentences_picture(scoring: str, rows: Sequence[int], words, gold, said) -> Picture:
-    """`sentence_lines` of some sentences, below one another."""
-    lines = [
-        sentence_lines(scoring, words[n], gold[n], {name: v[n] for name, v in said.items()})
-        for n in rows
-    ]
-    return Picture(Markup('<pre class="coloured">{}</pre>').format(Markup("\n").join(lines)))
-
-
-def _line(scoring: str, words, gold, said) -> Markup:
+def _line(scoring: str, words, gold, labels) -> Markup:
     if scoring == "accuracy":
         pieces = [
             escape(f"{word}/{label}") if label == right else _marked("wrong", f"{word}/{label}")
-            for word, right, label in zip(words, gold, said, strict=True)
+            for word, right, label in zip(words, gold, labels, strict=True)
         ]
         return Markup(" ").join(pieces)
-    pieces, at, theirs = [], 0, spans.spans_of(gold)
-    for span in spans.spans_of(said):
+    pieces, at, gold_spans = [], 0, spans.spans_of(gold)
+    for span in spans.spans_of(labels):
         pieces += map(escape, words[at : span.start])
         text = " ".join(words[span.start : span.end])
-        if said[span.start].startswith("I"):
+        if labels[span.start].startswith("I"):
             text = text.upper()
-        right = span in theirs if scoring == "exact" else any(
-            a.start < span.end and span.start < a.end for a in theirs
+        correct = span in gold_spans if scoring == "exact" else any(
+            other.start < span.end and span.start < other.end for other in gold_spans
         )
-        mark = f"[{span.type} {text}]" if span.type else text
-        pieces.append(_marked("right" if right else "wrong", mark))
+        text = f"[{span.type} {text}]" if span.type else text
+        pieces.append(_marked("right" if correct else "wrong", text))
         at = span.end
     return Markup(" ").join([*pieces, *map(escape, words[at:])])
 
@@ -162,115 +254,70 @@ def _marked(kind: str, text: str) -> Markup:
     return Markup('<span class="{}" style="--strength:0.7">{}</span>').format(kind, text)
 
 
-def labelled_section(config, corpus: Corpus, words, gold, said) -> Section:
-    """Sentences of the test part with their labels: those with the most to show."""
-    title = "Labelled sentences"
-    if corpus.whole:
-        return Section(title, ("What the nets say of the first sentences of the test part.",),
-                       whole_table(words, gold, said))  # fmt: skip
-    scoring = scoring_of(config, corpus)
-    rows = [n for n in range(len(words)) if 4 <= len(words[n]) <= 40]
-    if scoring == "overlap":
-        rows = [n for n in rows if set(gold[n]) != {"O"}]
-    text = [
-        {"overlap": "A span of a net is blue where it meets a gold one and orange where it does "
-                    "not; an Inside with no Begin is in capitals.",
-         "exact": "A span of a net is blue where its ends and its type are right, orange "
-                  "elsewhere; an Inside with no Begin is in capitals.",
-         "accuracy": "A label that is wrong is orange."}[scoring],
-    ]  # fmt: skip
-    if corpus.folds is not None:
-        text.append(f"Of fold {config.fold}.")
-    pictures = [sentences_picture(scoring, rows[:SHOWN], words, gold, said)]
-    return Section(title, text, pictures=pictures)
-
-
-def whole_table(words, gold, said) -> Table:
-    """A sentence a row, with its label and what each net says."""
-    rows = [
-        (" ".join(words[n]), gold[n][0],
-         *(page.Cell(v[n][0], "right" if v[n] == list(gold[n]) else "wrong", 0.6)
-           for v in said.values()))
-        for n in range(min(SHOWN, len(words)))
-    ]  # fmt: skip
-    return Table(("sentence", "gold", *said), rows, "l" * (2 + len(said)))
-
-
-def difference_section(config, corpus: Corpus, words, gold, said) -> list[Section]:
-    """Sentences that the two nets label differently."""
-    if len(said) < 2:
-        return []
-    first, second = said.values()
-    rows = [n for n in range(len(words)) if list(first[n]) != list(second[n])]
-    text = (f"The {' and the '.join(said)} net differ in {len(rows):,} of {len(words):,} "
-            f"sentences; {min(SHOWN, len(rows))} are shown.",)  # fmt: skip
-    shown = sorted(rows, key=lambda n: (len(words[n]) > 40, n))[:SHOWN]
-    title = "Where the nets differ"
-    if corpus.whole:
-        picked = ([part[n] for n in shown] for part in (words, gold))
-        return [Section(title, text, whole_table(
-            *picked, {name: [v[n] for n in shown] for name, v in said.items()}))]  # fmt: skip
-    scoring = scoring_of(config, corpus)
-    return [Section(title, text, pictures=[
-        sentences_picture(scoring, shown, words, gold, said)
-    ])]  # fmt: skip
-
-
-def confusion_section(coding: Coding, gold, said) -> Section:
-    """How often each label was read as each."""
+def confusion_section(coding: Coding, gold, predicted) -> Section:
+    """How often each label was predicted as each."""
     number = {label: n for n, label in enumerate(coding.labels)}
     pairs = [
         (number[a], number[b])
-        for theirs, ours in zip(gold, said, strict=True)
-        for a, b in zip(theirs, ours, strict=True)
+        for gold_labels, labels in zip(gold, predicted, strict=True)
+        for a, b in zip(gold_labels, labels, strict=True)
     ]
     return confusion(*np.array(pairs).T, coding.labels)
 
 
-def words_section(net, params, vectors, data, corpus: Corpus, rows) -> Section:
-    """What the last layer says of words of the test part, as points on a plane."""
-    hidden, points, labels, names = top_layer(net), [], [], []
-    mine = set(np.asarray(rows)[: POINTS // 4].tolist())
-    for at, count, batch in data.cuts(data.test):
-        if not mine & set(at.tolist()):
-            continue
-        states_of = np.asarray(hidden(params, vectors, batch))
-        for row, states in zip(at[:count], states_of, strict=False):
-            if row not in mine:
-                continue
-            words, gold = corpus.test.words[row], corpus.test.labels[row]
-            places = [len(words) - 1] if corpus.whole else range(len(words))
-            points += [states[place] for place in places]
-            labels += [gold[0]] if corpus.whole else gold
-            names += [words[place] for place in places]
-    chosen = np.random.default_rng(0).permutation(len(points))[:POINTS]
+def states_section(run: TaggerRun) -> Section:
+    """The hidden states of the last layer at words of the test part, as points on a plane."""
+    title = "Hidden states on a plane"
+    states, labels, words = hidden_states(run)
+    chosen = np.random.default_rng(0).permutation(len(states))[:POINTS]
     if len(chosen) < 10:
-        return Section("Words by what the net makes of them", ("Too few words to draw.",))
-    from sklearn.manifold import TSNE  # here, since it takes longer to import than JAX
+        return Section(title, ("There are too few words.",))
+    from sklearn.manifold import TSNE  # imported late: it takes longer than importing JAX
 
     plane = TSNE(init="pca", random_state=0, perplexity=min(30, len(chosen) // 4)).fit_transform(
-        np.stack([points[n] for n in chosen])
+        np.stack([states[n] for n in chosen])
     )
-    labels, names = [labels[n] for n in chosen], [names[n] for n in chosen]
     text = (
-        f"{len(chosen)} words of the test part: the {net.tagger.width} outputs of the last layer "
-        "on a plane, neighbours beside one another (t-SNE); the colours are the gold labels.",
+        f"t-SNE of the last layer's {run.nets[NET].tagger.width} outputs at {len(chosen)} words of "
+        "the test part: similar states are close to one another. The colours are the gold labels.",
     )
-    return Section("Words by what the net makes of them", text,
-                   pictures=[Picture(_plane(plane, labels, names))])  # fmt: skip
+    plot = _plane(plane, [labels[n] for n in chosen], [words[n] for n in chosen])
+    return Section(title, text, pictures=[Picture(plot)])
 
 
-def _plane(plane: np.ndarray, labels: list[str], names: list[str]):
+def hidden_states(run: TaggerRun) -> tuple[list[np.ndarray], list[str], list[str]]:
+    """States, gold labels and words of some sentences of the test part, a list entry for each.
+
+    Of a sentence with one label it is the state at the last word.
+    """
+    corpus, top_layer = run.corpus, make_top_layer(run.nets[NET])
+    states, labels, words = [], [], []
+    wanted = set(np.asarray(run.rows)[: POINTS // 4].tolist())
+    for rows, count, batch in run.data.batches(run.data.test):
+        if not wanted & set(rows.tolist()):
+            continue
+        outputs = np.asarray(top_layer(run.params, run.vectors, batch))
+        for row, output in zip(rows[:count], outputs, strict=False):
+            if row in wanted:
+                sentence, gold = corpus.test.words[row], corpus.test.labels[row]
+                positions = [len(sentence) - 1] if corpus.whole else range(len(sentence))
+                states += [output[position] for position in positions]
+                labels += [gold[0]] if corpus.whole else gold
+                words += [sentence[position] for position in positions]
+    return states, labels, words
+
+
+def _plane(plane: np.ndarray, labels: list[str], words: list[str]):
     kinds = sorted(set(labels), key=lambda kind: (-labels.count(kind), kind))
-    marks, colours = "os^Dv", ("#3a86c8", "#e08214", "#2a9d6f", "#b5507a", "#8a8a8a")
+    markers, colours = "os^Dv", (*drawing.COLOURS, "#b5507a", drawing.GREY)
 
     def draw(axes):
         for n, kind in enumerate(kinds[:15]):
-            mine = np.array([label == kind for label in labels])
-            axes.plot(*plane[mine].T, marks[n // 5], color=colours[n % 5], markersize=3.5,
+            members = np.array([label == kind for label in labels])
+            axes.plot(*plane[members].T, markers[n // 5], color=colours[n % 5], markersize=3.5,
                       linestyle="", alpha=0.8, label=kind)  # fmt: skip
-        for (x, y), name in list(zip(plane, names, strict=True))[:NAMED]:
-            axes.annotate(name, (x, y), fontsize=6, xytext=(2, 2), textcoords="offset points")
+        for (x, y), word in list(zip(plane, words, strict=True))[:NAMED]:
+            axes.annotate(word, (x, y), fontsize=6, xytext=(2, 2), textcoords="offset points")
         axes.set(xticks=[], yticks=[])
         axes.legend(fontsize=7, loc="center left", bbox_to_anchor=(1.0, 0.5))
 

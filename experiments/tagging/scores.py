@@ -1,4 +1,4 @@
-"""What a tagger says of sentences, and how right it is."""
+"""The predictions of a tagger, and their scores."""
 
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
@@ -11,22 +11,25 @@ from optax import softmax_cross_entropy_with_integer_labels
 from data import spans
 from data.errors import UserError
 from data.sentences import Corpus
-from experiments.tagging.net import Batch, Labeller, over_copies
+from experiments.tagging.net import Batch, Labeller, vmap_copies
 
 SCORINGS = ("auto", "overlap", "exact", "accuracy")
 
 
-class Said(NamedTuple):
-    """Of a copy of a net: the numbers of some sentences' labels, and -ln p of the gold ones."""
+class Predictions(NamedTuple):
+    """The predictions of one copy of a net for some sentences."""
 
-    labels: list[np.ndarray]
-    nats: np.ndarray  # of each sentence, the sum over its labels
+    labels: list[np.ndarray]  # numbers of the predicted labels
+    nats: np.ndarray  # -ln p of the gold labels, summed over each sentence
 
 
 def make_predict(nets: Mapping[str, Labeller], programs):
-    """(params, vectors, batch) -> by net: labels [F, B, T] or [F, B, 1] and nats [F, B]."""
+    """A compiled function (params, vectors, batch) -> labels and nats by net.
 
-    def of_copy(net: Labeller, params, vectors, batch: Batch):
+    The labels are [F, B, T] or [F, B, 1] for F copies, the nats [F, B]; see `Predictions`.
+    """
+
+    def predict_copy(net: Labeller, params, vectors, batch: Batch):
         logits, _ = net.logits(params, vectors, batch)
         targets = batch.labels[:, 0] if net.whole else batch.labels.T
         nats = softmax_cross_entropy_with_integer_labels(logits, targets)
@@ -36,35 +39,36 @@ def make_predict(nets: Mapping[str, Labeller], programs):
 
     def predict(params, vectors, batch: Batch):
         return {
-            name: over_copies(lambda p, net=net: of_copy(net, p, vectors, batch))(params[name])
+            name: vmap_copies(lambda p, net=net: predict_copy(net, p, vectors, batch))(params[name])
             for name, net in nets.items()
         }
 
     return programs.jit(predict)
 
 
-def say(predict, params, vectors, data, part) -> dict[str, list[Said]]:
-    """What every copy of every net says of a part of the data, in its order."""
+def predict_part(predict, params, vectors, data, part) -> dict[str, list[Predictions]]:
+    """The predictions of every copy of every net for a part of the data, in its order."""
     found = {}
-    for rows, count, batch in data.cuts(part):
+    for rows, count, batch in data.batches(part):
         for name, (labels, nats) in jax.device_get(predict(params, vectors, batch)).items():
             copies = found.setdefault(name, [({}, {}) for _ in labels])
-            for (lines, sums), copy, each in zip(copies, labels, nats, strict=True):
+            for (by_row, sums), copy, each in zip(copies, labels, nats, strict=True):
                 for row, line, total in zip(rows[:count], copy, each, strict=False):
-                    lines[row], sums[row] = line[: part.labels.lengths[row]], total
+                    by_row[row], sums[row] = line[: part.labels.lengths[row]], total
     order = range(len(part.lengths))
     return {
-        name: [Said([lines[n] for n in order], np.array([sums[n] for n in order], np.float64))
-               for lines, sums in copies]
+        name: [Predictions([by_row[n] for n in order],
+                           np.array([sums[n] for n in order], np.float64))
+               for by_row, sums in copies]
         for name, copies in found.items()
     }  # fmt: skip
 
 
 def scoring_of(config, corpus: Corpus) -> str:
-    """How a corpus is scored: overlap for opinions, exact for other spans, or accuracy.
+    """How a corpus is scored: by overlap (opinions), exact spans, or accuracy.
 
     Raises:
-      UserError: spans are to be scored, and there is a label that encodes none.
+      UserError: spans are to be scored, but a label does not encode any.
     """
     labels = {name for part in corpus[:3] for row in part.labels for name in row}
     if config.scoring == "auto":
@@ -80,27 +84,32 @@ def scoring_of(config, corpus: Corpus) -> str:
     return config.scoring
 
 
+# The figure by which the best parameters are chosen.
 HEADLINE = {"overlap": "proportional_f1", "exact": "chunk_f1", "accuracy": "accuracy_percent"}
 
 
-def figures(
-    scoring: str, gold: Sequence[Sequence[str]], said: Said, labels: Sequence[str], rows=None
+def score(
+    scoring: str,
+    gold: Sequence[Sequence[str]],
+    predictions: Predictions,
+    labels: Sequence[str],
+    rows: Sequence[int] | None = None,
 ) -> dict[str, float]:
-    """In percent, the one to choose by first, and the mean -ln p of a label in nats.
+    """The figures of predictions: percentages, `HEADLINE` first, and the mean -ln p of a label.
 
     Args:
       scoring: overlap, exact or accuracy.
-      gold: labels of each sentence.
-      said: what a net says of them.
-      labels: what the numbers stand for.
-      rows: which sentences count; all if not given.
+      gold: the labels of each sentence.
+      predictions: for the same sentences.
+      labels: by number.
+      rows: the sentences that count; all by default.
     """
     rows = range(len(gold)) if rows is None else rows
-    pairs = [(gold[row], [labels[n] for n in said.labels[row]]) for row in rows]
-    count = sum(len(theirs) for theirs, _ in pairs)
-    right = sum(a == b for theirs, ours in pairs for a, b in zip(theirs, ours, strict=True))
-    nats = {"nats": float(sum(said.nats[row] for row in rows) / count)}
-    accuracy = {"accuracy_percent": 100 * right / count}
+    pairs = [(gold[row], [labels[n] for n in predictions.labels[row]]) for row in rows]
+    count = sum(len(wanted) for wanted, _ in pairs)
+    correct = sum(a == b for wanted, found in pairs for a, b in zip(wanted, found, strict=True))
+    nats = {"nats": float(sum(predictions.nats[row] for row in rows) / count)}
+    accuracy = {"accuracy_percent": 100 * correct / count}
     if scoring == "accuracy":
         return accuracy | nats
     if scoring == "exact":
@@ -122,11 +131,11 @@ def mean(rows: Sequence[Mapping[str, float]]) -> dict[str, float]:
     return {name: float(np.mean([row[name] for row in rows])) for name in rows[0]}
 
 
-def top_layer(net: Labeller):
-    """(params, vectors, batch) -> what the last layer gives out, [B, T, width]; compiled."""
+def make_top_layer(net: Labeller):
+    """A compiled function (params, vectors, batch) -> the last layer's outputs [B, T, width]."""
 
     @jax.jit
-    def hidden(params, vectors, batch: Batch):
+    def top_layer(params, vectors, batch: Batch):
         return jnp.moveaxis(net.logits(params, vectors, batch)[1][-1], 0, 1)
 
-    return hidden
+    return top_layer

@@ -1,8 +1,8 @@
-"""`./launch.sh tagger vectors`: word vectors out of plain text, in the format of word2vec.
+"""`./launch.sh tagger vectors`: word vectors from plain text, in the text format of word2vec.
 
-Co-occurrence counts in a window, positive pointwise mutual information, truncated SVD
-(`data/word_vectors.py`). They stand in where a paper's own vectors are not to be had, and a result
-that uses them says so.
+They are the truncated SVD of the positive pointwise mutual information of words within a window
+(`data/word_vectors.py`). They replace a paper's own vectors where those are not available; a result
+obtained with them says so.
 """
 
 import dataclasses
@@ -29,31 +29,31 @@ WIKITEXT2 = RawFile(
     "wikitext2", "wiki.train.tokens", (_WIKITEXT,), 10_797_148,
     "9e9fa1ad55b1c2c95b08e37dd8e653f638fac2c6de904b79e813611eefbc985f",
 )  # fmt: skip
-TEXT8 = "text8/text8_first_6877825_bytes.txt"  # read where it lies in the raw folder
-NORM = 2.0  # mean length of a vector, about that of Google's
+TEXT8 = "text8/text8_first_6877825_bytes.txt"  # used if the raw folder has it
+NORM = 2.0  # the mean norm of a vector, approximately that of the Google News vectors
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Vectors:
-    """What to make and of what."""
+    """The options of `tagger vectors`."""
 
     out: str = option("vectors.txt", "the file to write")
-    text: str = option("", "plain text, files with commas between; none: WikiText-2, and the "
-                       "beginning of text8 where --raw_dir holds it")  # fmt: skip
-    width: int = option(300, "numbers of a vector", least=1, most=2000)
-    window: int = option(5, "words to each side that are neighbours", least=1, most=100)
-    least_count: int = option(3, "rarer words have no vector", least=1)
-    most_words: int = option(40_000, "so many words have vectors, the most frequent", least=2,
+    text: str = option("", "plain text files, separated by commas; empty: WikiText-2, and the "
+                       "beginning of text8 if --raw_dir has it")  # fmt: skip
+    width: int = option(300, "length of a vector", least=1, most=2000)
+    window: int = option(5, "words on either side that count as context", least=1, most=100)
+    least_count: int = option(3, "words that occur less often get no vector", least=1)
+    most_words: int = option(40_000, "number of words, the most frequent ones", least=2,
                              most=1_000_000)  # fmt: skip
-    lowercase: bool = option(True, "words are in small letters; --lowercase of the tagger too")
-    digits: str = option("0", "0: every digit is a 0, as the opinion presets look words up; kept: "
-                         "words as they are written", choices=DIGITS)  # fmt: skip
-    data_dir: str = option("", "where downloads are kept")
+    lowercase: bool = option(True, "lower-case the words, like the tagger's --lowercase")
+    digits: str = option("0", "0: every digit becomes a 0, as in the opinion presets; kept: words "
+                         "as they are written", choices=DIGITS)  # fmt: skip
+    data_dir: str = option("", "folder for downloads")
     raw_dir: str = option("", "folder of raw files, used instead of downloading")
 
 
 def make_vectors(options: Vectors) -> None:
-    """Writes the file; raises UserError where a text is missing or too short."""
+    """Writes the file of vectors; raises UserError if a text is missing or too short."""
     begin = time.monotonic()
     texts = [line.split() for path in _texts(options) for line in _lines(path)]
     tokens = [[lookup_form(w, options.lowercase, options.digits) for w in line if w != "<unk>"]
@@ -61,7 +61,7 @@ def make_vectors(options: Vectors) -> None:
     words = vocabulary(tokens, options.least_count, options.most_words)
     if len(words) <= options.width:
         raise UserError(
-            f"The text has {len(words)} words that come {options.least_count} times or more: give "
+            f"The text has {len(words)} words that occur {options.least_count} times or more: give "
             f"more text, or a --width below {len(words)}."
         )
     number = {word: n for n, word in enumerate(words)}
@@ -72,8 +72,8 @@ def make_vectors(options: Vectors) -> None:
         write_atomically(pathlib.Path(options.out), "".join(vector_lines(words, vectors)))
     except OSError as error:
         raise UserError(f"--out={options.out} cannot be written ({error.strerror}).") from None
-    print(f"{options.out}: {len(words):,} words, {options.width} numbers each, out of "
-          f"{sum(map(len, tokens)):,} words of text, {time.monotonic() - begin:.0f} seconds")
+    print(f"{options.out}: vectors of {options.width} numbers for {len(words):,} words, from "
+          f"{sum(map(len, tokens)):,} words of text in {time.monotonic() - begin:.0f} seconds")
 
 
 def _texts(options: Vectors) -> list[pathlib.Path]:
@@ -86,6 +86,6 @@ def _texts(options: Vectors) -> list[pathlib.Path]:
 
 
 def _lines(path: pathlib.Path) -> list[str]:
-    """The lines of a text, WikiText's marks taken back: ` @-@ ` is a hyphen within a word."""
+    """The lines of a text, without WikiText's escapes: ` @-@ ` is a hyphen within a word."""
     lines = lines_of(read_unpacked(path, "name a UTF-8 text file"), str(path))
     return [re.sub(r" @([-.,])@ ", r"\1", line) for line in lines]

@@ -1,4 +1,4 @@
-"""The tagger's command: tiny runs of each kind, folds, resumption, and what cannot be."""
+"""The tagger's command: tiny runs of each kind, folds, resumption, and mistakes."""
 
 import dataclasses
 import json
@@ -14,7 +14,7 @@ from experiments import tagger
 from experiments.runtime.mesh import mesh_for
 from experiments.tagging import report as tagger_report
 from experiments.tagging.data import Data
-from experiments.tagging.net import first_parameters, make_loss, make_nets, of_fold
+from experiments.tagging.net import first_parameters, make_loss, make_nets, select_copy
 from experiments.tagging.optimizer import make_optimizer
 from experiments.tagging.report import sentence_lines
 from experiments.tagging.vectors import Vectors, make_vectors
@@ -95,16 +95,16 @@ def test_folds_side_by_side_are_the_folds_one_by_one(tmp_path, command, monkeypa
     assert status == 0, error
     assert command(*SMALL, *FOLDS, "--folds=1", f"--workdir={tmp_path / 'one'}")[0] == 0
     paths = [tmp_path / folder / "best" / "net-0.npz" for folder in ("both", "one")]
-    ours, theirs = (dict(np.load(path, allow_pickle=False)) for path in paths)
-    notes = [json.loads(str(part.pop("note"))) for part in (ours, theirs)]
+    both, one = (dict(np.load(path, allow_pickle=False)) for path in paths)
+    notes = [json.loads(str(part.pop("note"))) for part in (both, one)]
     assert notes[0]["step"] == notes[1]["step"]
-    for name in ours:
-        np.testing.assert_allclose(ours[name], theirs[name], atol=1e-6)
+    for name in both:
+        np.testing.assert_allclose(both[name], one[name], atol=1e-6)
     assert result(tmp_path / "both")["parameters"] == result(tmp_path / "one")["parameters"]
 
 
-def losses(config, seed=0):
-    """The gradient of the copies of one batch of opinions, and what else belongs to it."""
+def loss_of_opinions(config, seed=0):
+    """The loss, and parameters, a batch of opinions and their coding to compute it."""
     corpus = opinions()
     coding = coding_of(corpus, lowercase=True, least=1, longest=4)
     data = Data(config, corpus, coding, mesh_for(config.batch_size))
@@ -120,10 +120,10 @@ def losses(config, seed=0):
     return loss, params, batch, coding
 
 
-def test_a_copy_s_gradient_knows_nothing_of_what_it_is_tested_on():
+def test_the_gradient_of_a_copy_ignores_the_sentences_that_it_is_tested_on():
     config = dataclasses.replace(tagger.Config(), folds=2, fold=3, hidden=3, embedding=2,
                                  batch_size=20, beside="none", word_dropout=0.0)  # fmt: skip
-    loss, params, batch, _ = losses(config)
+    loss, params, batch, _ = loss_of_opinions(config)
 
     def gradient(labels):
         changed = batch._replace(labels=labels)
@@ -134,9 +134,9 @@ def test_a_copy_s_gradient_knows_nothing_of_what_it_is_tested_on():
     held_out = (batch.folds == 3)[:, None]
     after = gradient(jnp.where(held_out, (batch.labels + 1) % 3, batch.labels))
     assert held_out.any()
-    for ours, theirs in zip(*(jax.tree.leaves(of_fold(g, 0)) for g in (before, after)),
+    for leaf, changed in zip(*(jax.tree.leaves(select_copy(g, 0)) for g in (before, after)),
                             strict=True):  # fmt: skip
-        np.testing.assert_allclose(ours, theirs, atol=1e-7)
+        np.testing.assert_allclose(leaf, changed, atol=1e-7)
     assert not np.allclose(before["output"]["bias"][1], after["output"]["bias"][1])
 
 
@@ -146,10 +146,10 @@ def test_the_paper_s_objective_by_hand():
         word_dropout=0.0, reduction="sum", outside_weight=0.5, weight_decay=0.2,
         activation_decay=0.3,
     )  # fmt: skip
-    loss, params, batch, coding = losses(config)
+    loss, params, batch, coding = loss_of_opinions(config)
     value, (_, _, metrics) = jax.jit(loss)(params, {}, {}, batch, jax.random.key(0))
     nets = make_nets(config, coding, 0, False)
-    own = of_fold(params["net"], 0)
+    own = select_copy(params["net"], 0)
     logits, (hidden,) = nets["net"].logits(own, None, batch)
     kept = batch.folds != 0
     p = jax.nn.log_softmax(logits)
@@ -201,8 +201,8 @@ def test_cut_and_resumed_it_ends_with_the_same_figures(tmp_path, command, monkey
     straight, resumed = (result(tmp_path / folder) for folder in ("straight", "cut"))
     assert straight["metrics"] == resumed["metrics"]
     best = [(tmp_path / f / "best" / "net-0.npz") for f in ("straight", "cut")]
-    ours, theirs = (dict(np.load(path, allow_pickle=False)) for path in best)
-    assert all((ours[name] == theirs[name]).all() for name in ours)
+    straight, resumed = (dict(np.load(path, allow_pickle=False)) for path in best)
+    assert all((straight[name] == resumed[name]).all() for name in straight)
 
 
 @pytest.mark.parametrize(
@@ -212,7 +212,7 @@ def test_cut_and_resumed_it_ends_with_the_same_figures(tmp_path, command, monkey
         ("a A\nb\n", (), "line 2 has 1 columns"),
         (columns("A A A A A"), (), "the same label"),
         (columns("A B A B A"), ("--label_column=7",), "column 7 was requested"),
-        (columns("A B A B A"), ("--folds=2",), "there are not so many"),
+        (columns("A B A B A"), ("--folds=2",), "has 1 fold, from 0; lower one of the two"),
         (columns("A B A B A"), ("--embedding=0",), "The words have no vectors: give --vectors"),
         (columns("A B A B A"), ("--vectors=none.txt",), "none.txt cannot be read"),
         (columns("A B A B A"), ("--vectors=other.txt",), "no vector for any of the 5 words"),
@@ -221,7 +221,7 @@ def test_cut_and_resumed_it_ends_with_the_same_figures(tmp_path, command, monkey
         (columns("B-X B-X O NOUN O"), ("--scoring=overlap",), "'NOUN' is not a label of a span"),
     ],
 )
-def test_what_cannot_be(content, words, sentence, tmp_path, command):
+def test_mistakes_get_one_sentence(content, words, sentence, tmp_path, command):
     path = tmp_path / "mine.txt"
     path.write_text(content)
     (tmp_path / "other.txt").write_text("chat 1 2\nchien 3 4\n")
@@ -234,17 +234,17 @@ def test_vectors_out_of_text(tmp_path, command):
     text = tmp_path / "text.txt"
     text.write_text("the cat sat on the mat .\nthe dog sat on the log .\n" * 20)
     out = tmp_path / "vectors.txt"
-    status, said, error = command("vectors", f"--text={text}", f"--out={out}", "--width=4")
+    status, out_text, error = command("vectors", f"--text={text}", f"--out={out}", "--width=4")
     assert status == 0, error
     lines = out.read_text().splitlines()
     assert lines[0] == f"{len(lines) - 1} 4" and lines[1].split()[0] == "the"
-    assert "280 words of text" in said
+    assert "280 words of text" in out_text
     status, _, error = command("vectors", f"--text={text}", f"--out={out}", "--width=50")
     assert status == 2 and "give more text, or a --width below" in error
 
 
 @pytest.mark.parametrize("freeze", [True, False])
-def test_given_vectors_stay_or_are_where_learning_begins(freeze):
+def test_pretrained_vectors_are_frozen_or_initial_values(freeze):
     config = dataclasses.replace(tagger.Config(), freeze=freeze, embedding=5, folds=2)
     coding = coding_of(opinions(), lowercase=True, least=1, longest=4)
     table = np.random.default_rng(0).normal(size=(len(coding.words) + 1, 3)).astype(np.float32)
@@ -257,7 +257,7 @@ def test_given_vectors_stay_or_are_where_learning_begins(freeze):
     assert freeze or (words == table).all()
 
 
-def test_published_figures_stand_beside_the_paper_s_own_nets():
+def test_published_figures_go_with_the_paper_s_own_nets():
     found = tagger.published(tagger.PRESETS["opinion-dse"])
     assert found["test_proportional_f1"].value == 64.57
     assert found["test_shallow_binary_f1"].value == 69.62
@@ -270,8 +270,8 @@ def test_published_figures_stand_beside_the_paper_s_own_nets():
 
 
 def test_spans_in_colour():
-    words, gold, said = "a b c d".split(), "O B I O".split(), "I I O B".split()
-    page = str(sentence_lines("overlap", words, gold, {"net": said}))
+    words, gold, predicted = "a b c d".split(), "O B I O".split(), "I I O B".split()
+    page = str(sentence_lines("overlap", words, gold, {"net": predicted}))
     assert "A B" in page and page.count('class="right"') == 2 and page.count('class="wrong"') == 1
     page = str(sentence_lines("exact", ["<x>"], ["B-NP"], {"net": ["B-NP"]}))
     assert "[NP &lt;x&gt;]" in page
