@@ -9,7 +9,7 @@
     ./launch.sh char_rnn --dataset=./my.txt     any text
     ./launch.sh char_rnn sample --workdir=runs/char_rnn/quick --prime="The " --length=500
 
-What the papers leave unsaid, and the guess taken here: the first forget bias of Karpathy's LSTM
+What the papers do not state is filled in as follows: the first forget bias of Karpathy's LSTM
 is 1 and gradients are clipped element by element at 5, as in his published code; his GRU and RNN
 are the largest whose parameters are no more than the LSTM's. The lecture's net is that of
 min-char-rnn. It sees less than one pass of its text; the last 8 % are kept for testing.
@@ -93,8 +93,8 @@ KARPATHY = {
 # faster than one device here; where nets are smaller or vocabularies larger they are slower.
 _LARGEST = "karpathy-lstm-512"
 KARPATHY[_LARGEST] = dataclasses.replace(KARPATHY[_LARGEST], num_cpu_devices=2)
-# The published schedule ends before the nets are trained out. With a quarter of the batch there are
-# four times the updates in as many passes.
+# The published schedule ends before the nets have converged. A quarter of the batch gives four
+# times the updates in as many passes.
 SMALL_BATCHES = {
     f"{name}-batch-25": dataclasses.replace(
         config,
@@ -114,7 +114,7 @@ _PTB = Config(
 PRESETS = {"quick": Config(), "lecture": _LECTURE, **KARPATHY, **SMALL_BATCHES, "ptb-char": _PTB}
 
 _TABLE = "Karpathy, Johnson, Li 2015, Table 1, one layer"
-_NATS = {  # as remembered, not seen
+_NATS = {  # quoted from memory
     "lstm": (1.449, 1.277, 1.189, 1.161),
     "rnn": (1.446, 1.417, 1.342),
     "gru": (1.398, 1.230, 1.198, 1.170),
@@ -167,7 +167,7 @@ def run(config: Config) -> dict:
     untrained = jax.device_get(params)  # a copy: the loop gives the first state's memory up
 
     def evaluated(state) -> dict:
-        """The validation at each pause, the test at the end; a sample is written beside."""
+        """The validation part at each pause, the test part at the end; a sample too."""
         now, params = int(state.step), local_copy(state.params)
         if not workdir.samples.exists():
             save_sample(workdir, config, model, untrained, text, 0)

@@ -165,7 +165,7 @@ def floor(training: Pictures, test: Pictures) -> dict[str, float]:
 
 
 def write_report(config: Config, workdir: Workdir, trained, result, model, test: Pictures) -> None:
-    """Writes report.html: curves, and pictures that the net drew beside real ones."""
+    """Writes report.html: curves, and pictures that the net drew next to real ones."""
     params = jax.tree.map(jnp.asarray, trained.state.params)
     classes = jnp.repeat(jnp.arange(CLASSES), DRAWN)
     key, side = jax.random.key(config.seed), test.pictures.shape[-1]

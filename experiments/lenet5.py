@@ -6,7 +6,7 @@
     ./launch.sh lenet5 --preset=modern     a net of 2021 on the same data
     ./launch.sh lenet5 --preset=linear, =perceptron, =lenet1, =lenet4    other rows of Fig. 9
 
-What the paper leaves unsaid, and the guess taken here: the bitmaps of Fig. 3 are drawn anew; the
+What the paper does not state is filled in as follows: the bitmaps of Fig. 3 are drawn anew; the
 rubbish constant j of eq. 9 is 4; and the scale of the loss. With the published initialisation
 U(-2.4/F, 2.4/F), mu 0.02 and eta 0.0005, the loss of eq. 9 as written diverges within a hundred
 patterns: the first weights are so small that the curvature of most is nearly 0 and their rates

@@ -139,16 +139,16 @@ def measured(config: Config, model: SequenceReader, params, batch: Sequences, ro
         wrong = (logits.argmax(-1) != targets)[-10:].mean(0)
     else:
         mask = jnp.arange(len(xs))[:, None] < batch.lengths
-        said = model.last(params, xs, mask)
+        outputs = model.last(params, xs, mask)
         if config.task == "adding":
-            errors = said[:, 0] - batch.targets
+            errors = outputs[:, 0] - batch.targets
             # in the units of the sum of two numbers from 0 to 1, where the floor is 1/6
             losses, wrong = jnp.square(2 * errors), abs(errors) >= 0.04
         else:
-            losses = softmax_cross_entropy_with_integer_labels(said, batch.targets)
-            wrong = said.argmax(-1) != batch.targets
+            losses = softmax_cross_entropy_with_integer_labels(outputs, batch.targets)
+            wrong = outputs.argmax(-1) != batch.targets
         if config.task == "order":
-            p = jax.nn.softmax(said)
+            p = jax.nn.softmax(outputs)
             wrong = abs(p - jax.nn.one_hot(batch.targets, 4)).max(-1) >= 0.3
     count = jnp.broadcast_to(jnp.float32(rows), losses.shape).sum()
     sums = {"loss": (losses * rows).sum(), "wrong": (wrong * rows).sum(dtype=jnp.float32)}
@@ -231,7 +231,7 @@ def run(config: Config) -> dict:
 
 
 def write_report(config: Config, workdir: Workdir, trained, result) -> None:
-    """Writes report.html: the figures beside the floor, and curves."""
+    """Writes report.html: the figures next to the floor, and curves."""
     wrong = result["metrics"]["test_wrong_percent"]
     name, least = floor(config)
     text = (
@@ -253,7 +253,7 @@ def write_report(config: Config, workdir: Workdir, trained, result) -> None:
 
 
 def export_form(saved: SavedRun, options) -> Form:
-    """a sequence to what is said at its end, or of `copy` at every step."""
+    """A sequence to the output at its end, for `copy` at every step."""
     config = saved.config(Config)
     model = make_model(config)
     whole = config.task in ("adding", "rows")  # vectors and not symbols

@@ -1,17 +1,17 @@
-"""A film of moving digits, told again and told on. | Srivastava, Mansimov, Salakhutdinov 2015
+"""An LSTM predicts how a film goes on. | Srivastava, Mansimov, Salakhutdinov 2015
 
     ./launch.sh moving_digits                   two small digits in a field of 16x16, a minute
     ./launch.sh moving_digits --preset=paper    moving MNIST of 64x64, 2,048 units; for a GPU
-    ./launch.sh moving_digits --tells=future    without the past; --conditional=none, past, ...
+    ./launch.sh moving_digits --tells=future    the future alone; --conditional=none, past, ...
 
 The composite LSTM reads ten frames, reconstructs them from the last to the first, and predicts
 the ten that follow. The figure is the cross-entropy of an image, summed over its pixels, the mean
 over frames and films, in nats.
 
-What is a guess here: a conditional decoder reads the frame that it told itself in training too;
-taught with the right frames instead, it went astray as soon as it was left alone. Before the first
-frame it reads 0. The published configuration's gradient_clip of 1e-4 is left out, since it does
-not say of what. The test's films are made of digits that are not trained on.
+Where the paper leaves room, this was chosen: a conditional decoder reads the frame that it has just
+decoded in training too; trained on the true frames instead, it lost its way as soon as it had to
+read its own. Before the first frame it reads 0. The published configuration's gradient_clip of 1e-4
+is left out, since it does not say of what. The test films are made of digits held out of training.
 """
 
 import dataclasses
@@ -52,7 +52,7 @@ class Config(Shared):
     dataset: str = option("digits", "digits (8x8, embedded) or mnist", choices=("digits", "mnist"))
     field: int = option(16, "width and height of a frame", least=8, most=1024)
     number: int = option(2, "digits in a film", least=1, most=100)
-    frames: int = option(10, "that are read, and that are told", least=1, most=1000)
+    frames: int = option(10, "that are read, and that are decoded", least=1, most=1000)
     tells: str = option("both", "both: a composite net; past; future", choices=WAYS[:3])
     conditional: str = option("future", "decoders that read the frame before, their own: both, "
                               "past, future, none", choices=WAYS)  # fmt: skip
@@ -119,8 +119,8 @@ def make_optimizer(config: Config) -> optax.GradientTransformation:
     return optax.chain(optax.add_decayed_weights(config.l2), rule)
 
 
-def wanted(films, name: str):
-    """What a decoder has to tell of films [2 T, B, P]: [T, B, P]."""
+def target_frames(films, name: str):
+    """The frames that a decoder is to decode of films [2 T, B, P]: [T, B, P]."""
     half = len(films) // 2
     return films[half - 1 :: -1] if name == PAST else films[half:]
 
@@ -153,7 +153,7 @@ def measured(model: Composite, params, films):
     state = model.encode(params, films[:half])
     found = {}
     for name in model.decoders:
-        nats = nats_of(model.decode(params, name, state, half), wanted(films, name))
+        nats = nats_of(model.decode(params, name, state, half), target_frames(films, name))
         found[f"{NAMES[name]}_nats_per_frame"] = Ratio(nats.sum(), jnp.float32(nats.size))
     return found
 
@@ -230,7 +230,7 @@ def export_form(saved: SavedRun, options) -> Form:
         forward, saved.parameters(jax.eval_shape(model.init, KEY)),
         {"frames": Size(FLOATS, f"batch, time, {model.pixels}")},
         {"field": config.field, "note": "a frame is `field` rows of `field` pixels from 0 to 1; "
-         "`past` is told from the last frame to the first"},
+         "`past` is decoded from the last frame to the first"},
     )  # fmt: skip
 
 

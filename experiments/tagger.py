@@ -1,24 +1,24 @@
 """A deep bidirectional recurrent net labels words or sentences. | Irsoy, Cardie 2014
 
     ./launch.sh tagger                         generated sentences, under a minute
-    ./launch.sh tagger --preset=opinion-dse    opinion expressions (MPQA), 3 layers beside 1; also
+    ./launch.sh tagger --preset=opinion-dse    opinion expressions (MPQA), 3 layers and 1; also
                                                opinion-ese, and each with -2, -4 or -5 for other
                                                depths, -200k for width, -tuned for another rule
-    ./launch.sh tagger --preset=chunking       noun phrases and others (CoNLL-2000), told the parts
-                                               of speech that the file gives
+    ./launch.sh tagger --preset=chunking       noun phrases and others (CoNLL-2000), from words and
+                                               their parts of speech
     ./launch.sh tagger --preset=pos            parts of speech (UD English EWT)
     ./launch.sh tagger --preset=sst2           the sentiment of a sentence; sst5 too
     ./launch.sh tagger --dataset=./mine.txt --token_column=1 --label_column=3
     ./launch.sh tagger vectors                 word vectors out of plain text, for the opinions
 
-The opinion presets are the paper's nets and rule. Its word vectors (300 numbers, Google News) are
-not to be had here: the presets read `vectors.txt`, which `tagger vectors` makes out of other text,
-and their results say so. What the paper leaves unsaid follows the authors' code
-(github.com/oir/deep-recurrent): a rate of 0.001 (with the paper's 0.005, as it is remembered, three
-layers diverge in the fourth pass on the vectors made here), weights drawn from U(-0.01, 0.01), the
-output layer's rate a tenth, gradients summed over the batch. `-tuned` presets train the same nets
-by Adam in 6 passes. Folds are trained side by side on the same batches, each without the sentences
-that it is tested on; a batch of 89 has 80 of a fold's own on the average.
+The opinion presets are the paper's nets and rule. In place of its word vectors (300 numbers, Google
+News) they read `vectors.txt`, which `tagger vectors` makes from other text, and their results say
+so. What the paper does not state follows the authors' code (github.com/oir/deep-recurrent): a rate
+of 0.001 (with 0.005, which the paper is said to use, three layers diverge in the fourth pass on
+these vectors), weights drawn from U(-0.01, 0.01), a tenth of the rate for the output layer,
+gradients summed over the batch. The `-tuned` presets train the same nets by Adam in 6 passes. Folds
+are trained side by side on the same batches, each without the sentences that it is tested on; a
+batch of 89 has 80 of a fold's own on average.
 """
 
 import dataclasses
@@ -64,7 +64,7 @@ class Config(LayerOptions, InitOptions, ScheduleOptions):
     file_format: str = option("auto", "of your own files", choices=FORMATS)
     token_column: int = option(0, "of the words, from 1; 0: the first", least=0, most=1000)
     label_column: int = option(0, "of the labels, from 1; 0: the last", least=0, most=1000)
-    feature_column: int = option(0, "a column that the net is told of besides; 0: none", least=0,
+    feature_column: int = option(0, "a column that the net reads as well; 0: none", least=0,
                                  most=1000)
     scoring: str = option("auto", "overlap (opinions), exact (spans), accuracy", choices=SCORINGS)
     fold: int = option(0, "mpqa: the first fold", least=0, most=mpqa.FOLDS - 1)
@@ -255,7 +255,7 @@ _TABLE = "Irsoy and Cardie 2014, Tables 1 and 2, ten folds, other word vectors"
 
 
 def published(config: Config) -> dict[str, Figure]:
-    """The paper's figures for this net, which are remembered and not seen."""
+    """The paper's figures for this net, quoted from memory."""
     if not config.dataset.startswith("mpqa-") or config.cell != "rnn_relu":
         return {}
     nets = {"": (config.layers, config.hidden)}

@@ -12,7 +12,7 @@ Beside the net's perplexity stand those of counted words, of a Kneser-Ney 5-gram
 the mixture of net and 5-grams with the weight that is best on the validation part. Every word of
 the test part counts, <eos> included; the state is carried through the whole part.
 
-What the papers leave unsaid, and the guess taken here: the forget gates' biases are drawn like all
+What the papers do not state is filled in as follows: the forget gates' biases are drawn like all
 other weights, about 0. One bias for each gate, where Zaremba's program has two that only ever
 act as their sum. Mikolov's net learns from one word at a time: here ten rows learn side by side
 at ten times the rate. Gal's program draws what the recurrence and the alphabet lose for each
@@ -203,7 +203,7 @@ def run(config: Config) -> dict:
     untrained = jax.device_get(params)  # a copy: the loop gives the first state's memory up
 
     def evaluated(state) -> dict:
-        """The validation at each pause, the test at the end; a sample is written beside."""
+        """The validation part at each pause, the test part at the end; a sample too."""
         now = int(state.step)
         if not workdir.samples.exists():
             save_sample(workdir, config, model, untrained, text.symbols, 0)
@@ -232,7 +232,7 @@ def run(config: Config) -> dict:
     }
     result = finish(
         "word_lm", config, trained,
-        metrics=beside(config, model, params, text, scored),
+        metrics=further_figures(config, model, params, text, scored),
         paper=published(config),
         workdir=workdir,
     )  # fmt: skip
@@ -241,7 +241,7 @@ def run(config: Config) -> dict:
     return result
 
 
-def beside(
+def further_figures(
     config: Config, model, params, text: Text, scored: dict[str, Surprisals]
 ) -> dict[str, float]:
     """The further figures of a run: n-grams, the mixture with them, and dynamic evaluation."""

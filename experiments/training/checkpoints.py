@@ -32,7 +32,7 @@ from experiments.runtime.processes import from_first, is_first, is_single_proces
 from experiments.training.loop import TrainState, Tree
 
 KEPT = 3
-NOTED = {"identity", "totals", "seconds", "sha256", "layout"}  # what a note tells
+NOTED = {"identity", "totals", "seconds", "sha256", "layout"}  # what a note holds
 # The steps in a name that JAX gives to a leaf: an attribute, or a number or quoted key in brackets.
 _PLACES = re.compile(r"""\.(\w+)|\[(\d+|'(?:\\.|[^'\\])*'|"(?:\\.|[^"\\])*")\]""")
 
@@ -107,7 +107,7 @@ class Checkpoints:
     """
 
     def __init__(self, folder: pathlib.Path, read_only: bool = False):
-        # Orbax tells its every step, and tells what it raises a second time as a traceback.
+        # Orbax logs its every step, and what it raises a second time, as a traceback.
         logging.getLogger("absl").setLevel(logging.CRITICAL)
         if sys.unraisablehook is sys.__unraisablehook__:  # and not a debugger's, say
             sys.unraisablehook = _tell_unless_late
@@ -160,7 +160,7 @@ class Checkpoints:
     def restore(self, like: TrainState, identity: dict[str, Any]):
         """The newest sound checkpoint's (state, note), or None where there is none.
 
-        Of several processes the first reads, and tells the others.
+        Of several processes the first reads, and sends the others what it found.
 
         Args:
           like: a state with the right shapes, that lies where the checkpoint's is to lie.
@@ -169,7 +169,7 @@ class Checkpoints:
         Raises:
           UserError: the checkpoint belongs to a run of other options, or of other sizes.
         """
-        told = {"found": False, "refusal": "", "note": {}}
+        answer = {"found": False, "refusal": "", "note": {}}
         state = None
 
         def check(note: dict[str, Any]) -> None:
@@ -181,17 +181,17 @@ class Checkpoints:
                 found = self.read(check)
                 if found is not None:
                     state = found.tree(like)
-                    told |= {"found": True, "note": found.note}
+                    answer |= {"found": True, "note": found.note}
             except UserError as error:
-                told["refusal"] = str(error)
-        told = json.loads(from_first(json.dumps(told).encode()))
-        if told["refusal"]:
-            raise UserError(told["refusal"])
-        if not told["found"]:
+                answer["refusal"] = str(error)
+        answer = json.loads(from_first(json.dumps(answer).encode()))
+        if answer["refusal"]:
+            raise UserError(answer["refusal"])
+        if not answer["found"]:
             return None
         if state is None:  # another process has read it
             state = jax.tree.map(lambda leaf: np.zeros(leaf.shape, leaf.dtype), like)
-        return placed_like(like, _leaves_of_first(state)), told["note"]
+        return placed_like(like, _leaves_of_first(state)), answer["note"]
 
     def read(self, check: Callable[[dict[str, Any]], None] = lambda note: None) -> Sound | None:
         """The newest sound checkpoint, or None where there is none.
@@ -287,10 +287,10 @@ def _leaves_of_first(state: TrainState) -> TrainState:
     if is_single_process():
         return state
     leaves, tree = jax.tree.flatten(state)
-    told = from_first(b"".join(np.asarray(leaf).tobytes() for leaf in leaves))
+    received = from_first(b"".join(np.asarray(leaf).tobytes() for leaf in leaves))
     places = np.cumsum([0] + [leaf.nbytes for leaf in leaves])
     return jax.tree.unflatten(tree, [
-        np.frombuffer(told[start:end], leaf.dtype).reshape(leaf.shape)
+        np.frombuffer(received[start:end], leaf.dtype).reshape(leaf.shape)
         for leaf, start, end in zip(leaves, places, places[1:], strict=False)
     ])  # fmt: skip
 

@@ -244,7 +244,8 @@ def fit(
       next_pause: the number of the first step, after a given one, that has to be paused at.
       totals: takes up the metrics of every step.
       limit: the largest norm that the parameters may reach.
-      on_call: told, after each call is sent off, how many steps that makes; True asks to pause.
+      on_call: called with the number of steps made, after each call is sent off; True asks for a
+        pause.
       on_pause: called with the state at each pause and at the end, all metrics read; gives the
         state to go on from.
       same_shape: how many of the steps from `first` on, `count` at most, have one shape of batch: a
@@ -276,7 +277,7 @@ def fit(
 
 
 def evaluate(measure: Callable[[Tree], dict[str, Ratio]], batches: Iterable[Tree]) -> Totals:
-    """Adds up what `measure` says of every batch."""
+    """Adds up the metrics that `measure` gives for every batch."""
     totals = Totals()
     for batch in batches:
         totals.add(jax.device_get(measure(batch)))

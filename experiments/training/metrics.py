@@ -90,7 +90,7 @@ class Progress:
         """The step that training has come to."""
         self._bar.update(self._task, completed=step)
 
-    def say(self, step: int, figures: dict[str, float]) -> None:
+    def show(self, step: int, figures: dict[str, float]) -> None:
         """An evaluation's figures."""
         text = "  ".join(f"{name} {value:.4g}" for name, value in figures.items())
         if self._live:

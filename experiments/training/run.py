@@ -180,7 +180,7 @@ class _Run:
         for split, row in splits.items():
             self.metrics.write(now, split, row)
         named = {f"{split} {n}": value for split, row in splits.items() for n, value in row.items()}
-        self._progress.say(now, named)
+        self._progress.show(now, named)
         return self._after_evaluation(state, splits)
 
     def close(self) -> None:

@@ -58,8 +58,8 @@ def test_floors():
 
 def test_the_past_is_wanted_from_its_end():
     films = np.random.default_rng(0).random((8, 2, 6))
-    np.testing.assert_array_equal(moving_digits.wanted(films, PAST), films[:4][::-1])
-    np.testing.assert_array_equal(moving_digits.wanted(films, FUTURE), films[4:])
+    np.testing.assert_array_equal(moving_digits.target_frames(films, PAST), films[:4][::-1])
+    np.testing.assert_array_equal(moving_digits.target_frames(films, FUTURE), films[4:])
 
 
 def test_the_paper_s_net():

@@ -92,7 +92,7 @@ def test_a_folder_is_held_by_one_run_at_a_time(tmp_path):
 def test_where_there_is_no_terminal_an_evaluation_is_one_plain_line(capsys):
     progress = Progress(0, 100)
     progress.to(7)
-    progress.say(10, {"test error_percent": 1.25, "test loss": 0.5})
+    progress.show(10, {"test error_percent": 1.25, "test loss": 0.5})
     progress.close()
     out, err = capsys.readouterr()
     assert out.startswith("step 10/100  test error_percent 1.25  test loss 0.5  ")
