@@ -9,6 +9,8 @@ import ast
 import pathlib
 import sys
 
+from experiments.runtime.broken_pipe import quiet_if_unread
+
 COMMANDS = """
 ./launch.sh EXPERIMENT [--flags]               trains, or resumes; --help lists the flags
 ./launch.sh multi N EXPERIMENT ...             trains in N processes on this machine
@@ -74,4 +76,4 @@ def main(arguments: list[str]) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(quiet_if_unread(main, sys.argv[1:]))

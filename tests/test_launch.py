@@ -46,8 +46,9 @@ class Repository:
     def __init__(self, folder: pathlib.Path):
         self.root = folder / "un  fold"
         self.calls_file = folder / "calls"
-        (self.root / "experiments").mkdir(parents=True)
-        for name in ("launch.sh", "setup.cfg", "pyproject.toml", "experiments/__main__.py"):
+        (self.root / "experiments" / "runtime").mkdir(parents=True)
+        for name in ("launch.sh", "setup.cfg", "pyproject.toml", "experiments/__main__.py",
+                     "experiments/runtime/broken_pipe.py"):  # fmt: skip
             shutil.copy(ROOT / name, self.root / name)
         (self.root / "experiments" / "lenet5.py").write_text(LENET)
         (self.root / "experiments" / "train.py").write_text('"""No experiment."""')

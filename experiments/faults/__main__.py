@@ -27,6 +27,7 @@ import rich.table
 from data.errors import UserError
 from experiments.faults.faults import FAULTS, Fault, small_disk
 from experiments.faults.run_process import RunProcess, checkpoints, end_state
+from experiments.launch import main_of
 from experiments.runtime.command_line import options_of
 from experiments.runtime.options import option
 from experiments.runtime.terminal import console
@@ -151,8 +152,11 @@ def print_table(rows: Sequence[dict[str, Any]]) -> None:
     console().print(shown)
 
 
-def run(options: Options) -> int:
+def run(words: Sequence[str]) -> int:
     """Injects the faults; returns the exit status, 1 if one was not survived."""
+    options = options_of(Options(), ["faults", *words])
+    if options is None:
+        return 0
     if options.out and not pathlib.Path(options.out).absolute().parent.is_dir():
         raise UserError(f"--out={options.out}: its folder does not exist; create it first.")
     chosen, rows, wrong = [options.only] if options.only else list(EXPERIMENTS), [], []
@@ -172,14 +176,7 @@ def run(options: Options) -> int:
     return 1 if wrong else 0
 
 
-def main() -> int:
-    try:
-        options = options_of(Options(), sys.argv)
-        return 0 if options is None else run(options)
-    except UserError as error:
-        print(error, file=sys.stderr)
-        return 2
-
+main = main_of(run)
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(sys.argv[1:]))

@@ -10,6 +10,7 @@ import sys
 from collections.abc import Sequence
 
 from data.errors import UserError
+from experiments.launch import main_of
 from experiments.results import files, picture, tables
 from experiments.runtime.workdir import write_atomically
 
@@ -17,21 +18,12 @@ ROOT = pathlib.Path(__file__).parents[2]
 PAGES = (ROOT / "README.md", ROOT / "experiments" / "results" / "README.md")
 
 
-def main(words: Sequence[str]) -> int:
-    """Returns the exit status."""
-    try:
-        run(list(words))
-    except UserError as error:
-        print(error, file=sys.stderr)
-        return 2
-    return 0
-
-
-def run(words: list[str]) -> None:
-    """Does what the words say; raises UserError."""
+def run(words: Sequence[str]) -> int:
+    """Does what the words say; returns the exit status."""
+    words = list(words)
     if words[:1] == ["picture"] and len(words) == 2:
         print(f"picture: {picture.write(words[1])}")
-        return
+        return 0
     if words[:1] not in ([], ["add"]):
         raise UserError(
             f"{' '.join(words)!r}: give nothing, add and the folders of runs, or picture and the "
@@ -40,7 +32,10 @@ def run(words: list[str]) -> None:
     files.add(words[1:])
     for page in PAGES:
         write_atomically(page, tables.with_tables(page.read_text(encoding="utf-8")))
+    return 0
 
+
+main = main_of(run)
 
 if __name__ == "__main__":
     sys.exit(main(sys.argv[1:]))

@@ -16,6 +16,7 @@ from absl import flags
 from jax.errors import JaxRuntimeError
 
 from data.errors import UserError
+from experiments.runtime.broken_pipe import quiet_if_unread
 from experiments.runtime.children import end_with_parent
 from experiments.runtime.failures import UNWRITABLE, Diverged, Interrupted
 from experiments.runtime.options import Shared, check
@@ -144,7 +145,7 @@ def main(
     end_with_parent()
     sys.stdout.reconfigure(errors="backslashreplace")  # a path need not be valid UTF-8
     try:
-        return leave(_outcome(presets, run, commands))
+        return leave(quiet_if_unread(_outcome, presets, run, commands))
     except BaseException:
         fail()
         raise
@@ -172,7 +173,7 @@ def _outcome(presets, run, commands) -> int:
     except KeyboardInterrupt:
         return _stop("Interrupted outside of training; run the same command to continue.", 130)
     except OSError as error:
-        if error.errno not in UNWRITABLE:
+        if error.errno not in UNWRITABLE:  # a broken pipe, say
             raise
         remedy = f"{UNWRITABLE[error.errno]} and run the same command again"
         where = f"{error.filename}: " if error.filename else ""

@@ -17,7 +17,7 @@ from jax.experimental import multihost_utils
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 from data.errors import UserError
-from experiments.runtime import xla
+from experiments.runtime import broken_pipe, xla
 from experiments.runtime.mesh import one_call_at_a_time
 from experiments.runtime.options import Shared
 
@@ -158,7 +158,7 @@ def leave(status: int) -> int:
     """
     if is_single_process():
         return status
-    if status in (1, 2):
+    if status in (1, 2, broken_pipe.STATUS):
         _exit(status)
     jax.distributed.shutdown()
     return status

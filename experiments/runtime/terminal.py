@@ -3,9 +3,14 @@
 import rich.console
 
 
+class _Console(rich.console.Console):
+    def on_broken_pipe(self) -> None:
+        raise  # the command's own way to end, not rich's
+
+
 def console(width: int | None = None) -> rich.console.Console:
     """Standard output for rich, which prints text as it is: `[/b]` in a file name is no markup.
 
     `width` is in columns; None: that of the terminal, or 80.
     """
-    return rich.console.Console(width=width, markup=False, emoji=False, highlight=False)
+    return _Console(width=width, markup=False, emoji=False, highlight=False)

@@ -6,12 +6,13 @@
 import importlib.util
 import pathlib
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple
 
 from absl import flags
 
 from data.errors import UserError
+from experiments.launch import main_of
 from experiments.runtime.workdir import write_atomically, write_json
 from experiments.speed import (
     devices,
@@ -76,13 +77,10 @@ def parsed(argv: list[str]) -> tuple[Benchmark, flags.FlagValues]:
     return benchmark, values
 
 
-def main() -> int:
-    try:
-        benchmark, values = parsed(sys.argv)
-        rows = benchmark.rows(values.rounds, values.only)
-    except UserError as error:
-        print(error, file=sys.stderr)
-        return 2
+def run(words: Sequence[str]) -> int:
+    """Times the workloads and prints the table; returns the exit status."""
+    benchmark, values = parsed(["speed", *words])
+    rows = benchmark.rows(values.rounds, values.only)
     interleaved.print_rows(rows, benchmark.columns)
     if values.out:
         out = pathlib.Path(values.out)
@@ -92,5 +90,7 @@ def main() -> int:
     return 0
 
 
+main = main_of(run)
+
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(sys.argv[1:]))

@@ -1,7 +1,6 @@
 """The parts of the faults command; the faults themselves take a long run of it."""
 
 import random
-import sys
 
 import pytest
 
@@ -54,8 +53,7 @@ def test_the_table_counts_faults_and_those_survived():
     [("--count=0", "1 or more"), ("--only=memory", "choose one of"),
      ("--out=/no/such/folder/x.json", "folder does not exist"), ("--nonsense=1", "nonsense")],
 )  # fmt: skip
-def test_user_errors_get_one_sentence(word, message, monkeypatch, capsys):
-    monkeypatch.setattr(sys, "argv", ["faults", word])
-    assert command.main() == 2
+def test_user_errors_get_one_sentence(word, message, capsys):
+    assert command.main([word]) == 2
     err = capsys.readouterr().err
     assert message in err and err.count("\n") == 1

@@ -149,7 +149,7 @@ def test_a_second_ctrl_c_stops_all_runs_and_is_reported_in_one_sentence(monkeypa
     trial = Trial(["lenet5"], {"seed": 0}, {}, pathlib.Path("nowhere"))
     assert main_of(lambda words: sweep.trials.run_all([trial], 1))([]) == 130
     assert run.received == [signal.SIGINT, signal.SIGTERM, "waited for"]
-    assert capsys.readouterr().err == "Interrupted; run the same command to continue.\n"
+    assert capsys.readouterr().err == "Interrupted; run the same command again.\n"
 
 
 # A whole sweep

@@ -1,7 +1,6 @@
 """The speed table: both sides compute the same, rows hold what was timed, errors are plain."""
 
 import json
-import sys
 from xml.etree import ElementTree
 
 import jax
@@ -194,9 +193,8 @@ def test_a_worker_sees_one_core_and_the_heap_it_is_given(tmp_path, monkeypatch):
         (["recurrent-memory", "--only=T 7"], "T 2048"),
     ],
 )
-def test_user_errors_get_one_sentence_and_status_2(words, message, monkeypatch, capsys):
-    monkeypatch.setattr(sys, "argv", ["speed", *words])
-    assert command.main() == 2
+def test_user_errors_get_one_sentence_and_status_2(words, message, capsys):
+    assert command.main(words) == 2
     out, err = capsys.readouterr()
     assert out == "" and message in err and "Traceback" not in err
 
@@ -211,8 +209,7 @@ def test_memory_rows_are_printed_written_and_drawn(tmp_path, monkeypatch, capsys
             one(99, whole, 80.0, None), one(99, chunked, 2.0, 30.0)]  # fmt: skip
     benchmark = command.BENCHMARKS["recurrent-memory"]._replace(rows=lambda rounds, only: rows)
     monkeypatch.setitem(command.BENCHMARKS, "recurrent-memory", benchmark)
-    monkeypatch.setattr(sys, "argv", ["speed", "recurrent-memory", f"--out={tmp_path / 'm.json'}"])
-    assert command.main() == 0
+    assert command.main(["recurrent-memory", f"--out={tmp_path / 'm.json'}"]) == 0
     assert "not timed" in capsys.readouterr().out
     assert json.loads((tmp_path / "m.json").read_text()) == rows
     svg = (tmp_path / "m.svg").read_text()
