@@ -177,15 +177,21 @@ def data_folders(data_dir: str, raw_dir: str) -> Iterator[Finding]:
     for topic, folder in folders.items():
         found = holdings(folder)
         whole = [name for name, held in found.items() if held.sound == held.files]
-        absent = [name for name in DATASETS if name not in found]
+        absent = [
+            f"{name} ({sum(file.size for file in files) / 1e6:.1f} MB)"
+            for name, files in DATASETS.items()
+            if name not in found
+        ]
         yield Finding(topic, f"{folder}: sums are right of {', '.join(whole) or 'nothing yet'}")
         for name, held in found.items():
             for wrong in held.faults:
-                yield Finding(topic, wrong, "delete it; it is fetched again where it may be")
+                yield Finding(topic, wrong, "delete it, or replace it with the published file")
             if held.sound + len(held.faults) < held.files:
                 yield Finding(topic, f"{name}: {held.sound} of {held.files} files are there")
         if absent:
-            yield Finding(topic, f"not there, and needed by no default: {', '.join(absent)}")
+            when = " where no raw folder is given" if topic == "raw_dir" else ""
+            yield Finding(topic, f"not there, downloaded when asked for by name{when}; no default "
+                          f"needs them: {', '.join(absent)}")  # fmt: skip
     yield from prepared(downloads.parent, data_dir)
 
 

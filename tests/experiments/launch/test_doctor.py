@@ -120,7 +120,8 @@ def test_sums_of_data_are_checked(two_files, tmp_path):
         return "\n".join(finding.said for finding in findings), len(wrong(findings))
 
     assert said() == (f"{tmp_path}: sums are right of nothing yet\n"
-                      "not there, and needed by no default: greek", 0)  # fmt: skip
+                      "not there, downloaded when asked for by name where no raw folder is given; "
+                      "no default needs them: greek (0.0 MB)", 0)  # fmt: skip
     (tmp_path / "greek" / "alfa").write_text("alfa")
     assert said() == (f"{tmp_path}: sums are right of nothing yet\n"
                       "greek: 1 of 2 files are there", 0)  # fmt: skip
@@ -129,6 +130,13 @@ def test_sums_of_data_are_checked(two_files, tmp_path):
     assert count == 1 and f"{tmp_path}/greek/beta is a different file" in text
     (tmp_path / "greek" / "beta").write_text("beta")
     assert said() == (f"{tmp_path}: sums are right of greek", 0)
+
+
+def test_what_can_be_downloaded_is_named(tmp_path, monkeypatch):
+    monkeypatch.delenv("UNFOLD_RAW_DIR", raising=False)
+    text = "\n".join(finding.said for finding in doctor.data_folders(str(tmp_path), ""))
+    assert "not there, downloaded when asked for by name; no default needs them: mnist (" in text
+    assert all(name in text for name in published.DATASETS)
 
 
 def test_a_raw_folder_that_is_not_there(tmp_path):
