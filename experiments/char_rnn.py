@@ -26,14 +26,14 @@ from data.batches import windows_in_a_pass
 from data.errors import UserError
 from data.ngrams import bigram_nats, unigram_nats
 from experiments.language import char_rnn_report
-from experiments.language.char_rnn_sample import DEFAULT, sample, write_characters
+from experiments.language.char_rnn_sample import DEFAULT, sample, save_sample
 from experiments.language.export import language_form
 from experiments.language.net import LanguageOptions, make_model
 from experiments.language.running_text import (
     character_figures,
     make_batches,
     make_loss,
-    make_surprises,
+    make_surprisals,
 )
 from experiments.reports.result import Figure, finish, same_options
 from experiments.runtime.command_line import main
@@ -161,7 +161,7 @@ def run(config: Config) -> dict:
     step = make_step(loss, optimizer, key, dtype=config.dtype)
     mesh = mesh_for(config.batch_size)
     state = init_state(params, optimizer, carry=model.carry(config.batch_size))
-    nats = make_surprises(model)
+    nats = make_surprisals(model)
     splits = {"test": text.test} | ({"valid": text.valid} if len(text.valid) > 1 else {})
 
     untrained = jax.device_get(params)  # a copy: the loop gives the first state's memory up
@@ -170,8 +170,8 @@ def run(config: Config) -> dict:
         """The validation at each pause, the test at the end; a sample is written beside."""
         now, params = int(state.step), local_copy(state.params)
         if not workdir.samples.exists():
-            write_characters(workdir, config, model, untrained, text, 0)
-        write_characters(workdir, config, model, params, text, now)
+            save_sample(workdir, config, model, untrained, text, 0)
+        save_sample(workdir, config, model, params, text, now)
         return {
             name: character_figures(nats(params, part).mean())
             for name, part in splits.items()

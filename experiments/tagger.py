@@ -22,11 +22,11 @@ that it is tested on; a batch of 89 has 80 of a fold's own on the average.
 """
 
 import dataclasses
+import functools
 import sys
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 
 from data import mpqa, tagged_corpora
 from data.sentences import DIGITS
@@ -39,24 +39,17 @@ from experiments.runtime.workdir import Workdir
 from experiments.tagging import report as tagger_report
 from experiments.tagging.best import kept_best
 from experiments.tagging.data import Data, coded_corpus, facts_of
+from experiments.tagging.evaluation import Evaluation, best_of, prefix, stacked
 from experiments.tagging.export import tagging_form
 from experiments.tagging.net import NET, first_parameters, make_loss, make_nets, of_fold
 from experiments.tagging.optimizer import make_optimizer
 from experiments.tagging.paper import PAPER
-from experiments.tagging.scores import (
-    HEADLINE,
-    SCORINGS,
-    figures,
-    make_predict,
-    mean,
-    say,
-    scoring_of,
-)
+from experiments.tagging.scores import SCORINGS
 from experiments.tagging.vectors import Vectors, make_vectors
 from experiments.training.cell_options import LayerOptions
 from experiments.training.export_form import Form
 from experiments.training.first_parameters import InitOptions
-from experiments.training.loop import Programs, init_state, make_step
+from experiments.training.loop import init_state, make_step
 from experiments.training.optimizer import ScheduleOptions
 from experiments.training.run import train
 from experiments.training.trained_net import SavedRun
@@ -210,77 +203,47 @@ def run(config: Config) -> dict:
     optimizer = make_optimizer(config)
     state = init_state(params, optimizer, variables={} if given is None else {"vectors": table})
     loss = make_loss(config, nets, coding, coding.frequent + 1, data.labels_in_a_step)
-    key = jax.random.key(config.seed)
-    step = make_step(loss, optimizer, key, dtype=config.dtype)
-    scoring, programs = scoring_of(config, corpus), Programs()
-    predict = make_predict(nets, programs)
+    step = make_step(loss, optimizer, jax.random.key(config.seed), dtype=config.dtype)
+    evaluation = Evaluation(config, corpus, coding, data, nets, given)
     facts = facts_of(coding, table)
     bests = kept_best(config, workdir.path, nets, facts)
 
-    def scored(params, part, gold, rows_of=lambda place: None) -> tuple[dict, dict]:
-        """What every copy says, and the figures of it: {(net, place): ...} each."""
-        said = say(predict, params, given, data, part)
-        said = {(name, place): one for name, copies in said.items()
-                for place, one in enumerate(copies)}  # fmt: skip
-        return said, {
-            (name, place): figures(scoring, gold, one, coding.labels, rows_of(place))
-            for (name, place), one in said.items()
-        }
-
-    def means_of(each: dict) -> dict[str, float]:
-        """The mean over copies of each figure of each net."""
-        return {
-            prefix(config, name) + figure: value
-            for name in nets
-            for figure, value in mean([row for (n, _), row in each.items() if n == name]).items()
-        }
-
     def evaluated(state) -> dict:
         """The validation part at each pause; what does best there is kept."""
-        now = local_copy(state.params)
-        _, each = scored(now, data.valid, corpus.valid.labels)
-        for (name, place), row in each.items():
-            params = of_fold(now[name], place)
-            bests[name, place].offer(int(state.step), row[HEADLINE[scoring]], params)
-        return {"valid": means_of(each)}
+        return {"valid": evaluation.offer(bests, int(state.step), local_copy(state.params))}
 
     trained = train(
         config, workdir, placed(mesh, state), step, data.block, evaluated,
-        lambda means: {prefix(config, n.removesuffix("_nats")) + "nats": means[n]
-                       for n in means if n.endswith("_nats")}
-        | {"gradient_norm": means["gradient_norm"]},
+        functools.partial(training_figures, config),
         data=f"{config.dataset}, {len(corpus.train.words):,} sentences for training and "
              f"{len(corpus.test.words):,} for testing",
         facts=facts, same_shape=data.buckets.steps_of_one_shape,
     )  # fmt: skip
-    print(f"{trained.programs} programs compiled for the training step and {programs.count} for "
-          f"evaluation; there are {len(data.shapes)} lengths of batches", flush=True)
+    print(f"{trained.programs} programs compiled for the training step and "
+          f"{evaluation.programs.count} for evaluation; there are {len(data.shapes)} lengths of "
+          "batches", flush=True)  # fmt: skip
 
-    chosen = {copy: best.load(of_fold(trained.state.params[copy[0]], 0))
-              for copy, best in bests.items()}  # fmt: skip
-    best = {
-        name: jax.tree.map(lambda *leaves: np.stack(leaves),
-                           *(params for (n, _), (_, params) in chosen.items() if n == name))
-        for name in nets
-    }  # fmt: skip
-
-    def rows_of(place: int):
-        return None if corpus.folds is None else np.flatnonzero(corpus.folds == config.fold + place)
-
-    said, tested = scored(best, data.test, corpus.test.labels, rows_of)
-    metrics = {f"test_{name}": value for name, value in means_of(tested).items()}
+    chosen = best_of(bests, trained.state.params)
+    predictions = evaluation.predictions(stacked(chosen), data.test)
+    tested = evaluation.means(
+        evaluation.figures(predictions, corpus.test, evaluation.test_rows)
+    )
     result = finish(
-        "tagger", config, trained, metrics=metrics, paper=published(config), workdir=workdir,
-        params=of_fold(trained.state.params[NET], 0),
+        "tagger", config, trained,
+        metrics={f"test_{name}": value for name, value in tested.items()},
+        paper=published(config), workdir=workdir, params=of_fold(trained.state.params[NET], 0),
     )  # fmt: skip
-    tagger_report.write(config, workdir, trained, result, corpus, coding, data, nets, given,
-                        chosen, said, rows_of(0))  # fmt: skip
+    tagger_report.write(config, workdir, trained, result, evaluation, chosen, predictions)
     return result
 
 
-def prefix(config, name: str) -> str:
-    """What the second net's figures begin with."""
-    return "" if name == NET else f"{config.beside}_"
+def training_figures(config, means: dict[str, float]) -> dict[str, float]:
+    """The mean loss of each net, as it is written, and the gradient's norm."""
+    losses = {
+        prefix(config, name.removesuffix("_nats")) + "nats": value
+        for name, value in means.items() if name.endswith("_nats")
+    }  # fmt: skip
+    return losses | {"gradient_norm": means["gradient_norm"]}
 
 
 _TABLE = "Irsoy and Cardie 2014, Tables 1 and 2, ten folds, other word vectors"

@@ -31,12 +31,18 @@ from data.batches import windows_in_a_pass
 from data.errors import UserError
 from data.text import Text
 from experiments.language import word_lm_report
-from experiments.language.dynamic_evaluation import dynamic_surprises
+from experiments.language.dynamic_evaluation import dynamic_surprisals
 from experiments.language.export import language_form
 from experiments.language.net import LanguageOptions, make_word_model
-from experiments.language.running_text import make_batches, make_loss, make_surprises
-from experiments.language.scores import Costs, best_weight, kneser_ney_nats, perplexity, unigram
-from experiments.language.word_lm_sample import DEFAULT, sample, write_words
+from experiments.language.running_text import make_batches, make_loss, make_surprisals
+from experiments.language.scores import (
+    Surprisals,
+    best_weight,
+    kneser_ney,
+    perplexity,
+    unigram_perplexity,
+)
+from experiments.language.word_lm_sample import DEFAULT, sample, save_sample
 from experiments.reports.result import Figure, finish, same_options
 from experiments.runtime.command_line import main
 from experiments.runtime.mesh import local_copy, mesh_for, placed
@@ -192,7 +198,7 @@ def run(config: Config) -> dict:
     step = make_step(loss, optimizer, key, dtype=config.dtype)
     mesh = mesh_for(config.batch_size)
     state = init_state(params, optimizer, carry=model.carry(config.batch_size))
-    surprises = make_surprises(model)
+    surprisals = make_surprisals(model)
     splits = {"test": text.test} | ({"valid": text.valid} if len(text.valid) > 1 else {})
     untrained = jax.device_get(params)  # a copy: the loop gives the first state's memory up
 
@@ -200,10 +206,10 @@ def run(config: Config) -> dict:
         """The validation at each pause, the test at the end; a sample is written beside."""
         now = int(state.step)
         if not workdir.samples.exists():
-            write_words(workdir, config, model, untrained, text.symbols, 0)
-        write_words(workdir, config, model, local_copy(state.params), text.symbols, now)
+            save_sample(workdir, config, model, untrained, text.symbols, 0)
+        save_sample(workdir, config, model, local_copy(state.params), text.symbols, now)
         return {
-            name: {"perplexity": perplexity(surprises(local_copy(state.params), part))}
+            name: {"perplexity": perplexity(surprisals(local_copy(state.params), part))}
             for name, part in splits.items()
             if name == "valid" or now == config.num_steps
         }
@@ -220,36 +226,36 @@ def run(config: Config) -> dict:
     )  # fmt: skip
 
     params = jax.device_put(trained.state.params)
-    costs = {
-        name: Costs(surprises(params, part), ngrams)
-        for (name, part), ngrams in zip(
-            splits.items(), kneser_ney_nats(text, *splits.values()), strict=True
-        )
+    ngrams = kneser_ney(text, splits)
+    scored = {
+        name: Surprisals(surprisals(params, part), ngrams[name]) for name, part in splits.items()
     }
     result = finish(
         "word_lm", config, trained,
-        metrics=beside(config, model, params, text, costs),
+        metrics=beside(config, model, params, text, scored),
         paper=published(config),
         workdir=workdir,
     )  # fmt: skip
-    word_lm_report.write(config, workdir, trained, result, text, costs)
+    word_lm_report.write(config, workdir, trained, result, text, scored)
     print(f"sample: ./launch.sh word_lm sample --workdir={workdir.path}")
     return result
 
 
-def beside(config: Config, model, params, text: Text, costs: dict[str, Costs]) -> dict[str, float]:
+def beside(
+    config: Config, model, params, text: Text, scored: dict[str, Surprisals]
+) -> dict[str, float]:
     """The further figures of a run: n-grams, the mixture with them, and dynamic evaluation."""
-    test = costs["test"]
+    test = scored["test"]
     found = {
-        "test_unigram_perplexity": unigram(text),
+        "test_unigram_perplexity": unigram_perplexity(text),
         "test_kn5_perplexity": perplexity(test.ngrams),
     }
-    if "valid" in costs:
-        weight = best_weight(costs["valid"])
-        found["test_mixture_perplexity"] = perplexity(test.mixed(weight))
+    if "valid" in scored:
+        weight = best_weight(scored["valid"])
+        found["test_mixture_perplexity"] = perplexity(test.mixture(weight))
         found["mixture_weight_of_the_net"] = weight
     if config.dynamic_rate:
-        nats = dynamic_surprises(
+        nats = dynamic_surprisals(
             model, params, text.test, config.unroll, config.dynamic_rate, config.clip_norm
         )
         found["test_dynamic_perplexity"] = perplexity(nats)
@@ -262,8 +268,9 @@ def ngrams(config: Config) -> None:
     table = rich.table.Table(title=f"{config.dataset}, {len(text.symbols):,} words")
     table.add_column("model")
     table.add_column("test perplexity", justify="right")
-    table.add_row("unigram", f"{unigram(text):.1f}")
-    table.add_row("Kneser-Ney 5-gram", f"{perplexity(kneser_ney_nats(text, text.test)[0]):.1f}")
+    table.add_row("unigram", f"{unigram_perplexity(text):.1f}")
+    five_grams = perplexity(kneser_ney(text, {"test": text.test})["test"])
+    table.add_row("Kneser-Ney 5-gram", f"{five_grams:.1f}")
     rich.console.Console().print(table)
 
 

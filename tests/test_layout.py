@@ -166,6 +166,24 @@ def test_nets_import_each_other_relatively(path):
     assert {name for name in found if within(name, {"nets"})} == set()
 
 
+@pytest.mark.parametrize("path", sorted((ROOT / "tests" / "nets").glob("*.py")), ids=name_of)
+def test_tests_of_nets_import_nets_alone(path):
+    others = {name for name in imports_of(path) if within(name, {"data", "experiments", "tests"})}
+    assert others == set()
+
+
+NETS = [path for path in sorted((ROOT / "nets").glob("*.py")) if path.stem != "__init__"]
+
+
+@pytest.mark.parametrize("path", NETS, ids=name_of)
+def test_every_net_has_its_tests(path):
+    """In tests/nets/test_<module>.py, or in a file there whose docstring names <module>.py."""
+    tests = (ROOT / "tests" / "nets").glob("test_*.py")
+    found = [test for test in tests if test.stem == f"test_{path.stem}"
+             or re.search(rf"\b{path.name}\b", ast.get_docstring(tree_of(test)) or "")]  # fmt: skip
+    assert found, f"name {path.name} in the docstring of the file in tests/nets that tests it"
+
+
 @every_file(["nets"])
 def test_nets_take_linen_alone_from_flax(path):
     flax = {name for name in imports_of(path) if within(name, {"flax"})}

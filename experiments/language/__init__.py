@@ -1,1 +1,1 @@
-"""What the language models need: the net, text as batches, samples, reports."""
+"""What the language models share: options and net, batches of text, samples, reports."""

@@ -1,4 +1,4 @@
-"""What the report of the character RNN shows of a trained net and its text."""
+"""The report of a character RNN: samples, hidden units and gradients through time."""
 
 from collections.abc import Mapping
 
@@ -7,8 +7,13 @@ import jax.numpy as jnp
 import numpy as np
 
 from data.text import Text, text_of
+from experiments.language.hidden_units import (
+    RECORDED,
+    record,
+    saturation_section,
+    units_section,
+)
 from experiments.language.sections import samples_by_stage, training_curves
-from experiments.language.units import READ, saturation_section, units_section, watch
 from experiments.reports import drawing, page
 from experiments.reports.page import Picture, Section
 from experiments.runtime.workdir import Workdir
@@ -18,57 +23,59 @@ from nets.cells import LSTM, RNN
 from nets.inspection import gradient_by_distance, spectral_radius
 from nets.language_model import LanguageModel
 
-STEPS_BACK, ROWS = 100, 20  # of the gradient's way, and texts that it is averaged over
+STEPS_BACK, ROWS = 100, 20  # of the gradient, and excerpts over which it is averaged
 
 
 def write(
     config, workdir: Workdir, trained: Trained, result: Mapping, model: LanguageModel, text: Text
 ) -> None:
-    """Writes report.html; config.json and samples.jsonl are written."""
+    """Writes report.html, from a folder that has config.json and samples.jsonl."""
     params = jax.tree.map(jnp.asarray, trained.state.params)
-    read = text.test[:READ]
-    layers = jax.device_get(watch(model, params, jnp.asarray(read)[:, None]))
+    codes = text.test[:RECORDED]
+    layers = jax.device_get(record(model, params, jnp.asarray(codes)[:, None]))
     values = [values for values, _ in layers]
     size = len(text.train)
     order = ("embedding", "layers", "output")
     sections = [
-        page.result_section(result, unsaid(config)),
+        page.result_section(result, notes(config)),
         *page.configuration_sections(config, workdir),
         page.parameters_section(params, order, {}, ""),
         training_curves(config, trained, size, {"nats_per_character": "nats per character"}),
         samples_by_stage(workdir, "symbol"),
-        units_section(np.concatenate(values, 1), text_of(read, text.symbols), config.hidden),
+        units_section(np.concatenate(values, 1), text_of(codes, text.symbols), config.hidden),
         saturation_section([gates for _, gates in layers], values),
         gradients(config, params, text),
     ]
     title = f"{config.layers}-layer {config.cell} of {config.hidden}"
     summary = (
-        f"A character RNN, {title}, {result['parameters']:,} parameters, trained for "
-        f"{config.num_steps:,} steps of {config.batch_size} x {config.unroll} {config.unit} of "
-        f"{config.dataset}: {size:,} to train on, {len(text.test):,} to test on, "
-        f"{len(text.symbols)} different ones."
+        f"A {title} units with {result['parameters']:,} parameters, trained for "
+        f"{config.num_steps:,} steps of {config.batch_size} × {config.unroll} {config.unit} on "
+        f"{config.dataset}: {size:,} {config.unit} for training, {len(text.test):,} for testing, "
+        f"an alphabet of {len(text.symbols)}."
     )
     page.write(workdir.report, f"Character RNN, preset {config.preset}", summary, sections)
 
 
-def unsaid(config) -> list[str]:
-    """The guesses that this run took where the papers say too little."""
+def notes(config) -> list[str]:
+    """What to know about the published figures."""
     lines = []
     if config.preset.startswith("karpathy"):
         lines.append(
-            "Karpathy, Johnson and Li's table is quoted from memory; the GRU and RNN are "
-            "the largest whose parameters are no more than the LSTM's."
+            "Karpathy, Johnson and Li's table is quoted from memory. The GRU and the RNN are the "
+            "largest that have no more parameters than the LSTM."
         )
     if config.preset == "lecture":
-        lines.append("No figure is published for the lecture's net: compare with the n-grams.")
+        lines.append(
+            "There is no published figure for the lecture's net: compare it with the n-grams."
+        )
     return lines
 
 
 def gradients(config, params, text: Text) -> Section:
-    """The gradient's norm against its way back in time: fresh cells beside the trained one."""
+    """The norm of the gradient by steps back in time, in untrained cells and the trained one."""
     starts = np.linspace(0, len(text.test) - STEPS_BACK - 1, ROWS).astype(int)
     if starts[-1] < 0:
-        return Section("Gradients through time", ("The test text is too short to follow one.",))
+        return Section("Gradients through time", ("The test text is too short.",))
     xs = jnp.asarray(text.test[starts[None] + np.arange(STEPS_BACK)[:, None]])  # [T, B]
     symbols = len(text.symbols)
 
@@ -79,10 +86,10 @@ def gradients(config, params, text: Text) -> Section:
     direction = jax.random.normal(key(), (hidden,)) / np.sqrt(hidden)
     measure = jax.jit(gradient_by_distance, static_argnums=0)
     simple = RNN(hidden)
-    drawn = simple.init(key(), symbols)["hidden"]
+    initial = simple.init(key(), symbols)["hidden"]
     rnn = {
         f"radius {radius:g}": measure(
-            simple, {"hidden": drawn | {"h": radius * drawn["h"]}}, xs, direction
+            simple, {"hidden": initial | {"h": radius * initial["h"]}}, xs, direction
         )
         for radius in (0.9, 1.0, 1.5)
     }
@@ -95,26 +102,28 @@ def gradients(config, params, text: Text) -> Section:
     trained = {"trained": measure(cell, weights, inputs, direction)}
     radii = ", ".join(f"{gate} {spectral_radius(w['h']):.2f}" for gate, w in weights.items())
     pictures = [
-        Picture(_norms("A fresh tanh RNN", rnn), "Orthogonal recurrent weights, scaled."),
-        Picture(_norms("A fresh LSTM", lstm), "By the first bias of the forget gate."),
-        Picture(_norms("This run's cell, layer 1", trained),
-                f"Spectral radius of its recurrent weights: {radii}."),
+        Picture(_norms("An untrained tanh RNN", rnn),
+                "Orthogonal recurrent weights, scaled to three spectral radii."),
+        Picture(_norms("An untrained LSTM", lstm), "Three initial biases of the forget gate."),
+        Picture(_norms("Layer 1 of this run", trained),
+                f"Spectral radius of the recurrent weights: {radii}."),
     ]  # fmt: skip
-    words = (
-        "How strongly the last output depends on the state so many steps before it: the norm of "
-        f"its gradient along a random direction, the mean over {ROWS} stretches of the test text. "
-        "A line that falls is a gradient that vanishes, one that climbs a gradient that explodes.",
+    introduction = (
+        "How strongly the last output depends on the state a number of steps earlier: the norm of "
+        "the gradient of the output along a random direction with respect to that state, the mean "
+        f"over {ROWS} excerpts of the test text. A falling line is a vanishing gradient, a rising "
+        "line an exploding one.",
     )
-    return Section("Gradients through time", words, pictures=pictures)
+    return Section("Gradients through time", introduction, pictures=pictures)
 
 
 def _norms(title: str, lines: Mapping[str, jax.Array]):
     def draw(axes):
         for label, norms in lines.items():
             axes.plot(np.arange(1, len(norms) + 1), norms, label=label)
-        axes.set(xlabel="steps back", ylabel="norm of the gradient", title=title, yscale="log")
+        axes.set(xlabel="steps back", ylabel="gradient norm", title=title, yscale="log")
         axes.yaxis.set_major_formatter("{x:g}")
         axes.yaxis.minorticks_off()
         axes.legend()
 
-    return drawing.plot(f"{title}: norm of the gradient against steps back", draw)
+    return drawing.plot(f"{title}: gradient norm against steps back", draw)

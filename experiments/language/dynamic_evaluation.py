@@ -1,7 +1,7 @@
-"""Dynamic evaluation: a net that goes on learning from the text that it is tested on.
+"""Dynamic evaluation: the net keeps learning while it is being tested (Mikolov et al. 2010).
 
-After each window of the test text the parameters take a step of gradient descent on it, so that
-every word is still predicted before it is learned from (Mikolov et al. 2010).
+After each window of the test text, the parameters take a step of gradient descent on it. Every
+word is thus predicted before anything is learned from it.
 """
 
 import functools
@@ -16,16 +16,16 @@ from experiments.training.norm import clip_by_norm
 from nets.language_model import LanguageModel
 
 
-def dynamic_surprises(
+def dynamic_surprisals(
     model: LanguageModel, params, codes: np.ndarray, length: int, rate: float, clip_norm: float
 ) -> np.ndarray:
-    """The surprise -ln p of each symbol but the first, float64 [N - 1], of codes [N].
+    """The surprisal -ln p of every symbol but the first, in nats: codes [N] to float64 [N - 1].
 
     Args:
       model, params: the trained net.
       codes: the text.
-      length: symbols of a window.
-      rate: the learning rate; the loss is summed over the window.
+      length: of a window, in symbols.
+      rate: the learning rate; the loss is the sum over a window.
       clip_norm: limit of the gradient's norm; 0: none.
     """
     clip = [clip_by_norm(clip_norm)] if clip_norm else []

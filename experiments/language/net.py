@@ -1,4 +1,4 @@
-"""The options of a language model, and its net."""
+"""The options of a language model, and the net that they describe."""
 
 import dataclasses
 
@@ -12,7 +12,7 @@ from nets.language_model import Dropout, LanguageModel
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class LanguageOptions(LayerOptions, InitOptions, DecayOptions):
-    """What the nets have in common that read characters and words."""
+    """The options that character and word models share."""
 
     valid_percent: float = option(10.0, "of the text, before the test part", least=0.0, most=49.0)
     test_percent: float = option(10.0, "of the text, from its end", least=0.1, most=49.0)
@@ -27,20 +27,20 @@ class LanguageOptions(LayerOptions, InitOptions, DecayOptions):
 
 
 def make_model(config: LanguageOptions, symbols: int) -> LanguageModel:
-    """The net: `layers` cells of `hidden` units over an alphabet of so many symbols."""
+    """A net of `layers` cells of `hidden` units for an alphabet of `symbols` symbols."""
     cells = (make_cell(config),) * config.layers
     return LanguageModel(cells, symbols, config.embedding, Dropout(config.dropout))
 
 
 def make_word_model(config, words: int) -> LanguageModel:
-    """The net over so many words; raises UserError for options that do not go together."""
+    """The net for a vocabulary of `words` words; raises UserError for incompatible options."""
     if config.tied and config.embedding != config.hidden:
         raise UserError(
-            f"--tied needs --embedding to be --hidden ({config.hidden}), and it is "
-            f"{config.embedding}: make the two the same."
+            f"--tied needs --embedding={config.hidden}, the value of --hidden; it is "
+            f"{config.embedding}."
         )
     if config.word_dropout and not config.embedding:
-        raise UserError("--word_dropout needs --embedding: give the words vectors.")
+        raise UserError("--word_dropout needs an --embedding above 0.")
     dropout = Dropout(
         config.dropout, config.same_mask, config.recurrent_dropout, config.word_dropout
     )

@@ -1,4 +1,4 @@
-"""What running text needs of the loop: the windows, the loss with a carried state, evaluation."""
+"""Running text for the training loop: windows, a loss that carries the state, evaluation."""
 
 import dataclasses
 import math
@@ -19,7 +19,7 @@ EVALUATION_WINDOW = 500
 
 
 class Window(NamedTuple):
-    """What one step reads: symbols [B, T + 1], and whether a row begins anew, [B]."""
+    """The input of one step: symbols [B, T + 1], and whether a row is the start of a text, [B]."""
 
     symbols: jax.Array
     begins: jax.Array
@@ -37,17 +37,17 @@ def make_batches(config, text: np.ndarray, mesh):
 
 
 def make_loss(model: LanguageModel, sum_over_time: bool = False, recompute: bool = False):
-    """The surprise -ln p of a Window's symbols, in nats, as `experiments.training.loop` wants it.
+    """The mean surprisal -ln p of a Window's symbols in nats, for `experiments.training.loop`.
 
-    What is minimised is the mean over the rows, and the mean over the steps or their sum. The
-    carry comes in from the window before and leaves for the one after; the gradient stops between
-    them, which is truncated back-propagation through time. `recompute` saves memory on the way
-    back through a window, as `--recompute` says.
+    The loss is the mean over rows, and over time steps the mean or the sum. The carry comes from
+    the previous window and goes on to the next; no gradient flows between windows, which makes this
+    truncated back-propagation through time. `recompute` saves memory in the backward pass, as
+    `--recompute` says.
     """
     model = dataclasses.replace(model, checkpointed=recompute)
 
     def loss(params, variables, carry, window, key):
-        symbols = window.symbols.T  # [T + 1, B]: the loop shares out the first axis, time is ours
+        symbols = window.symbols.T  # [T + 1, B]; the loop wants the batch axis first
         carry = blank(~window.begins, carry)
         carry, logits = model.logits(params, symbols[:-1], carry, key)
         nats = softmax_cross_entropy_with_integer_labels(logits, symbols[1:])  # [T, B]
@@ -57,10 +57,10 @@ def make_loss(model: LanguageModel, sum_over_time: bool = False, recompute: bool
     return loss
 
 
-def make_surprises(model: LanguageModel):
-    """(params, codes [N]) -> the surprise -ln p of each symbol but the first, float64 [N - 1].
+def make_surprisals(model: LanguageModel):
+    """A function (params, codes [N]) -> float64 [N - 1]: the surprisal -ln p in nats.
 
-    The state is carried from the first symbol to the last.
+    It is that of every symbol but the first; the state is carried through the whole text.
     """
 
     @jax.jit
@@ -71,22 +71,22 @@ def make_surprises(model: LanguageModel):
 
         return jax.lax.scan(window, model.carry(1), symbols)[1]
 
-    def surprises(params, codes: np.ndarray) -> np.ndarray:
+    def surprisals(params, codes: np.ndarray) -> np.ndarray:
         nats = by_window(params, windows_of_text(codes, EVALUATION_WINDOW))
         return np.asarray(nats, np.float64).ravel()[: len(codes) - 1]
 
-    return surprises
+    return surprisals
 
 
 def windows_of_text(codes: np.ndarray, length: int) -> np.ndarray:
-    """A text cut into windows [n, length + 1] to predict all but its first symbol, 0s at its end.
+    """A text cut into windows [n, length + 1] in which each symbol but the first is predicted once.
 
-    The last symbol of each is the first of the next.
+    The last symbol of a window is the first of the next; the last window is padded with 0.
     """
     firsts = np.arange(0, len(codes) - 1, length)[:, None]
     return np.pad(codes, (0, length))[firsts + np.arange(length + 1)]
 
 
 def character_figures(nats: float) -> dict[str, float]:
-    """A mean surprise as it is written of characters."""
+    """The mean surprisal of characters under the names of its figures."""
     return {"nats_per_character": nats, "bits_per_character": nats / math.log(2)}

@@ -1,4 +1,4 @@
-"""What a trained language model writes, symbol by symbol: on request, and beside its training."""
+"""Sampling from a language model, symbol by symbol: on request, and during training."""
 
 import dataclasses
 import functools
@@ -10,79 +10,78 @@ import numpy as np
 
 from experiments.runtime.options import option
 from experiments.runtime.workdir import Workdir, write_atomically
-from experiments.training import metrics
+from experiments.training import metrics, trained_net
 from experiments.training.first_parameters import first_parameters
-from experiments.training.trained_net import restore
 from nets.language_model import Choice, LanguageModel, generate
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Sample:
-    """What is asked of the net; `workdir` is a run of the experiment that is asked."""
+    """The options of the command `sample`."""
 
-    workdir: str = option("", "the run whose newest checkpoint writes")
-    prime: str = option("", "what the text begins with; empty: a new line")
-    length: int = option(500, "symbols to write after it", least=0, most=10_000_000)
-    temperature: float = option(1.0, "of the softmax; 0 takes the likeliest symbol", least=0.0)
-    top_k: int = option(0, "choose among so many likeliest symbols; 0: all", least=0)
-    top_p: float = option(1.0, "choose among the fewest that have this probability together",
+    workdir: str = option("", "the run whose newest checkpoint is sampled")
+    prime: str = option("", "the beginning of the text; empty: a new line")
+    length: int = option(500, "symbols to sample", least=0, most=10_000_000)
+    temperature: float = option(1.0, "of the softmax; 0: always the likeliest symbol", least=0.0)
+    top_k: int = option(0, "sample from the k likeliest symbols; 0: from all", least=0)
+    top_p: float = option(1.0, "sample from the fewest symbols that have this probability together",
                           least=1e-6, most=1.0)  # fmt: skip
     seed: int = option(0, "the same seed gives the same text", least=0, most=2**31 - 1)
 
 
-def written(options: Sample, model: LanguageModel, params, prime: np.ndarray) -> np.ndarray:
-    """The codes that the net writes after those of `prime`, as the options want them chosen."""
+def sample_codes(options: Sample, model: LanguageModel, params, prime: np.ndarray) -> np.ndarray:
+    """The codes sampled after those of `prime`."""
     choice = Choice(options.temperature, options.top_k, options.top_p)
-    return writer(model, options.length, choice)(params, prime, jax.random.key(options.seed))
+    return make_sampler(model, options.length, choice)(params, prime, jax.random.key(options.seed))
 
 
-def trained_writer(
+def restore(
     workdir: str, experiment: str, symbols: str, make_model: Callable[..., LanguageModel]
 ) -> tuple:
-    """(options, symbols, model, parameters) of a run's newest sound checkpoint.
+    """(options, alphabet, model, parameters) of a run's newest sound checkpoint.
 
     Args:
       workdir: the run's folder.
-      experiment: whose run it must be.
-      symbols: the fact by which such a run is known, its symbols.
+      experiment: the experiment that the run must be of.
+      symbols: the name under which its checkpoints keep the alphabet: `symbols` or `words`.
       make_model: (options, number of symbols) -> the net.
 
     Raises:
-      UserError: there is none.
+      UserError: there is no such checkpoint.
     """
 
     def make(config) -> tuple:
-        written = getattr(config, symbols)
-        found = written if symbols == "symbols" else tuple(written.split(" "))
-        return found, make_model(config, len(found))
+        text = getattr(config, symbols)
+        alphabet = text if symbols == "symbols" else tuple(text.split(" "))
+        return alphabet, make_model(config, len(alphabet))
 
-    first = functools.partial(first_parameters, seed=0)
-    return restore(workdir, experiment, ("cell", symbols), make, first)
+    parameters = functools.partial(first_parameters, seed=0)
+    return trained_net.restore(workdir, experiment, ("cell", symbols), make, parameters)
 
 
 @functools.lru_cache(maxsize=4)
-def writer(model: LanguageModel, length: int, choice: Choice):
-    """(params, prime, key) -> codes, compiled."""
+def make_sampler(model: LanguageModel, length: int, choice: Choice):
+    """A compiled function (params, prime, key) -> codes [length]."""
     return jax.jit(lambda params, prime, key: generate(model, params, prime, key, length, choice))
 
 
-def write_sample(
+def add_sample(
     workdir: Workdir,
     seed: int,
     step: int,
-    write: Callable[[jax.Array], np.ndarray],
-    spell: Callable[[np.ndarray], str],
+    sampler: Callable[[jax.Array], np.ndarray],
+    to_text: Callable[[np.ndarray], str],
 ) -> None:
-    """Puts a sample beside those of earlier steps in samples.jsonl, in place of later ones.
+    """Adds a sample to samples.jsonl, in place of those of the same or later steps.
 
     Args:
       workdir: the run's folder.
       seed: of the run.
-      step: the number of steps that the net was trained for.
-      write: what the net writes with a key.
-      spell: codes to text.
+      step: the number of training steps so far.
+      sampler: key -> codes.
+      to_text: codes -> text.
     """
-    text = spell(write(jax.random.fold_in(jax.random.key(seed), step)))
+    text = to_text(sampler(jax.random.fold_in(jax.random.key(seed), step)))
     rows = [row for row in metrics.read(workdir.samples) if row["step"] < step]
     rows.append({"step": step, "text": text})
     write_atomically(workdir.samples, "".join(json.dumps(row) + "\n" for row in rows))

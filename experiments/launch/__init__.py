@@ -1,4 +1,4 @@
-"""What launch.sh does with an experiment besides running it once in one process."""
+"""What launch.sh can do with an experiment besides running it once in one process."""
 
 import sys
 from collections.abc import Callable, Sequence
@@ -7,7 +7,7 @@ from data.errors import UserError
 
 
 def main_of(run: Callable[[Sequence[str]], int]) -> Callable[[Sequence[str]], int]:
-    """`run`, words to exit status, with a sentence for a user's mistake, status 2, or a Ctrl-C."""
+    """`run` (arguments to exit status), with user errors and Ctrl-C reported in one sentence."""
 
     def main(words: Sequence[str]) -> int:
         try:
@@ -16,7 +16,7 @@ def main_of(run: Callable[[Sequence[str]], int]) -> Callable[[Sequence[str]], in
             print(error, file=sys.stderr)
             return 2
         except KeyboardInterrupt:
-            print("Interrupted; the same command goes on.", file=sys.stderr)
+            print("Interrupted; run the same command to continue.", file=sys.stderr)
             return 130
 
     return main

@@ -1,8 +1,8 @@
-"""Several processes on this machine share each batch: a pod in a box, over the loopback.
+"""Trains in several processes on this machine, which share each batch over the loopback.
 
     ./launch.sh multi 2 lenet5 --preset=quick
 
-Process 0 is the one that is seen and that writes. If one of them ends badly, all end.
+Only process 0 prints and writes. If one process fails, all of them are stopped.
 """
 
 import contextlib
@@ -20,31 +20,31 @@ from experiments.launch import main_of
 from experiments.runtime import children
 
 USAGE = "Write ./launch.sh multi N EXPERIMENT [--flags], with N processes from 1 to 256."
-RESUMABLE = (2, 128 + signal.SIGINT, 128 + signal.SIGTERM)  # these say themselves what to do
-PATIENCE = 15.0  # seconds in which the others may notice by themselves that one is gone
-GRACE = 5.0  # and seconds to end in when they are asked to
+EXPLAINED = (2, 128 + signal.SIGINT, 128 + signal.SIGTERM)  # process 0 has printed what to do
+NOTICE_SECONDS = 15.0  # for the others to notice by themselves that one is gone
+GRACE_SECONDS = 5.0  # and then to exit after SIGTERM
 
 
 def free_port() -> int:
-    """A port of the loopback that nobody listens at."""
+    """A port of the loopback that nobody listens on."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return probe.getsockname()[1]
 
 
 def parsed(words: Sequence[str]) -> tuple[int, list[str]]:
-    """(how many processes, the experiment and its flags); raises UserError."""
+    """(number of processes, the experiment and its flags); raises UserError."""
     if len(words) < 2 or not re.fullmatch(r"\d{1,3}", words[0]) or not 1 <= int(words[0]) <= 256:
         raise UserError(USAGE)
     ours = ("--distributed", "--coordinator", "--num_processes", "--process_id")
     for word in words[2:]:
         if word.partition("=")[0] in ours:
-            raise UserError(f"{word}: multi sets it.")
+            raise UserError(f"{word}: leave this flag out; multi sets it.")
     return int(words[0]), list(words[1:])
 
 
-def started(count: int, words: Sequence[str], logs: Sequence) -> list[subprocess.Popen]:
-    """The processes; what all but the first of them say goes into their logs."""
+def start(count: int, words: Sequence[str], logs: Sequence) -> list[subprocess.Popen]:
+    """Starts the processes; the output of all but the first goes to their logs."""
     command = [sys.executable, "-P", "-m", f"experiments.{words[0]}", *words[1:]]
     shared = [f"--coordinator=127.0.0.1:{free_port()}", f"--num_processes={count}"]
     return [
@@ -56,13 +56,13 @@ def started(count: int, words: Sequence[str], logs: Sequence) -> list[subprocess
 
 
 @contextlib.contextmanager
-def passed_on(processes: Sequence[subprocess.Popen]) -> Iterator[None]:
-    """Within, Ctrl-C and SIGTERM go to the processes, which save and end."""
+def signals_forwarded(processes: Sequence[subprocess.Popen]) -> Iterator[None]:
+    """Inside the context, Ctrl-C and SIGTERM go to the processes, which save and exit."""
 
-    def pass_on(number, frame):
+    def forward(number, frame):
         _send(processes, number)
 
-    before = {n: signal.signal(n, pass_on) for n in (signal.SIGINT, signal.SIGTERM)}
+    before = {n: signal.signal(n, forward) for n in (signal.SIGINT, signal.SIGTERM)}
     try:
         yield
     finally:
@@ -71,9 +71,9 @@ def passed_on(processes: Sequence[subprocess.Popen]) -> Iterator[None]:
 
 
 def first_failure(processes: Sequence[subprocess.Popen]) -> tuple[int, int] | None:
-    """(number, status) of the process that first ends badly; None when all have ended well.
+    """(index, status) of the first process to fail; None when all have succeeded.
 
-    Of several seen at once it is one that was killed: the others will have lost it.
+    If several have failed, it is one that was killed: the others failed because they lost it.
     """
     while True:
         statuses = [process.poll() for process in processes]
@@ -86,8 +86,8 @@ def first_failure(processes: Sequence[subprocess.Popen]) -> tuple[int, int] | No
 
 
 def end(processes: Sequence[subprocess.Popen]) -> None:
-    """Waits until all are gone, more and more firmly."""
-    for seconds, number in ((PATIENCE, signal.SIGTERM), (GRACE, signal.SIGKILL)):
+    """Waits until all processes have exited; sends SIGTERM, then SIGKILL, to those that do not."""
+    for seconds, number in ((NOTICE_SECONDS, signal.SIGTERM), (GRACE_SECONDS, signal.SIGKILL)):
         stop = time.monotonic() + seconds
         while time.monotonic() < stop and any(process.poll() is None for process in processes):
             time.sleep(0.05)
@@ -102,7 +102,7 @@ def _send(processes: Sequence[subprocess.Popen], number: int) -> None:
             process.send_signal(number)
 
 
-def named(status: int) -> str:
+def describe(status: int) -> str:
     """`was killed by SIGKILL`, or `failed with status 1`."""
     if status < 0:
         return f"was killed by {signal.Signals(-status).name}"
@@ -114,24 +114,24 @@ def run(words: Sequence[str]) -> int:
     count, words = parsed(words)
     with contextlib.ExitStack() as stack:
         logs = [stack.enter_context(tempfile.TemporaryFile("w+")) for _ in range(count)]
-        processes = started(count, words, logs)
-        with passed_on(processes):
+        processes = start(count, words, logs)
+        with signals_forwarded(processes):
             failure = first_failure(processes)
             if failure is None:
                 return 0
             end(processes)
-        number, status = failure
-        if status in RESUMABLE and processes[0].returncode == status:
-            return status  # process 0 has said why
-        if number:
-            logs[number].seek(0)
-            print("".join(logs[number].readlines()[-20:]), end="", file=sys.stderr)
+        index, status = failure
+        if status in EXPLAINED and processes[0].returncode == status:
+            return status
+        if index:
+            logs[index].seek(0)
+            print("".join(logs[index].readlines()[-20:]), end="", file=sys.stderr)
         print(
-            f"Process {number} of {count} {named(status)}, and all were ended; the same command "
-            "goes on from the last checkpoint.",
+            f"Process {index} of {count} {describe(status)}, so all were stopped; run the same "
+            "command to resume from the last checkpoint.",
             file=sys.stderr,
         )
-        return status if status in RESUMABLE else 1
+        return status if status in EXPLAINED else 1
 
 
 main = main_of(run)

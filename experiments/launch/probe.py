@@ -1,6 +1,6 @@
-"""What JAX finds and whether it computes rightly, as JSON: for `doctor`, in a process of its own.
+"""Prints as JSON what devices JAX finds and whether it computes correctly, for `doctor`.
 
-A jaxlib that does not fit the machine may end the process that imports it.
+It is a separate process, since a jaxlib made for another machine may crash whatever imports it.
 """
 
 import importlib
@@ -14,7 +14,7 @@ from experiments.runtime import xla
 
 
 def main() -> int:
-    """Prints devices, whether two computations come out right, and whether all else is there."""
+    """Prints the devices, whether two computations are correct, and any error of an import."""
     devices = jax.devices()
     ones = jnp.ones((64, 64))
     found = {
@@ -25,7 +25,7 @@ def main() -> int:
         "import_error": "",
     }
     try:
-        importlib.import_module("experiments.lenet5")  # which needs about all that is installed
+        importlib.import_module("experiments.lenet5")  # imports nearly every package in use
     except Exception as error:  # whatever a broken package raises
         found["import_error"] = f"{type(error).__name__}: {error}"
     print(json.dumps(found))

@@ -1,9 +1,9 @@
-"""Submits an experiment to SLURM: one task a GPU, requeued when it is preempted or out of time.
+"""Submits an experiment to SLURM: one task per GPU, requeued when preempted or out of time.
 
     ./launch.sh slurm [-n] [--nodes=2] [--gpus=8] [--hours=24] EXPERIMENT [--flags]
 
 With -n the batch script is printed and nothing is submitted. SLURM sends SIGTERM two minutes before
-the limit; the run saves a checkpoint and goes on after it is requeued.
+the time limit; the run saves a checkpoint, and resumes after it is requeued.
 """
 
 import dataclasses
@@ -24,18 +24,21 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Job:
-    """What is asked of the cluster."""
+    """The resources to request."""
 
-    nodes: int = option(1, "machines", least=1)
-    gpus: int = option(1, "GPUs of each machine, and so tasks on it", least=1)
-    cpus: int = option(8, "processor cores of each task", least=1)
-    hours: int = option(24, "after which SLURM ends the job, which then goes on in the queue",
-                        least=1)  # fmt: skip
-    partition: str = option("", "of the cluster; empty: its default")
+    nodes: int = option(1, "number of nodes", least=1)
+    gpus: int = option(1, "GPUs per node, with one task for each", least=1)
+    cpus: int = option(8, "CPU cores per task", least=1)
+    hours: int = option(24, "time limit; a job that reaches it is requeued and resumes", least=1)
+    partition: str = option("", "partition of the cluster; empty: its default")
 
 
 def split(words: Sequence[str], usage: str) -> tuple[bool, list[str], list[str]]:
-    """(whether -n is given, our flags, the experiment and its flags); raises UserError."""
+    """(whether -n is given, the command's own flags, the experiment and its flags).
+
+    Raises:
+      UserError: with `usage` if no experiment is named, or for one that does not exist.
+    """
     words = list(words)
     dry = words[:1] == ["-n"]
     words = words[dry:]
@@ -46,7 +49,9 @@ def split(words: Sequence[str], usage: str) -> tuple[bool, list[str], list[str]]
         raise UserError(usage)
     known = experiments(ROOT / "experiments")
     if words[ours] not in known:
-        raise UserError(f"There is no experiment {words[ours]!r}; there are: {', '.join(known)}.")
+        raise UserError(
+            f"There is no experiment {words[ours]!r}; choose one of {', '.join(known)}."
+        )
     return dry, words[:ours], words[ours:]
 
 
@@ -68,7 +73,7 @@ def script(job: Job, words: Sequence[str]) -> str:
         "#!/usr/bin/env bash",
         *(f"#SBATCH {directive}" for directive in directives),
         f"cd {shlex.quote(str(ROOT))}",
-        "./launch.sh setup  # once, before the tasks begin",
+        "./launch.sh setup  # once, before the tasks start",
         "status=0",
         f"srun --kill-on-bad-exit=1 ./launch.sh {shlex.join(words)} || status=$?",
         "# 143: stopped by the signal above, with a checkpoint",
@@ -92,7 +97,9 @@ def run(words: Sequence[str]) -> int:
     try:
         return subprocess.run(["sbatch"], input=text, text=True).returncode
     except FileNotFoundError:
-        raise UserError("There is no sbatch here: go to a login node, or give -n.") from None
+        raise UserError(
+            "sbatch is not installed: run this on a login node, or give -n to print the script."
+        ) from None
 
 
 main = main_of(run)

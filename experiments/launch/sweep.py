@@ -1,12 +1,13 @@
-"""Tries an experiment with every combination of some flags' values, and ranks the runs.
+"""Runs an experiment with every combination of some flags' values, and ranks the runs.
 
     ./launch.sh sweep lenet5 --learning_rate=1e-3,2e-3 --seed=0,1,2 --num_steps=1000
     ./launch.sh sweep --jobs=2 --sort=test_bleu --workdir=runs/beams translate --hidden=96,192
 
-A flag with commas is an axis of the grid; a comma that belongs to a value is written `\\,`, as in
-'--hidden=300\\,100,200'. Each run has a folder of its own below --workdir (default
-runs/sweep/<experiment>/<axes>), named after the flags. The same command skips what is done and goes
-on with what is not; more values make more runs. With -n the runs' commands are printed.
+A flag with commas is an axis of the grid; a comma within a value is written `\\,`, as in
+'--hidden=300\\,100,200'. Each run has a folder of its own in --workdir (default
+runs/sweep/<experiment>/<axes>), named after the flags. The same command skips the runs that are
+finished and continues the others; with more values it adds runs. With -n the commands of the runs
+are printed.
 """
 
 import dataclasses
@@ -35,39 +36,39 @@ LONGEST_NAME = 150  # of a folder
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Options:
-    """What is asked of the sweep itself; before the experiment or after it."""
+    """The sweep's own flags, given before the experiment or after it."""
 
-    workdir: str = option("", "where all runs live; default runs/sweep/<experiment>/<axes>")
-    jobs: int = option(1, "runs at once", least=1, most=256)
-    sort: str = option("", "the figure that the table is sorted by; empty: of the headline the "
-                       "validation's, or else the test's")  # fmt: skip
+    workdir: str = option("", "folder of all runs; default: runs/sweep/<experiment>/<axes>")
+    jobs: int = option(1, "number of runs at a time", least=1, most=256)
+    sort: str = option("", "figure to sort the table by; empty: the headline figure, on the "
+                       "validation part if there is one and on the test otherwise")  # fmt: skip
 
 
 class Grid(NamedTuple):
-    """The flags with several values, and the words that every run gets."""
+    """The flags with several values, and the arguments that every run gets."""
 
     axes: dict[str, list[str]]
     fixed: list[str]
 
 
 def values_of(text: str) -> list[str]:
-    """`a,b\\,c` as `a` and `b,c`."""
+    """`a,b\\,c` split into `a` and `b,c`."""
     return [part.replace(r"\,", ",") for part in re.split(r"(?<!\\),", text)]
 
 
 def grid_of(words: Sequence[str]) -> Grid:
     """The axes among an experiment's flags; raises UserError."""
-    axes, fixed, seen = {}, [], set()
+    axes, fixed, names = {}, [], set()
     for word in words:
         name, equals, text = word.partition("=")
         if not name.startswith("--"):
             raise UserError(f"{word!r} is not a flag; write --name=value, or --name=a,b,c.")
-        if name in seen:
-            raise UserError(f"{name} is given twice: put its values together, {name}=a,b,c.")
-        seen.add(name)
+        if name in names:
+            raise UserError(f"{name} is given twice: join its values, {name}=a,b,c.")
+        names.add(name)
         values = values_of(text)
         if len(set(values)) < len(values):
-            raise UserError(f"{word}: a value comes twice.")
+            raise UserError(f"{word}: a value is given twice.")
         if len(values) > 1:
             axes[name.removeprefix("--")] = values
         else:
@@ -78,33 +79,33 @@ def grid_of(words: Sequence[str]) -> Grid:
 
 
 def trials_of(experiment: str, presets: Mapping[str, Any], grid: Grid, root: str) -> list[Trial]:
-    """A run for each combination; raises UserError for the first that its flags do not allow."""
+    """A run for each combination; raises UserError for the first invalid one."""
     fixed = given_flags(presets["quick"], [experiment, *grid.fixed])
     if fixed is None:
-        raise UserError(f"./launch.sh {experiment} --help says what its flags mean. {USAGE}")
+        raise UserError(f"./launch.sh {experiment} --help explains its flags. {USAGE}")
     folder = pathlib.Path(root or f"runs/sweep/{experiment}/{'-'.join(sorted(grid.axes))}")
     found = []
     for values in itertools.product(*grid.axes.values()):
         words = [f"--{name}={value}" for name, value in zip(grid.axes, values, strict=True)]
         config = configuration(presets, [experiment, *grid.fixed, *words])
-        deciding = set(options.identity(config))
-        named = {*grid.axes, *(name for name in fixed if name in deciding)}
+        identity = options.identity(config)
+        named = {*grid.axes, *(name for name in fixed if name in identity)}
         found.append(
             Trial(
                 words=[experiment, *grid.fixed, *words],
                 flags={name: getattr(config, name) for name in grid.axes},
-                identity=options.identity(config),
-                folder=folder / name_of({n: getattr(config, n) for n in sorted(named)}),
+                identity=identity,
+                folder=folder / folder_name({n: getattr(config, n) for n in sorted(named)}),
             )
         )
     folders = [trial.folder for trial in found]
     if len(set(folders)) < len(folders):
-        raise UserError("Two values of a flag mean the same: leave one of them out.")
+        raise UserError("Two values of a flag are equal: leave one of them out.")
     return found
 
 
-def name_of(flags: Mapping[str, Any]) -> str:
-    """A folder's name that tells these flags from others."""
+def folder_name(flags: Mapping[str, Any]) -> str:
+    """A folder name that is unique to these values of the flags."""
     text = ",".join(f"{name}={value}" for name, value in flags.items())
     name = re.sub(r"[^\w.,=+-]", "_", text)
     if name == text and len(name) <= LONGEST_NAME:
@@ -112,44 +113,44 @@ def name_of(flags: Mapping[str, Any]) -> str:
     return f"{name[: LONGEST_NAME - 9]}-{hashlib.sha256(text.encode()).hexdigest()[:8]}"
 
 
-def apart(words: Sequence[str]) -> tuple[list[str], list[str]]:
+def own_flags(words: Sequence[str]) -> tuple[list[str], list[str]]:
     """The sweep's own flags among an experiment's, and the others."""
     ours = tuple(f"--{field.name}=" for field in dataclasses.fields(Options))
     return [w for w in words if w.startswith(ours)], [w for w in words if not w.startswith(ours)]
 
 
 def run(words: Sequence[str]) -> int:
-    """Runs what is not done, prints the table; returns the exit status."""
+    """Runs what is not finished and prints the table; returns the exit status."""
     dry, before, (experiment, *flags) = split(words, USAGE)
-    after, flags = apart(flags)
-    asked = options_of(Options(), ["sweep", *before, *after])
-    if asked is None:
+    after, flags = own_flags(flags)
+    chosen = options_of(Options(), ["sweep", *before, *after])
+    if chosen is None:
         return 0
     presets = importlib.import_module(f"experiments.{experiment}").PRESETS
     grid = grid_of(flags)
-    planned = trials_of(experiment, presets, grid, asked.workdir)
+    planned = trials_of(experiment, presets, grid, chosen.workdir)
     if dry:
         for trial in planned:
             print(shlex.join(["./launch.sh", *trial.words, f"--workdir={trial.folder}"]))
         return 0
-    outcomes, signal = trials.run_all(planned, asked.jobs)
-    table = ranked(planned, outcomes, asked.sort)
+    outcomes, signal = trials.run_all(planned, chosen.jobs)
+    table = ranked(planned, outcomes, chosen.sort)
     path = planned[0].folder.parent / "sweep.json"
     write(path, experiment, grid.fixed, table)
     show(experiment, table)
     print(f"table: {path}")
-    return ended(outcomes, signal, asked.sort, table.figure)
+    return exit_status(outcomes, signal, chosen.sort, table.figure)
 
 
-def ended(outcomes, signal: int, wanted: str, figure: str) -> int:
-    """The exit status, and a word on what is left to do."""
+def exit_status(outcomes, signal: int, wanted: str, figure: str) -> int:
+    """The exit status; says how to continue an interrupted sweep."""
     done = sum(outcome.status == trials.DONE for outcome in outcomes)
     if signal:
-        print(f"Interrupted with {done} of {len(outcomes)} runs done; the same command goes on.",
-              file=sys.stderr)  # fmt: skip
+        print(f"Interrupted with {done} of {len(outcomes)} runs done; run the same command to "
+              "continue.", file=sys.stderr)  # fmt: skip
         return 128 + signal
     if wanted and figure != wanted and done:
-        raise UserError(f"--sort={wanted}: no run has that figure; sweep.json has their names.")
+        raise UserError(f"--sort={wanted}: no run has this figure; sweep.json lists their names.")
     return 0 if done == len(outcomes) else 1
 
 

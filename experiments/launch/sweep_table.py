@@ -14,18 +14,18 @@ from experiments.results.files import headline
 from experiments.runtime.workdir import write_json
 
 LARGER_IS_BETTER = ("accuracy", "f1", "bleu", "precision", "recall", "exact_match", "per_second")
-SHOWN = 4  # figures beside the one that the table is sorted by
+MORE_FIGURES = 4  # shown after the one that the table is sorted by
 
 
 class Table(NamedTuple):
-    """Runs in order, the best first and those without figures last."""
+    """The runs in order, the best first and those without figures last."""
 
-    figure: str  # that they are sorted by; empty if no run has any
+    figure: str  # that the runs are sorted by; empty if none has any
     runs: list[dict[str, Any]]
 
 
 def ranked(planned: Sequence[Trial], outcomes: Sequence[Outcome], wanted: str) -> Table:
-    """The runs by the figure that is wanted, or by the usual one where none has it."""
+    """The runs sorted by the figure `wanted`, or by the usual one if none of them has it."""
     runs = [row(trial, outcome) for trial, outcome in zip(planned, outcomes, strict=True)]
     named = [run["metrics"] for run in runs if run["metrics"]]
     if not named:
@@ -33,22 +33,22 @@ def ranked(planned: Sequence[Trial], outcomes: Sequence[Outcome], wanted: str) -
     figure = wanted if any(wanted in metrics for metrics in named) else usual(named[0])
     sign = -1 if any(word in figure for word in LARGER_IS_BETTER) else 1
 
-    def place(run):
+    def rank(run):
         value = run["metrics"].get(figure)
         return (value is None, 0 if value is None else sign * value)
 
-    return Table(figure, sorted(runs, key=place))
+    return Table(figure, sorted(runs, key=rank))
 
 
 def usual(metrics: dict[str, float]) -> str:
-    """The headline's figure on the validation part, by which one should choose, or on the test."""
+    """The headline figure on the validation part, which one should select by, or on the test."""
     name = headline({"metrics": metrics})
     valid = name.replace("test_", "valid_", 1)
     return valid if valid in metrics else name
 
 
 def row(trial: Trial, outcome: Outcome) -> dict[str, Any]:
-    """A run as sweep.json has it."""
+    """A run's entry in sweep.json."""
     result = outcome.result or {}
     return {
         "flags": trial.flags,
@@ -80,13 +80,14 @@ def show(experiment: str, table: Table) -> None:
         values = [*(run["metrics"].get(name) for name in names), run["seconds"]]
         figures = ("" if value is None else f"{value:.4g}" for value in values)
         reason = run["reason"].partition(";")[0]  # sweep.json has all of it
-        said = f"{run['status']}: {reason}" if reason else run["status"]
-        shown.add_row(*map(str, run["flags"].values()), *figures, rich.markup.escape(said))
+        outcome = f"{run['status']}: {reason}" if reason else run["status"]
+        shown.add_row(*map(str, run["flags"].values()), *figures, rich.markup.escape(outcome))
     rich.console.Console().print(shown)
 
 
 def columns(table: Table) -> list[str]:
-    """The figure sorted by, and a few more of the test's headlines."""
+    """The figure that the table is sorted by, and a few more headline figures of the test."""
     metrics = next((run["metrics"] for run in table.runs if run["metrics"]), {})
     others = [name for name in headlines(metrics) if name.startswith("test_")]
-    return [table.figure, *[n for n in others if n != table.figure][:SHOWN]] if metrics else []
+    others = [name for name in others if name != table.figure][:MORE_FIGURES]
+    return [table.figure, *others] if metrics else []

@@ -1,9 +1,9 @@
-"""Runs an experiment on a TPU slice by gcloud: the same command on all of its machines.
+"""Runs an experiment on a TPU slice through gcloud: the same command on all of its hosts.
 
     ./launch.sh tpu [-n] --name=my-slice --zone=us-central2-b EXPERIMENT --workdir=/shared/run
 
-With -n the commands are printed and not run. The slice exists already, and its machines share the
---workdir (process 0 alone writes there).
+With -n the commands are printed and not run. The slice must exist already, and its hosts share the
+--workdir (only process 0 writes there).
 """
 
 import dataclasses
@@ -20,19 +20,19 @@ from experiments.runtime.command_line import options_of
 from experiments.runtime.options import option
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-FOLDER = "unfold"  # in the home folder of every machine
+FOLDER = "unfold"  # in the home folder of every host
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Slice:
-    """The TPU slice that is to do it."""
+    """The TPU slice to run on."""
 
-    name: str = option("", "of the TPU VM")
-    zone: str = option("", "where it is")
+    name: str = option("", "name of the TPU VM")
+    zone: str = option("", "its Google Cloud zone")
 
 
 def commands(slice_: Slice, words: Sequence[str]) -> list[list[str]]:
-    """Copying the project to every machine, and starting the run on all at once."""
+    """The commands that copy the project to every host and start the run on all of them."""
     where = [f"--zone={slice_.zone}", "--worker=all"]
     gcloud = ["gcloud", "compute", "tpus", "tpu-vm"]
     remote = f"cd {FOLDER} && UNFOLD_EXTRAS=tpu ./launch.sh {shlex.join(words)} --distributed=on"
@@ -62,7 +62,9 @@ def run(words: Sequence[str]) -> int:
         try:
             status = subprocess.run(command).returncode
         except FileNotFoundError:
-            raise UserError("There is no gcloud here: install it, or print with -n.") from None
+            raise UserError(
+                "gcloud is not installed: install it, or give -n to print the commands."
+            ) from None
         if status:
             return status
     return 0

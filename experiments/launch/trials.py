@@ -1,4 +1,4 @@
-"""The runs of a sweep: which are done, and running the others, some at a time."""
+"""The runs of a sweep: which are finished, and running the others, a few at a time."""
 
 import json
 import pathlib
@@ -12,9 +12,9 @@ from typing import Any, NamedTuple
 from experiments.runtime import children
 from experiments.runtime.interruption import signals_deferred
 
-DONE, FAILED, INTERRUPTED, WAITING = "done", "failed", "interrupted", "not begun"
+DONE, FAILED, INTERRUPTED, WAITING = "done", "failed", "interrupted", "not started"
 LOG = "output.log"
-GRACE = 60.0  # seconds in which an interrupted run saves itself
+GRACE_SECONDS = 60.0  # for an interrupted run to save a checkpoint
 
 
 class Trial(NamedTuple):
@@ -22,20 +22,20 @@ class Trial(NamedTuple):
 
     words: list[str]  # the experiment and its flags
     flags: dict[str, Any]  # those that differ from run to run
-    identity: dict[str, Any]  # all that decide its figures
+    identity: dict[str, Any]  # all the options that determine its figures
     folder: pathlib.Path
 
 
 class Outcome(NamedTuple):
-    """What became of it."""
+    """How a run ended."""
 
     status: str
     reason: str = ""
-    result: dict[str, Any] | None = None  # of result.json
+    result: dict[str, Any] | None = None  # from result.json
 
 
 def finished(trial: Trial) -> Outcome | None:
-    """The outcome of a run that needs none anymore: its report, the last file, is there."""
+    """The outcome of a run that has finished: one that has its report, which is written last."""
     if not (trial.folder / "report.html").exists():
         return None
     try:
@@ -47,8 +47,8 @@ def finished(trial: Trial) -> Outcome | None:
     return Outcome(DONE, result=result) if same else None
 
 
-def started(trial: Trial) -> subprocess.Popen:
-    """The run in a process of its own; what it says goes into its folder's log."""
+def start(trial: Trial) -> subprocess.Popen:
+    """Starts the run as a process; its output goes to a log in its folder."""
     trial.folder.mkdir(parents=True, exist_ok=True)
     experiment, *flags = trial.words
     command = [sys.executable, "-P", "-m", f"experiments.{experiment}", *flags]
@@ -57,52 +57,52 @@ def started(trial: Trial) -> subprocess.Popen:
 
 
 def outcome_of(trial: Trial, status: int) -> Outcome:
-    """What became of a run that ended with this status."""
+    """The outcome of a run that exited with this status."""
     if status == 0:
-        return finished(trial) or Outcome(FAILED, "it left no result")
+        return finished(trial) or Outcome(FAILED, "it wrote no result")
     if status in (128 + signal.SIGINT, 128 + signal.SIGTERM):
         return Outcome(INTERRUPTED)
     lines = (trial.folder / LOG).read_text(encoding="utf-8", errors="replace").split("\n")
-    said = next((line.strip() for line in reversed(lines) if line.strip()), "")
+    last_line = next((line.strip() for line in reversed(lines) if line.strip()), "")
     if status < 0:
-        return Outcome(FAILED, f"ended by {signal.Signals(-status).name}")
-    return Outcome(FAILED, f"status {status}: {said[:300]}")
+        return Outcome(FAILED, f"killed by {signal.Signals(-status).name}")
+    return Outcome(FAILED, f"status {status}: {last_line[:300]}")
 
 
 def run_all(planned: Sequence[Trial], jobs: int) -> tuple[list[Outcome], int]:
-    """Runs what is not done, `jobs` at once; a failure stops no other.
+    """Runs what is not finished, `jobs` at a time; a run that fails does not stop the others.
 
     Returns:
-      An outcome for each, and the signal that interrupted all of them, or 0.
+      An outcome for each, and the signal that interrupted the sweep, or 0.
     """
     outcomes = [finished(trial) or Outcome(WAITING) for trial in planned]
     waiting = [n for n, outcome in enumerate(outcomes) if outcome.status == WAITING]
-    print(f"{len(planned)} runs, {len(planned) - len(waiting)} of them done before", flush=True)
+    print(f"{len(planned)} runs, {len(planned) - len(waiting)} of them already done", flush=True)
     running: dict[int, subprocess.Popen] = {}
-    told = False
+    forwarded = False
     with signals_deferred() as pending:
         try:
             while running or (waiting and not pending.signal):
                 while waiting and len(running) < jobs and not pending.signal:
                     n = waiting.pop(0)
-                    running[n] = started(planned[n])
-                    print(f"begun: {named(planned[n])}", flush=True)
-                if pending.signal and not told:
-                    told = True
+                    running[n] = start(planned[n])
+                    print(f"started: {label(planned[n])}", flush=True)
+                if pending.signal and not forwarded:
+                    forwarded = True
                     for process in running.values():
                         process.send_signal(pending.signal)
                 for n in [n for n, process in running.items() if process.poll() is not None]:
                     outcomes[n] = outcome_of(planned[n], running.pop(n).returncode)
                     reason = outcomes[n].reason and f": {outcomes[n].reason}"
-                    print(f"{outcomes[n].status}: {named(planned[n])}{reason}", flush=True)
+                    print(f"{outcomes[n].status}: {label(planned[n])}{reason}", flush=True)
                 time.sleep(0.05)
-        finally:  # by a second Ctrl-C, running is what is left
+        finally:  # some still run if a second Ctrl-C came
             _end(running.values(), outcomes, list(running))
     return outcomes, pending.signal
 
 
 def _end(processes, outcomes, numbers) -> None:
-    stop = time.monotonic() + GRACE
+    stop = time.monotonic() + GRACE_SECONDS
     for process in processes:
         process.terminate()
     for process, n in zip(processes, numbers, strict=True):
@@ -114,6 +114,6 @@ def _end(processes, outcomes, numbers) -> None:
             process.wait()
 
 
-def named(trial: Trial) -> str:
-    """A run by its flags."""
+def label(trial: Trial) -> str:
+    """The flags that set a run apart, for messages."""
     return " ".join(f"--{name}={value}" for name, value in trial.flags.items())

@@ -11,6 +11,7 @@ from experiments.reports import drawing, page
 from experiments.reports.mistakes import confusion
 from experiments.reports.page import Picture, Section, Table
 from experiments.runtime.workdir import Workdir
+from experiments.tagging.evaluation import Evaluation
 from experiments.tagging.net import NET
 from experiments.tagging.paper import TABLE
 from experiments.tagging.scores import scoring_of, top_layer
@@ -19,23 +20,30 @@ from experiments.training.run import Trained
 SHOWN = 20  # sentences
 POINTS, NAMED = 600, 80  # words in the picture, and those that are written out
 
+
 def write(
-    config, workdir: Workdir, trained: Trained, result: Mapping, corpus: Corpus, coding: Coding,
-    data, nets: Mapping, vectors, chosen: Mapping, said: Mapping, rows,
+    config, workdir: Workdir, trained: Trained, result: Mapping, evaluation: Evaluation,
+    chosen: Mapping, predictions: Mapping,
 ) -> None:  # fmt: skip
     """Writes report.html.
 
     Args:
+      config: the run's options.
+      workdir, trained, result: of the run.
+      evaluation: its data and nets.
       chosen: (step, parameters) of each net and copy.
-      said: what each says of the test part.
-      rows: which sentences of the test part are the first copy's; None: all.
+      predictions: of each net and copy for the test part.
     """
+    corpus, coding, data, nets = (
+        evaluation.corpus, evaluation.coding, evaluation.data, evaluation.nets
+    )  # fmt: skip
+    rows = evaluation.test_rows(0)
     rows = range(len(corpus.test.words)) if rows is None else rows
     words = [corpus.test.words[row] for row in rows]
     gold = [corpus.test.labels[row] for row in rows]
     said = {
         name_of(config, net): [
-            [coding.labels[n] for n in said[net, 0].labels[row]] for row in rows
+            [coding.labels[n] for n in predictions[net, 0].labels[row]] for row in rows
         ]
         for net in nets
     }
@@ -60,7 +68,7 @@ def write(
         labelled_section(config, corpus, words, gold, said),
         *difference_section(config, corpus, words, gold, said),
         confusion_section(coding, gold, said[name_of(config, NET)]),
-        words_section(nets[NET], chosen[NET, 0][1], vectors, data, corpus, rows),
+        words_section(nets[NET], chosen[NET, 0][1], evaluation.vectors, data, corpus, rows),
     ]
     summary = (
         f"{config.layers} layers of {config.hidden} {config.cell} units, "

@@ -2,14 +2,18 @@
 
 import json
 
+import jax
 import numpy as np
 import optax
 import pytest
+from scipy.special import log_softmax
 
 from experiments import char_rnn
 from experiments.language import char_rnn_report
 from experiments.language.char_rnn_sample import DEFAULT, sample
 from experiments.training.optimizer import make_optimizer, make_schedule
+from nets.cells import GRU, LSTM, RNN
+from nets.language_model import LanguageModel
 
 pytestmark = pytest.mark.usefixtures("quick_compilation")
 SMALL = ("--hidden=6", "--unroll=5", "--batch_size=3", "--num_steps=8", "--eval_every=4",
@@ -49,7 +53,8 @@ def test_a_run_ends_with_figures_samples_and_a_report(
     rows = (workdir / "samples.jsonl").read_text().splitlines()
     assert [json.loads(row)["step"] for row in rows] == [0, 4, 8]
     page = (workdir / "report.html").read_text()
-    assert "Samples by stage" in page and "Units over the text" in page and "correlation" in page
+    for words in ("Samples during training", "Hidden units over the text", "correlation"):
+        assert words in page
     assert_shown_as_text(workdir / "report.html", "<script>OK")
 
 
@@ -158,6 +163,65 @@ def test_recompute_goes_on_from_the_same_checkpoint(own_text, tmp_path, trained,
     assert status == 0 and "resuming at step 4" in out
     straight, resumed = (json.loads((d / "result.json").read_text()) for d in (trained, workdir))
     assert resumed["metrics"] == pytest.approx(straight["metrics"], rel=1e-5)
+
+
+def parameters(model):
+    shapes = jax.eval_shape(model.init, jax.random.key(0))
+    return sum(leaf.size for leaf in jax.tree.leaves(shapes))
+
+
+@pytest.mark.parametrize(
+    ("preset", "symbols", "count"),
+    [
+        ("lecture", 84, 84 * 100 + 100 * 100 + 100 + 100 * 84 + 84),
+        ("karpathy-lstm", 87, 44_567),
+        ("karpathy-lstm-128", 87, 121_815),
+        ("karpathy-lstm-256", 87, 374_615),
+        ("karpathy-lstm-512", 87, 1_273_431),
+    ],
+)
+def test_parameter_counts(preset, symbols, count):
+    assert parameters(char_rnn.make_model(char_rnn.PRESETS[preset], symbols)) == count
+
+
+@pytest.mark.parametrize("budget", char_rnn.BUDGETS)
+@pytest.mark.parametrize("cell", ["gru", "rnn"])
+def test_sizes_are_the_largest_within_the_lstm_s_parameters(budget, cell):
+    def count(cell, hidden):
+        cells = {"lstm": LSTM, "gru": GRU, "rnn": RNN}[cell](hidden)
+        return parameters(LanguageModel((cells,), 87))
+
+    wanted, hidden = count("lstm", budget), char_rnn.BUDGETS[budget][cell]
+    assert count(cell, hidden) <= wanted < count(cell, hidden + 1)
+
+
+def test_first_parameters_are_drawn_as_asked():
+    def drawn(config, symbols):
+        model = char_rnn.make_model(config, symbols)
+        return jax.jit(lambda: char_rnn.first_parameters(config, model, seed=0))()
+
+    config = char_rnn.PRESETS["karpathy-lstm"]
+    params = drawn(config, 87)
+    forget = params["layers"][0]["forget"]
+    assert abs(forget["b"] - 1).max() <= 0.08 and abs(forget["h"]).max() <= 0.08
+    assert abs(params["output"]["bias"]).max() > 0
+    config = char_rnn.PRESETS["lecture"]
+    params = drawn(config, 84)
+    assert params["layers"][0]["hidden"]["h"].std() == pytest.approx(0.01, rel=0.05)
+    assert (params["layers"][0]["hidden"]["b"] == 0).all()
+
+
+SMALL_NET = LanguageModel((LSTM(5), GRU(4)), symbols=7, embedding=3)
+surprisals = char_rnn.make_surprisals(SMALL_NET)
+
+
+@pytest.mark.parametrize("size", [2, 500, 501, 502, 730])
+def test_the_mean_surprise_is_of_every_symbol_but_the_first(drawn, size):
+    params = drawn(SMALL_NET.init)
+    codes = np.random.default_rng(0).integers(0, 7, 730).astype(np.int32)
+    _, logits = jax.jit(SMALL_NET.logits)(params, codes[:-1, None], SMALL_NET.carry(1))
+    wanted = -log_softmax(logits[:, 0], -1)[np.arange(size - 1), codes[1:size]].mean()
+    assert surprisals(params, codes[:size]).mean() == pytest.approx(wanted, rel=1e-5)
 
 
 def test_the_lecture_s_rule_is_min_char_rnn_s():

@@ -7,6 +7,8 @@ import pytest
 
 from experiments import moving_digits
 from experiments.images import moving_digits_report
+from nets.cells import LSTM
+from nets.video import FUTURE, PAST, Composite
 
 SMALL = ("--hidden=4", "--frames=3", "--num_steps=4", "--eval_every=4", "--checkpoint_every=4",
          "--batch_size=4", "--steps_per_call=2", "--test_films=6", "--field=10")  # fmt: skip
@@ -52,6 +54,18 @@ def test_floors():
     black[0, 2:] = 1
     floors = list(moving_digits.floors(black, 2).values())
     assert floors[0] == pytest.approx(9 * np.log(2)) and floors[1] == pytest.approx(0, abs=1e-5)
+
+
+def test_the_past_is_wanted_from_its_end():
+    films = np.random.default_rng(0).random((8, 2, 6))
+    np.testing.assert_array_equal(moving_digits.wanted(films, PAST), films[:4][::-1])
+    np.testing.assert_array_equal(moving_digits.wanted(films, FUTURE), films[4:])
+
+
+def test_the_paper_s_net():
+    cell = LSTM(2048, peepholes=True, forget_bias=0.0)
+    found = moving_digits.make_model(moving_digits.PRESETS["paper"])
+    assert found == Composite(cell, 64 * 64, conditional=(PAST, FUTURE))
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ import io
 import json
 import types
 
+import jax
 import numpy as np
 import pytest
 
@@ -16,6 +17,7 @@ from experiments import translate
 from experiments.runtime.command_line import main
 from experiments.translation import report as translate_report
 from experiments.translation.decode import Decode, decode, restored
+from experiments.translation.net import make_model
 from experiments.translation.pairs import make_vocabularies, shorter
 from experiments.translation.scores import scores, signatures, tokenizer_for
 from experiments.translation.translator import width_for
@@ -263,3 +265,18 @@ def test_published_figures_stand_beside_the_baseline_s_own_net_alone():
     assert translate.published(config)["test_bleu_lowercased"].value == 28.30
     assert not translate.published(translate.dataclasses.replace(config, hidden=9))
     assert not translate.published(translate.PRESETS["cpu"])
+
+
+# The counts that the open baselines state, PyTorch's second bias vectors among them.
+@pytest.mark.parametrize(
+    ("preset", "published", "second_biases"),
+    [
+        ("paper-lstm", 13_898_501, 4 * 4 * 512),
+        ("paper-gru", 14_219_781, 2 * 2 * 512),  # d of the candidate is one of the six
+        ("paper-attention", 20_518_405, 3 * 2 * 512),
+    ],
+)
+def test_parameter_counts_of_the_open_baselines(preset, published, second_biases):
+    model = make_model(translate.PRESETS[preset], 7853, 5893)
+    shapes = jax.eval_shape(model.init, jax.random.key(0))
+    assert sum(leaf.size for leaf in jax.tree.leaves(shapes)) == published - second_biases

@@ -10,10 +10,10 @@ import pytest
 from data.text import Text
 from experiments import word_lm
 from experiments.language import word_lm_report
-from experiments.language.dynamic_evaluation import dynamic_surprises
+from experiments.language.dynamic_evaluation import dynamic_surprisals
 from experiments.language.net import make_word_model
-from experiments.language.running_text import make_surprises
-from experiments.language.scores import Costs, best_weight, perplexity, places
+from experiments.language.running_text import make_surprisals
+from experiments.language.scores import Surprisals, best_weight, perplexity, positions
 from experiments.training.first_parameters import first_parameters
 from experiments.training.loop import parameter_count
 from experiments.training.optimizer import make_schedule
@@ -48,7 +48,7 @@ def figures_of_whole(workdir):
     """The figures of a run that left all that it should."""
     rows = (workdir / "samples.jsonl").read_text().splitlines()
     assert [json.loads(row)["step"] for row in rows] == [0, 2, 4, 6, 8]
-    assert "Samples by stage" in (workdir / "report.html").read_text()
+    assert "Samples during training" in (workdir / "report.html").read_text()
     found = json.loads((workdir / "result.json").read_text())["metrics"]
     assert 1 < found["test_perplexity"] < 10 and 1 < found["test_kn5_perplexity"] < 8
     return found
@@ -173,27 +173,27 @@ CODES = np.random.default_rng(0).integers(0, 7, 33).astype(np.int32)
 
 def test_dynamic_evaluation_without_a_rate_is_the_static_one():
     model, params = small()
-    static = make_surprises(model)(params, CODES)
-    np.testing.assert_allclose(dynamic_surprises(model, params, CODES, 6, 0.0, 5.0), static, 1e-5)
+    static = make_surprisals(model)(params, CODES)
+    np.testing.assert_allclose(dynamic_surprisals(model, params, CODES, 6, 0.0, 5.0), static, 1e-5)
 
 
 def test_dynamic_evaluation_learns_after_it_has_predicted():
     model, params = small()
     codes = np.tile(np.array([1, 2, 3, 4], np.int32), 60)
-    static = make_surprises(model)(params, codes)
-    dynamic = dynamic_surprises(model, params, codes, 4, 0.5, 0.0)
+    static = make_surprisals(model)(params, codes)
+    dynamic = dynamic_surprisals(model, params, codes, 4, 0.5, 0.0)
     np.testing.assert_allclose(dynamic[:4], static[:4], 1e-5)
     assert dynamic[-40:].mean() < 0.5 * static[-40:].mean()
 
 
 def test_the_mixture_is_of_probabilities_and_its_weight_the_best():
     p, q = np.array([0.5, 0.1, 0.3]), np.array([0.2, 0.6, 0.2])
-    costs = Costs(-np.log(p), -np.log(q))
-    np.testing.assert_allclose(costs.mixed(0.25), -np.log(0.25 * p + 0.75 * q))
-    np.testing.assert_allclose(costs.mixed(1.0), costs.net)
-    best = perplexity(costs.mixed(best_weight(costs)))
-    assert best <= min(perplexity(costs.mixed(w)) for w in np.linspace(0, 1, 101)) + 1e-6
-    assert best < min(perplexity(costs.net), perplexity(costs.ngrams))
+    both = Surprisals(-np.log(p), -np.log(q))
+    np.testing.assert_allclose(both.mixture(0.25), -np.log(0.25 * p + 0.75 * q))
+    np.testing.assert_allclose(both.mixture(1.0), both.net)
+    best = perplexity(both.mixture(best_weight(both)))
+    assert best <= min(perplexity(both.mixture(w)) for w in np.linspace(0, 1, 101)) + 1e-6
+    assert best < min(perplexity(both.net), perplexity(both.ngrams))
 
 
 def test_published_figures_stand_beside_the_paper_s_own_net_and_text_alone():
@@ -204,11 +204,11 @@ def test_published_figures_stand_beside_the_paper_s_own_net_and_text_alone():
     assert not word_lm.published(word_lm.PRESETS["quick"])
 
 
-def test_places_begin_anew_after_an_end():
-    assert places(np.array([0, 3, 4, 0, 0, 5]), end=0).tolist() == [1, 2, 3, 1, 1]
+def test_positions_start_again_after_an_end():
+    assert positions(np.array([0, 3, 4, 0, 0, 5]), end=0).tolist() == [1, 2, 3, 1, 1]
 
 
-def test_the_report_s_classes_hold_every_word_once_and_neighbours_are_the_nearest():
+def test_the_report_counts_every_word_once_and_finds_the_nearest_words():
     words = ("<eos>", *(chr(97 + i) * 5 for i in range(20)), "<unk>")
     codes = np.arange(22).repeat(3)
     text = Text(codes, codes, codes, words)

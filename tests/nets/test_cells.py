@@ -6,7 +6,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from nets.cells import GRU, LSTM, RNN, Memory, identity_rnn
+from nets.cells import GRU, LSTM, RNN, Memory, hidden_state, identity_rnn, with_hidden_state
 from nets.unroll import unroll
 
 pytestmark = pytest.mark.usefixtures("quick_compilation")
@@ -75,6 +75,15 @@ def test_first_parameters():
     irnn = identity_rnn(H).init(jax.random.key(0), D)["hidden"]
     np.testing.assert_array_equal(irnn["h"], np.eye(H))
     assert identity_rnn(H).activation is jax.nn.relu and np.abs(irnn["x"]).max() < 0.01
+
+
+@pytest.mark.parametrize("cell", [RNN(H), GRU(H), LSTM(H)])
+def test_the_hidden_state_of_a_carry(cell):
+    h = jnp.asarray(normal(0, B, H))
+    carry = with_hidden_state(cell.carry(B), h)
+    assert jax.tree.structure(carry) == jax.tree.structure(cell.carry(B))
+    np.testing.assert_array_equal(hidden_state(carry), h)
+    assert not isinstance(carry, Memory) or not carry.c.any()
 
 
 def test_one_step_of_the_lstm_by_its_equations():

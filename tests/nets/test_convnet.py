@@ -1,4 +1,4 @@
-"""The net of 2021: what training turns on, and that all of it learns."""
+"""The net of 2021: what `train` turns on, and that every parameter learns."""
 
 import jax
 import numpy as np

@@ -73,7 +73,7 @@ def test_a_shifted_input_gives_a_shifted_map(form):
     kernel, xs = normal(0, 5, 5, 1, 2), np.zeros((1, 16, 16, 1), np.float32)
     xs[0, 4:9, 5:9, 0] = normal(1, 5, 4)
     down, right = 3, 2
-    moved = np.roll(xs, (down, right), (1, 2))  # the figure stays clear of the borders
+    moved = np.roll(xs, (down, right), (1, 2))  # the pattern stays clear of the borders
     np.testing.assert_allclose(
         form(kernel, moved), np.roll(form(kernel, xs), (down, right), (1, 2)), atol=1e-6
     )

@@ -1,4 +1,4 @@
-"""Beam search against all sequences there are, and drawing."""
+"""Beam search against the list of all sequences, and sampling."""
 
 import itertools
 
@@ -18,7 +18,7 @@ FIRST = np.random.default_rng(5).normal(size=(4, 5)).astype(np.float32)  # four 
 
 
 def step(carry, symbols):
-    """A little recurrent net: what comes next depends on all before."""
+    """A small recurrent net: each symbol's probability depends on all before it."""
     scale, shift = jnp.asarray(WEIGHTS)[:, symbols]
     carry = jnp.tanh(carry + scale * carry[:, ::-1] + shift)
     return carry, carry @ OUT
@@ -82,7 +82,7 @@ def test_scores_of_a_narrow_beam_are_true_probabilities(every):
             assert len({cut(row) for row in beams.symbols[n]}) == beam
 
 
-def test_a_wider_beam_finds_no_worse():
+def test_a_wider_beam_finds_nothing_worse():
     best = np.array([searched(beam).log_p[:, 0] for beam in (1, 4, 20)])
     assert (best[-1] >= best.max(0) - 1e-6).all()
 
@@ -93,15 +93,15 @@ def test_a_beam_of_one_is_greedy():
     np.testing.assert_array_equal(searched(1).symbols[:, 0], greedy)
 
 
-def test_a_sentence_does_not_depend_on_the_others_nor_on_the_room():
+def test_a_sentence_does_not_depend_on_the_others_nor_on_the_length_of_the_arrays():
     together = searched(3, power=0.6)
     for n in range(4):
         alone = searched(3, (T,), 0.6, FIRST[n : n + 1])
         np.testing.assert_array_equal(alone.symbols[0], together.symbols[n])
         np.testing.assert_allclose(alone.scores[0], together.scores[n], rtol=1e-5)
-    roomy = searched(3, power=0.6, length=T + 6)
-    np.testing.assert_array_equal(roomy.symbols[..., :T], together.symbols)
-    assert (roomy.symbols[..., T:] == END).all()
+    longer = searched(3, power=0.6, length=T + 6)
+    np.testing.assert_array_equal(longer.symbols[..., :T], together.symbols)
+    assert (longer.symbols[..., T:] == END).all()
 
 
 def test_limits_are_each_sentence_s_own(every):
@@ -113,7 +113,7 @@ def test_limits_are_each_sentence_s_own(every):
         assert max(lengths) == limit and len(lengths) == sum(len(s) <= limit for s in every[n])
 
 
-def test_drawing_has_the_model_s_frequencies(every):
+def test_samples_have_the_model_s_frequencies(every):
     count = 4000
     first = jnp.asarray(np.repeat(FIRST[:1], count, 0))
     rows = draw(step, first, jax.random.key(1), begin=BEGIN, end=END, limits=np.full(count, T),

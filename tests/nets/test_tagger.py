@@ -1,4 +1,4 @@
-"""The deep bidirectional net: the paper's sizes and equations, padding, and what it sees."""
+"""The deep bidirectional net: the paper's sizes and equations, padding, causality, dropout."""
 
 import jax
 import jax.numpy as jnp
@@ -8,7 +8,6 @@ from jax.nn import relu
 
 from nets.cells import GRU, LSTM, RNN
 from nets.tagger import Tagger
-from nets.word_encoder import WordEncoder
 
 CELLS = {"relu": RNN(8, relu), "lstm": LSTM(4), "gru": GRU(4)}
 pytestmark = pytest.mark.usefixtures("quick_compilation")
@@ -74,9 +73,9 @@ def test_padding_changes_no_output_and_no_gradient(cell, whole, drawn):
     @jax.jit
     def of_second_row(params, xs, mask):
         def read(params):
-            said = (net.whole if whole else net.each)(params, xs, mask)[0]
-            said = said[-1:] if whole else said[:3, -1:]
-            return said.sum(), said
+            logits = (net.whole if whole else net.each)(params, xs, mask)[0]
+            logits = logits[-1:] if whole else logits[:3, -1:]
+            return logits.sum(), logits
 
         return jax.grad(read, has_aux=True)(params)
 
@@ -90,16 +89,16 @@ def test_padding_changes_no_output_and_no_gradient(cell, whole, drawn):
 
 
 @pytest.mark.parametrize("backward", [True, False])
-def test_one_direction_sees_nothing_that_comes_later(backward, drawn):
+def test_one_direction_is_causal(backward, drawn):
     net = Tagger(CELLS["gru"], 2, inputs=3, labels=2, backward=backward)
     params, xs = drawn(net.init), np.random.default_rng(1).normal(size=(5, 1, 3))
-    seen = jax.jit(jax.grad(lambda xs: net.each(params, xs)[0][2].sum()))(xs)
-    norms = np.abs(seen).sum((1, 2))
+    gradient = jax.jit(jax.grad(lambda xs: net.each(params, xs)[0][2].sum()))(xs)
+    norms = np.abs(gradient).sum((1, 2))
     assert (norms[:3] > 0).all() and (norms[3:] > 0).all() == backward
     assert norms[3:].any() == backward
 
 
-def test_dropout_leaves_the_same_units_out_at_all_steps(drawn):
+def test_dropout_drops_the_same_units_at_all_steps(drawn):
     net = Tagger(RNN(50), 1, inputs=3, labels=2, rate=0.5)
     ys = jnp.ones((4, 3, 100))
     dropped = net._drop(jax.random.key(0), 1, ys)
@@ -110,38 +109,4 @@ def test_dropout_leaves_the_same_units_out_at_all_steps(drawn):
         lambda params: (net.whole(params, xs)[0], net.whole(params, xs, key=jax.random.key(1))[0])
     )(params)
     assert not np.allclose(quiet, noisy)
-    assert not np.allclose(noisy[0], noisy[1])  # the rows are the same, what is left out is not
-
-
-# What the net is told of a word
-
-
-def encoder(**changes):
-    sizes = dict(words=7, embedding=4, letters=5, reader=LSTM(3), letter_embedding=2, features=3,
-                 feature_embedding=2)  # fmt: skip
-    return WordEncoder(**sizes | changes)
-
-
-def test_a_word_is_its_vector_its_letters_and_its_feature_side_by_side(drawn):
-    net = encoder(given=6)
-    params = drawn(net.init)
-    vectors = np.random.default_rng(1).normal(size=(7, 6)).astype(np.float32)
-    words, features = np.array([[1, 2]]), np.array([[0, 2]])
-    letters = np.array([[[1, 2, 0, 0], [1, 2, 3, 4]]])
-    encode = jax.jit(net.encode)
-    xs = encode(params, words, letters, features, vectors)
-    assert xs.shape == (1, 2, net.width) and net.width == 4 + 6 + 2 * 3 + 2
-    np.testing.assert_array_equal(xs[0, 1, :4], params["words"][2])
-    np.testing.assert_array_equal(xs[0, 1, 4:10], vectors[2])
-    np.testing.assert_array_equal(xs[0, 1, -2:], params["features"][2])
-    longer = np.pad(letters, ((0, 0), (0, 0), (0, 3)))
-    np.testing.assert_allclose(encode(params, words, longer, features, vectors), xs, atol=1e-6)
-    letters[0, 0, 0] = 3
-    other = encode(params, words, letters, features, vectors)
-    assert not np.allclose(other[0, 0, 10:16], xs[0, 0, 10:16])
-    np.testing.assert_allclose(other[0, 1], xs[0, 1], atol=1e-6)
-
-
-def test_what_is_left_out_has_no_parameters():
-    net = encoder(embedding=0, reader=None, feature_embedding=0, given=6)
-    assert net.init(jax.random.key(0)) == {} and net.width == 6
+    assert not np.allclose(noisy[0], noisy[1])  # the rows are the same, their masks are not

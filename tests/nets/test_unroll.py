@@ -1,4 +1,7 @@
-"""Laws of the recurrence: one table of cells, each of which meets every law."""
+"""Laws of the recurrence: one table of cells, each of which obeys every law.
+
+The laws hold bptt.py, passes.py and masks.py too.
+"""
 
 import dataclasses
 import functools
@@ -85,7 +88,7 @@ def arguments(cell):
 
 
 def cotangents(carry, steps=T):
-    """Weights of the outputs, (carry, ys), in the number that the gradients are those of."""
+    """Weights of the outputs (carry, ys) in the sum whose gradients are taken."""
     return jax.tree.map(lambda c: normal(5, *c.shape), carry), normal(6, steps, B, H)
 
 
@@ -378,7 +381,7 @@ def test_layers_go_both_ways():
 
 
 @pytest.mark.parametrize("same_each_step", [False, True])
-def test_dropout_between_layers_spares_the_top_and_keeps_the_mean(same_each_step):
+def test_dropout_is_between_layers_and_keeps_the_mean(same_each_step):
     ones = jnp.ones((40, 50, 20))
     drop = dropout(jax.random.key(0), 0.25, same_each_step=same_each_step)
     dropped = drop(0, ones)
@@ -408,10 +411,10 @@ def test_checkpointed_takes_the_loss_inside():
     np.testing.assert_allclose(total, (unroll(cell, params, xs, carry)[1] ** 2).sum(), rtol=1e-6)
 
 
-@pytest.mark.parametrize("keep, times", [((), 2), (("seen",), 1)])
+@pytest.mark.parametrize("keep, times", [((), 2), (("cosines",), 1)])
 def test_checkpointed_computes_what_it_keeps_once(keep, times):
     def body(total, xs):
-        return total + (checkpoint_name(jnp.cos(xs), "seen") ** 2).sum(), None
+        return total + (checkpoint_name(jnp.cos(xs), "cosines") ** 2).sum(), None
 
     def loss(xs):
         return checkpointed(body, 0.0, xs, chunk=4, keep=keep)[0]

@@ -1,4 +1,4 @@
-"""What would be sent to SLURM and to a TPU slice, as it is printed with -n."""
+"""What would be sent to SLURM and to a TPU slice, as printed with -n."""
 
 import shlex
 import subprocess
@@ -8,7 +8,7 @@ import pytest
 from experiments.launch import slurm, tpu
 
 
-def test_a_slurm_script_has_a_task_for_each_gpu_and_comes_back(capsys, tmp_path):
+def test_a_slurm_script_has_a_task_for_each_gpu_and_is_requeued(capsys, tmp_path):
     words = ["-n", "--nodes=2", "--gpus=8", "lenet5", "--workdir=a b"]
     assert slurm.main(words) == 0
     text = capsys.readouterr().out
@@ -21,7 +21,7 @@ def test_a_slurm_script_has_a_task_for_each_gpu_and_comes_back(capsys, tmp_path)
     assert subprocess.run(["bash", "-n", str(script)]).returncode == 0
 
 
-def test_a_tpu_slice_runs_the_same_command_on_all_machines(capsys):
+def test_a_tpu_slice_runs_the_same_command_on_all_hosts(capsys):
     assert tpu.main(["-n", "--name=slice", "--zone=z", "lenet5", "--seed=1"]) == 0
     *_, last = map(shlex.split, capsys.readouterr().out.splitlines())
     assert last[:6] == ["gcloud", "compute", "tpus", "tpu-vm", "ssh", "slice"]
@@ -29,11 +29,11 @@ def test_a_tpu_slice_runs_the_same_command_on_all_machines(capsys):
 
 
 @pytest.mark.parametrize("words", [["-n"], [], ["-n", "lenet6"], ["--nodes=0", "lenet5"]])
-def test_mistakes_are_told_in_a_sentence(words, capsys):
+def test_user_errors_get_one_sentence(words, capsys):
     assert slurm.main(words) == 2
     assert capsys.readouterr().err.count("\n") == 1
 
 
-def test_a_tpu_slice_has_to_be_named(capsys):
+def test_a_tpu_slice_must_be_named(capsys):
     assert tpu.main(["-n", "--zone=z", "lenet5"]) == 2
     assert "--name=TPU" in capsys.readouterr().err

@@ -1,4 +1,4 @@
-"""What the doctor finds, of the true machine and of broken ones."""
+"""What the doctor finds on this machine and on broken ones."""
 
 import hashlib
 import os
@@ -18,20 +18,20 @@ SOUND = {"platform": "cpu", "devices": ["cpu", "cpu"], "product": True, "reducti
          "import_error": ""}  # fmt: skip
 
 
-def wrong(findings):
-    """The cures of what is wrong."""
-    return [finding.cure for finding in findings if finding.cure]
+def remedies(findings):
+    """The remedies for what is wrong."""
+    return [finding.remedy for finding in findings if finding.remedy]
 
 
-def test_what_jax_says_of_this_machine():
-    found, _ = doctor.probed()
+def test_this_machine_is_sound():
+    found, _ = doctor.run_probe()
     assert found == SOUND | {"devices": found["devices"]}
-    findings = list(doctor.computing(found, ""))
-    assert wrong(findings) == [] and findings[0].said.startswith("cpu: ")
-    assert wrong(doctor.packages(doctor.requirements())) == []
+    findings = list(doctor.check_jax(found, ""))
+    assert remedies(findings) == [] and findings[0].text.startswith("cpu: ")
+    assert remedies(doctor.check_packages(doctor.requirements())) == []
 
 
-def test_without_any_package_it_still_speaks():
+def test_it_works_without_any_package():
     done = subprocess.run(
         [sys.executable, "-S", "-P", "-m", "experiments.launch.doctor"],
         cwd=ROOT, env=os.environ | {"PYTHONPATH": str(ROOT)}, capture_output=True, text=True,
@@ -39,57 +39,57 @@ def test_without_any_package_it_still_speaks():
     assert done.returncode == 1 and done.stderr == ""
     assert "not installed: jaxlib, jax, flax" in done.stdout and "./launch.sh setup" in done.stdout
     assert "jax         does not start: it is not installed" in done.stdout
-    assert "data        cannot be looked at" in done.stdout and "GiB free" in done.stdout
+    assert "data        cannot be checked" in done.stdout and "GiB free" in done.stdout
 
 
 def test_packages_that_are_old_or_missing():
-    findings = list(doctor.packages({"jax": "99.1", "no-such-package": "1.0"}))
-    assert wrong(findings) == [doctor.ANEW] * 2
-    assert "not installed: no-such-package" in findings[1].said and "99.1" in findings[2].said
-    assert doctor.numbers("0.12.0rc1") > doctor.numbers("0.9.15")
+    findings = list(doctor.check_packages({"jax": "99.1", "no-such-package": "1.0"}))
+    assert remedies(findings) == [doctor.REINSTALL] * 2
+    assert "not installed: no-such-package" in findings[1].text and "99.1" in findings[2].text
+    assert doctor.version_numbers("0.12.0rc1") > doctor.version_numbers("0.9.15")
 
 
 @pytest.mark.parametrize(
-    ("changes", "cure"),
+    ("changes", "remedy"),
     [
         ({"reductions": False}, xla.FLAG),
         ({"product": False}, "JAX_PLATFORMS=cpu"),
         ({"import_error": "ImportError: flax"}, ".venv"),
     ],
 )
-def test_what_computes_wrongly_is_told_with_a_cure(changes, cure):
-    (only,) = wrong(doctor.computing(SOUND | changes, ""))
-    assert cure in only
+def test_what_computes_wrongly_is_reported_with_a_remedy(changes, remedy):
+    (only,) = remedies(doctor.check_jax(SOUND | changes, ""))
+    assert remedy in only
 
 
-def test_a_jaxlib_that_ends_its_process(monkeypatch):
+def test_a_jaxlib_that_crashes(monkeypatch):
     monkeypatch.setattr(sys, "executable", "/bin/false")
-    found, last = doctor.probed()
-    assert found is None and wrong(doctor.computing(found, last)) == [doctor.ANEW]
+    found, last = doctor.run_probe()
+    assert found is None and remedies(doctor.check_jax(found, last)) == [doctor.REINSTALL]
 
 
 @pytest.mark.parametrize(
-    ("cuda", "platforms", "plugin", "cure"),
+    ("cuda", "platforms", "plugin", "remedy"),
     [
         (12, None, None, "UNFOLD_EXTRAS=cuda12 ./launch.sh setup"),
         (14, None, None, "UNFOLD_EXTRAS=cuda13 ./launch.sh setup"),
-        (11, None, None, "driver up to date"),
+        (11, None, None, "update the driver"),
         (12, "cpu", None, "unset JAX_PLATFORMS"),
         (12, None, "0.10", "nvidia-smi"),
     ],
 )
-def test_a_gpu_that_is_not_used(monkeypatch, cuda, platforms, plugin, cure):
+def test_a_gpu_that_is_not_used(monkeypatch, cuda, platforms, plugin, remedy):
     monkeypatch.delenv("JAX_PLATFORMS", raising=False)
     if platforms:
         monkeypatch.setenv("JAX_PLATFORMS", platforms)
     monkeypatch.setattr(doctor, "installed", lambda name: plugin)
-    (only,) = wrong(doctor.accelerator(cuda, SOUND, ""))
-    assert cure in only
-    assert list(doctor.accelerator(cuda, SOUND | {"platform": "gpu"}, "")) == []
-    assert list(doctor.accelerator(None, SOUND, "")) == []
+    (only,) = remedies(doctor.check_gpu(cuda, SOUND, ""))
+    assert remedy in only
+    assert list(doctor.check_gpu(cuda, SOUND | {"platform": "gpu"}, "")) == []
+    assert list(doctor.check_gpu(None, SOUND, "")) == []
 
 
-def test_the_driver_is_asked(monkeypatch, tmp_path):
+def test_the_drivers_cuda_version_is_read(monkeypatch, tmp_path):
     program = tmp_path / "nvidia-smi"
     program.write_text("#!/bin/sh\necho '| CUDA Version: 12.4 |'\n")
     program.chmod(0o755)
@@ -102,7 +102,7 @@ def test_the_driver_is_asked(monkeypatch, tmp_path):
 
 @pytest.fixture
 def two_files(monkeypatch):
-    """A data set of two files, as the only one."""
+    """The only data set is one of two files."""
     files = tuple(
         RawFile("greek", name, (f"https://example.org/{name}",), 4,
                 hashlib.sha256(name.encode()).hexdigest())
@@ -112,45 +112,45 @@ def two_files(monkeypatch):
     return files
 
 
-def test_sums_of_data_are_checked(two_files, tmp_path):
+def test_data_files_are_verified(two_files, tmp_path):
     (tmp_path / "greek").mkdir()
 
-    def said():
-        findings = list(doctor.data_folders(str(tmp_path / "prepared"), str(tmp_path)))
-        return "\n".join(finding.said for finding in findings), len(wrong(findings))
+    def report():
+        findings = list(doctor.check_data(str(tmp_path / "prepared"), str(tmp_path)))
+        return "\n".join(finding.text for finding in findings), len(remedies(findings))
 
-    assert said() == (f"{tmp_path}: sums are right of nothing yet\n"
-                      "not there, downloaded when asked for by name where no raw folder is given; "
-                      "no default needs them: greek (0.0 MB)", 0)  # fmt: skip
+    assert report() == (f"{tmp_path}: complete and verified: nothing\n"
+                        "absent, needed by no default, and downloaded when asked for by name "
+                        "without a raw folder: greek (0.0 MB)", 0)  # fmt: skip
     (tmp_path / "greek" / "alfa").write_text("alfa")
-    assert said() == (f"{tmp_path}: sums are right of nothing yet\n"
-                      "greek: 1 of 2 files are there", 0)  # fmt: skip
+    assert report() == (f"{tmp_path}: complete and verified: nothing\n"
+                        "greek: 1 of 2 files are present", 0)  # fmt: skip
     (tmp_path / "greek" / "beta").write_text("bets")
-    text, count = said()
+    text, count = report()
     assert count == 1 and f"{tmp_path}/greek/beta is a different file" in text
     (tmp_path / "greek" / "beta").write_text("beta")
-    assert said() == (f"{tmp_path}: sums are right of greek", 0)
+    assert report() == (f"{tmp_path}: complete and verified: greek", 0)
 
 
 def test_what_can_be_downloaded_is_named(tmp_path, monkeypatch):
     monkeypatch.delenv("UNFOLD_RAW_DIR", raising=False)
-    text = "\n".join(finding.said for finding in doctor.data_folders(str(tmp_path), ""))
-    assert "not there, downloaded when asked for by name; no default needs them: mnist (" in text
+    text = "\n".join(finding.text for finding in doctor.check_data(str(tmp_path), ""))
+    assert "downloaded when asked for by name: mnist (11.6 MB), " in text
     assert all(name in text for name in published.DATASETS)
 
 
-def test_a_raw_folder_that_is_not_there(tmp_path):
-    (cure,) = wrong(doctor.data_folders("", str(tmp_path / "nowhere")))
-    assert "--raw_dir" in cure
+def test_a_raw_folder_that_does_not_exist(tmp_path):
+    (remedy,) = remedies(doctor.check_data("", str(tmp_path / "nowhere")))
+    assert "--raw_dir" in remedy
 
 
-def test_room_is_measured():
-    assert len(wrong(doctor.room(2**20, 2**20))) == 2
-    assert wrong(doctor.room(2**40, None)) == []
+def test_free_space_is_measured():
+    assert len(remedies(doctor.check_space(2**20, 2**20))) == 2
+    assert remedies(doctor.check_space(2**40, None)) == []
     assert doctor.free_memory() is None or doctor.free_memory() > 2**20
 
 
 @pytest.mark.parametrize("word", ["now", "--raw_dir", "--workdir=x"])
-def test_other_words_are_a_mistake(word, capsys):
+def test_other_arguments_are_refused(word, capsys):
     assert doctor.main([word]) == 2
     assert "--raw_dir=FOLDER" in capsys.readouterr().err

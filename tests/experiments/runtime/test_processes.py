@@ -12,7 +12,7 @@ import time
 import pytest
 
 from data.errors import UserError
-from experiments.launch.multi import main, named, parsed
+from experiments.launch.multi import describe, main, parsed
 from experiments.runtime.options import Shared
 from experiments.runtime.processes import (
     connection_arguments,
@@ -85,7 +85,7 @@ def test_multi_explains_its_usage(words, capsys):
 
 def test_multi_passes_the_experiments_flags_on_unchanged():
     assert parsed(["3", "lenet5", "--seed=1"]) == (3, ["lenet5", "--seed=1"])
-    assert named(-9) == "was killed by SIGKILL" and named(3) == "failed with status 3"
+    assert describe(-9) == "was killed by SIGKILL" and describe(3) == "failed with status 3"
 
 
 # When the parent process ends
