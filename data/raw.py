@@ -1,19 +1,16 @@
 """Raw files as published: taken from the user's folder or downloaded, and always verified."""
 
 import hashlib
-import http.client
-import logging
 import os
-import tempfile
-import urllib.request
+import sys
 from pathlib import Path
 from typing import NamedTuple
 
+from data.archives import member
 from data.errors import UserError
 from data.files import user_path
 
 TIMEOUT = 60.0  # seconds without a byte after which an address is given up
-BLOCK = 2**20
 
 
 class RawFile(NamedTuple):
@@ -24,11 +21,16 @@ class RawFile(NamedTuple):
     urls: tuple[str, ...]  # tried in this order
     size: int  # bytes
     sha256: str
+    archive: str = ""  # the kind of archive at the addresses that contains the file, if one does
 
     @property
     def description(self) -> str:
-        """The file with its addresses and SHA-256, as quoted in error messages."""
-        return f"{self.name} from {' or '.join(self.urls)} (SHA-256 {self.sha256})"
+        """The file with its size, SHA-256 and addresses, as quoted in error messages."""
+        source = "out of the archive" if self.archive else "from"
+        return (
+            f"{self.name} ({self.size:,} bytes, SHA-256 {self.sha256}) {source} "
+            f"{' or '.join(self.urls)}"
+        )
 
 
 def chosen_raw_dir(raw_dir: str | Path | None) -> Path | None:
@@ -86,28 +88,77 @@ def _downloaded(file: RawFile, path: Path) -> Path:
         return path
     reasons = []
     for url in file.urls:
+        print(f"Downloading {url}", file=sys.stderr, flush=True)
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            with tempfile.TemporaryDirectory(prefix="incomplete.", dir=path.parent) as folder:
-                partial = Path(folder) / file.name
-                logging.getLogger(__name__).info("Downloading %s", url)
-                _fetch(url, partial, file.size)
-                found = fault(file, partial)
-                if not found:
-                    return partial.replace(path)
-                reasons.append(f"the file at {url} {found}")
-        except (OSError, http.client.HTTPException, ValueError) as error:
-            reasons.append(f"{url}: {getattr(error, 'reason', None) or error}")
+            fetch = _from_archive if file.archive else _fetch
+            fetch(file, url, path)
+            return path
+        except (OSError, ValueError) as error:
+            reasons.append(f"{url}: {_reason(error)}")
     raise UserError(
         f"{file.name} cannot be downloaded ({'; '.join(reasons)}); put {file.description} "
         f"into <raw_dir>/{file.dataset}/ and pass --raw_dir=<raw_dir>, or put it at {path}."
     )
 
 
-def _fetch(url: str, path: Path, size: int) -> None:
-    """Copies at most `size` + 1 bytes from an address into a file."""
-    with urllib.request.urlopen(url, timeout=TIMEOUT) as response, path.open("wb") as out:
-        left = size + 1
-        while left and (block := response.read(min(BLOCK, left))):
-            out.write(block)
-            left -= len(block)
+def _fetch(file: RawFile, url: str, path: Path) -> None:
+    """Downloads a file that is published as it is; raises OSError or ValueError."""
+    try:
+        _retrieve(url, path, f"sha256:{file.sha256}")
+    except ValueError:  # pooch's sentence has the sums, but names a temporary file
+        raise ValueError("it is not the published file") from None
+
+
+def _from_archive(file: RawFile, url: str, path: Path) -> None:
+    """Downloads an archive, unless it is there already, and takes the file out of it.
+
+    Raises:
+      OSError: the archive cannot be downloaded, or the file cannot be written.
+      ValueError: the archive does not contain the published file; it is deleted.
+    """
+    archive = path.with_name(url.rpartition("/")[2])
+    _retrieve(url, archive)
+    try:
+        content = member(archive, file.archive, file.name, file.size)
+        partial = archive.with_name(f"incomplete.{os.getpid()}.{file.name}")
+        try:
+            partial.write_bytes(content)
+            if found := fault(file, partial):
+                raise ValueError(f"{file.name} in it {found}")
+            partial.replace(path)
+        finally:
+            partial.unlink(missing_ok=True)
+    except ValueError:
+        archive.unlink(missing_ok=True)
+        raise
+
+
+def _retrieve(url: str, path: Path, known_hash: str | None = None) -> None:
+    """Downloads a file, unless it is there with the right sum, in the bytes that are published."""
+    import pooch  # takes a tenth of a second, and only downloads need it
+
+    pooch.get_logger().setLevel("WARNING")
+    downloader = pooch.HTTPDownloader(
+        timeout=TIMEOUT, hooks={"response": _keep}, headers={"Accept-Encoding": "identity"}
+    )
+    pooch.retrieve(url, known_hash, path.name, path.parent, downloader=downloader)
+
+
+def _keep(response, **_) -> None:
+    """Has the bytes stay as they are: some servers call a .gz file an encoding of another file."""
+    response.raw.headers.pop("Content-Encoding", None)
+
+
+def _reason(error: Exception) -> str:
+    """An exception's message without the internals of the libraries that add to it."""
+    import requests
+
+    if isinstance(error, requests.Timeout):
+        return f"no answer within {TIMEOUT:.0f} seconds"
+    if isinstance(error, requests.exceptions.SSLError):
+        return f"its certificate is not accepted ({error})"
+    if isinstance(error, requests.ConnectionError):
+        return "no connection"
+    if isinstance(error, requests.HTTPError):
+        return f"{error.response.status_code} {error.response.reason}"
+    return str(error)

@@ -17,7 +17,7 @@ from data.sentences import Corpus, Sentences
 
 _URL = "https://nlp.stanford.edu/sentiment/trainDevTestTrees_PTB.zip"
 FILES = {
-    part: RawFile("sst", f"{part}.txt", (_URL,), size, sha256)
+    part: RawFile("sst", f"{part}.txt", (_URL,), size, sha256, archive="zip")
     for part, size, sha256 in (
         ("train", 2_160_058, "e2f3f41b0b1e6d4dddc0effe3bfc2d27ed8928079aa9a03d652311614fc5feb7"),
         ("dev", 280_825, "0e9336aed6e4730e19f58d00a77b3f0297efdb755f7b5e598c98a05e3f97ea40"),

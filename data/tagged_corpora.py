@@ -17,16 +17,16 @@ from data.raw import RawFile, download_folder, raw_file
 from data.sentences import Corpus, Sentences
 from data.tagged_files import parsed, read_tagged
 
-_CONLL = "https://www.clips.uantwerpen.be/conll2000/chunking/{}.txt.gz (unpacked)"
+_CONLL = "https://www.clips.uantwerpen.be/conll2000/chunking/{}.txt.gz"
 _EWT = (
     "https://raw.githubusercontent.com/UniversalDependencies/UD_English-EWT/"
     "15d613d8447b3478787d4c278730a1e48a945efb/en_ewt-ud-{}.conllu"
 )
 
 
-def _files(dataset: str, name: str, url: str, parts) -> tuple[RawFile, ...]:
+def _files(dataset: str, name: str, url: str, parts, archive: str = "") -> tuple[RawFile, ...]:
     return tuple(
-        RawFile(dataset, name.format(part), (url.format(part),), size, sha256)
+        RawFile(dataset, name.format(part), (url.format(part),), size, sha256, archive)
         for part, size, sha256 in parts
     )
 
@@ -35,7 +35,7 @@ FILES = {
     "conll2000": _files("conll2000", "{}.txt", _CONLL, (
         ("train", 2_842_164, "82033cd7a72b209923a98007793e8f9de3abc1c8b79d646c50648eb949b87cea"),
         ("test", 639_396, "73b7b1e565fa75a1e22fe52ecdf41b6624d6f59dacb591d44252bf4d692b1628"),
-    )),
+    ), archive="gz"),
     "ud_english_ewt": _files("ud_english_ewt", "en_ewt-ud-{}.conllu", _EWT, (
         ("train", 14_203_025, "3fb78e2b55482c8ee00caa653af436c88c9e5bc9a73ce26e4ae3ddc79d2b7e7b"),
         ("dev", 1_805_545, "531a54ff90d6ab12201c5a50c3e78e6ddac4de69abc4bce5d275d3cd29efe2b6"),

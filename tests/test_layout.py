@@ -22,7 +22,7 @@ TOP_LEVEL = {
 MAY_IMPORT = {
     "nets": {"nets", "jax", "flax", "numpy"},
     "data": {"data", "numpy", "tensorflow_datasets", "sklearn", "scipy", "PIL",
-             "sentencepiece"},
+             "sentencepiece", "pooch", "requests"},
 }
 NOBODY_IMPORTS = {
     *("tensorflow", "clu", "chex", "ml_collections", "haiku", "flax.nnx"),

@@ -177,15 +177,21 @@ def check_data(data_dir: str, raw_dir: str) -> Iterator[Finding]:
     for topic, folder in folders.items():
         found = holdings(folder)
         complete = [name for name, held in found.items() if held.sound == held.files]
-        absent = [name for name in DATASETS if name not in found]
+        absent = [
+            f"{name} ({sum(file.size for file in files) / 1e6:.1f} MB)"
+            for name, files in DATASETS.items()
+            if name not in found
+        ]
         yield Finding(topic, f"{folder}: complete and verified: {', '.join(complete) or 'nothing'}")
         for name, held in found.items():
             for fault in held.faults:
-                yield Finding(topic, fault, "delete it; it is downloaded again if it may be")
+                yield Finding(topic, fault, "delete it, or replace it with the published file")
             if held.sound + len(held.faults) < held.files:
                 yield Finding(topic, f"{name}: {held.sound} of {held.files} files are present")
         if absent:
-            yield Finding(topic, f"absent, and needed by no default: {', '.join(absent)}")
+            when = " without a raw folder" if topic == "raw_dir" else ""
+            yield Finding(topic, f"absent, needed by no default, and downloaded when asked for by "
+                          f"name{when}: {', '.join(absent)}")  # fmt: skip
     yield from check_prepared(downloads.parent, data_dir)
 
 

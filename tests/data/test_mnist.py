@@ -165,10 +165,10 @@ def test_a_folder_that_cannot_be_written_is_named(tmp_path, raw_dir):
 
 
 def test_without_raw_files_or_network_the_error_says_what_to_do(tmp_path, monkeypatch):
-    def urlopen(url, timeout):
+    def get(*_, **__):
         raise OSError("no network")
 
-    monkeypatch.setattr("urllib.request.urlopen", urlopen)
+    monkeypatch.setattr("requests.get", get)
     with pytest.raises(UserError, match="put train-images-idx3-ubyte.gz") as caught:
         mnist.load(tmp_path)
     assert mnist.ADDRESSES[0] in str(caught.value)

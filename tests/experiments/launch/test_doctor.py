@@ -120,7 +120,8 @@ def test_data_files_are_verified(two_files, tmp_path):
         return "\n".join(finding.text for finding in findings), len(remedies(findings))
 
     assert report() == (f"{tmp_path}: complete and verified: nothing\n"
-                        "absent, and needed by no default: greek", 0)  # fmt: skip
+                        "absent, needed by no default, and downloaded when asked for by name "
+                        "without a raw folder: greek (0.0 MB)", 0)  # fmt: skip
     (tmp_path / "greek" / "alfa").write_text("alfa")
     assert report() == (f"{tmp_path}: complete and verified: nothing\n"
                         "greek: 1 of 2 files are present", 0)  # fmt: skip
@@ -129,6 +130,13 @@ def test_data_files_are_verified(two_files, tmp_path):
     assert count == 1 and f"{tmp_path}/greek/beta is a different file" in text
     (tmp_path / "greek" / "beta").write_text("beta")
     assert report() == (f"{tmp_path}: complete and verified: greek", 0)
+
+
+def test_what_can_be_downloaded_is_named(tmp_path, monkeypatch):
+    monkeypatch.delenv("UNFOLD_RAW_DIR", raising=False)
+    text = "\n".join(finding.text for finding in doctor.check_data(str(tmp_path), ""))
+    assert "downloaded when asked for by name: mnist (11.6 MB), " in text
+    assert all(name in text for name in published.DATASETS)
 
 
 def test_a_raw_folder_that_does_not_exist(tmp_path):
