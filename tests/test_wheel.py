@@ -13,7 +13,7 @@ import zipfile
 import pytest
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
-BUILT_FROM = ("setup.cfg", "pyproject.toml", "README.md", "LICENSE", "nets")
+BUILT_FROM = ("setup.cfg", "pyproject.toml", "LICENSE", "nets")
 
 # A user's own program, with a package called `data`; the training needs no more than jax.
 PROGRAM = """
