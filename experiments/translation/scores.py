@@ -1,4 +1,4 @@
-"""How good translations are: BLEU by sacrebleu, and how many are the reference itself."""
+"""The quality of translations: BLEU by sacrebleu, and exact matches."""
 
 from collections.abc import Sequence
 
@@ -6,13 +6,13 @@ from sacrebleu.metrics import BLEU
 
 
 def _bleu(config, lowercase: bool) -> BLEU:
-    # A translation written without blanks has no words that could be counted.
+    # Text without blanks has no words to count.
     tokenizer = "char" if config.target_unit == "characters" else "13a"
     return BLEU(lowercase=lowercase, tokenize=tokenizer)
 
 
 def scores(config, translations: Sequence[str], references: Sequence[str]) -> dict[str, float]:
-    """`exact_match_percent`, `bleu` and `bleu_lowercased`; the one that matters most first."""
+    """`exact_match_percent`, `bleu` and `bleu_lowercased`, the most important one first."""
     exact = sum(a == b for a, b in zip(translations, references, strict=True))
     exact = {"exact_match_percent": 100 * exact / len(references)}
     bleu = {
@@ -23,8 +23,8 @@ def scores(config, translations: Sequence[str], references: Sequence[str]) -> di
 
 
 def signatures(config) -> list[str]:
-    """sacrebleu's own word on how each BLEU was computed."""
+    """sacrebleu's signatures: how each BLEU was computed."""
     measures = [_bleu(config, lowercase) for lowercase in (False, True)]
     for measure in measures:
-        measure.corpus_score(["a"], [["a"]])  # the signature knows the number of references then
+        measure.corpus_score(["a"], [["a"]])  # a signature needs the number of references
     return [str(measure.get_signature()) for measure in measures]
