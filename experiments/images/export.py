@@ -1,4 +1,4 @@
-"""The exported form of a classifier of images."""
+"""The exported form of an image classifier."""
 
 import sys
 
@@ -21,11 +21,12 @@ def image_form(saved: SavedRun, net: nn.Module, classes: list[str]) -> Form:
         {name: saved.checkpoint.tree(like, places[name]) for name, like in likes.items()},
         {"images": Size("uint8", "batch, 28, 28")},
         {"classes": classes, "note": "images: 0 is background, 255 is full ink; the class with "
-         "the highest score is the likeliest"},
+         "the highest score is the prediction"},
     )  # fmt: skip
 
 
 def class_names(saved: SavedRun, config) -> list[str]:
+    """The classes by label; numbers if the user's own folder of images is gone."""
     if config.dataset in ("digits", "mnist"):
         return list(mnist.CLASSES)
     try:
@@ -33,6 +34,6 @@ def class_names(saved: SavedRun, config) -> list[str]:
     except UserError as error:
         biases = [a for name, a in saved.checkpoint.arrays.items()
                   if name.startswith(".params") and name.endswith("['bias']")]  # fmt: skip
-        print(f"The classes have numbers for names: {error}", file=sys.stderr)
+        print(f"The classes are named by their numbers: {error}", file=sys.stderr)
         softmax = config.net != "lenet5" or config.softmax
         return [str(n) for n in range(len(biases[-1]) if softmax else 10)]

@@ -20,6 +20,6 @@ def language_form(saved: SavedRun, model: LanguageModel, symbols: list[str]) -> 
         saved.parameters(jax.eval_shape(model.init, KEY)),
         {"symbols": Size(INTS, "time, batch"),
          "carry": jax.tree.map(lambda c: Size(FLOATS, f"batch, {c.shape[1]}"), carry)},
-        {"symbols": symbols, "note": "a symbol's number is its place in `symbols`; a carry is 0 "
-         "where a text begins, and what came out where it goes on"},
+        {"symbols": symbols, "note": "symbols are numbered from 0 as listed; the carry is "
+         "0 at the start of a text, and afterwards the one of the previous call"},
     )  # fmt: skip

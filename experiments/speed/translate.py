@@ -66,7 +66,7 @@ def worker(name: str) -> None:
     from experiments.translation.loss import make_loss
     from experiments.translation.net import make_model
     from experiments.translation.pairs import Batch
-    from experiments.translation.translator import searcher
+    from experiments.translation.translator import make_search
 
     config, example = preset(), example_batch(name)
     model = make_model(config, config.vocabulary, config.vocabulary)
@@ -77,7 +77,7 @@ def worker(name: str) -> None:
         loss = make_loss(config, model, float(mask.sum()))
         serve_training(loss, make_optimizer(config, 1), params, batch, STEPS_PER_CALL)
     else:
-        search = searcher(model, BEAM, 1.0, STEPS)
+        search = make_search(model, BEAM, 1.0, STEPS)
         limits = np.full(len(mask), STEPS)
         serve(lambda: search(params, example["source"], mask, limits), jax.block_until_ready)
 

@@ -1,1 +1,1 @@
-"""What the translators need: pairs as batches, the nets, decoding, scores, the report."""
+"""The translators: batches of sentence pairs, the nets, decoding, scores, the report."""

@@ -1,4 +1,4 @@
-"""A trained net translates: `./launch.sh translate decode --workdir=... < source.txt`."""
+"""Translating with a trained net: `./launch.sh translate decode --workdir=... < source.txt`."""
 
 import dataclasses
 import functools
@@ -18,18 +18,18 @@ from experiments.translation.translator import Hypothesis, Translator
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Decode:
-    """What is asked of the net."""
+    """The options of the command `decode`."""
 
-    workdir: str = option("runs/translate/quick", "the run whose newest checkpoint translates")
-    beam: int = option(5, "sequences that the search keeps; 1: greedy", least=1, most=1000)
-    nbest: int = option(0, "write so many translations of each line, with scores: "
+    workdir: str = option("runs/translate/quick", "the run whose newest checkpoint is used")
+    beam: int = option(5, "width of the beam search; 1: greedy search", least=1, most=1000)
+    nbest: int = option(0, "number of translations of each line to write, as "
                         "number ||| translation ||| score; 0: the best one alone", least=0)
-    length_power: float = option(1.0, "of the length, by which log-probabilities are divided",
+    length_power: float = option(1.0, "p: log-probabilities are divided by length^p",
                                  least=0.0, most=10.0)  # fmt: skip
 
 
 class Restored(NamedTuple):
-    """A run's net, ready to translate."""
+    """The options and the net of a run, ready to translate."""
 
     config: Any
     params: Any
@@ -37,32 +37,32 @@ class Restored(NamedTuple):
 
 
 def decode(options: Decode) -> None:
-    """Standard input to standard output, one line for each line.
+    """Translates standard input to standard output, line by line.
 
-    An empty line is translated by an empty line.
+    The translation of an empty line is empty.
 
     Raises:
-      UserError: there is no trained net, the input is not UTF-8, or more translations are asked
-        for than the beam has; nothing is written then.
+      UserError: there is no trained net, the input is not UTF-8, or `nbest` exceeds `beam`. Nothing
+        is written then.
     """
     if options.nbest > options.beam:
         raise UserError(
-            f"--nbest={options.nbest}: a beam of {options.beam} has no more than {options.beam}; "
-            "give a larger --beam."
+            f"--nbest={options.nbest}: a beam of {options.beam} finds at most {options.beam} "
+            "translations; give a larger --beam."
         )
-    net = restored(options.workdir)
+    net = restore_translator(options.workdir)
     translator = net.translator._replace(beam=options.beam, power=options.length_power)
     lines = lines_of(sys.stdin.buffer.read(), "the input")
     if net.config.lowercase:
         lines = [line.lower() for line in lines]
-    found = translator.translate(net.params, lines)
-    text = "".join(_written(n, hypotheses, options.nbest) for n, hypotheses in enumerate(found))
+    translations = translator.translate(net.params, lines)
+    text = "".join(_output(n, best, options.nbest) for n, best in enumerate(translations))
     sys.stdout.flush()
     sys.stdout.buffer.write(text.encode("utf-8", "surrogatepass"))
     sys.stdout.buffer.flush()
 
 
-def _written(number: int, hypotheses: list[Hypothesis], nbest: int) -> str:
+def _output(number: int, hypotheses: list[Hypothesis], nbest: int) -> str:
     if not nbest:
         return one_line(hypotheses[0].text) + "\n"
     return "".join(
@@ -71,12 +71,12 @@ def _written(number: int, hypotheses: list[Hypothesis], nbest: int) -> str:
 
 
 def one_line(text: str) -> str:
-    """`text` without line ends, which a vocabulary of characters might hold."""
+    """`text` without line ends, which a vocabulary of characters may contain."""
     return " ".join(text.split("\n"))
 
 
-def restored(workdir: str) -> Restored:
-    """A run's newest sound checkpoint; raises UserError where there is none."""
+def restore_translator(workdir: str) -> Restored:
+    """The net of a run's newest sound checkpoint; raises UserError if there is none."""
 
     def make(config) -> tuple:
         sides = config.source_vocabulary, config.target_vocabulary

@@ -15,7 +15,7 @@ def translation_form(saved: SavedRun, config) -> Form:
     sides = [vocabulary.from_json(saved.identity[name]) for name in names]
     model = make_model(config, *map(len, sides))
     source = "source"
-    if config.form == "kalchbrenner":  # its layers are as many as the source's length wants
+    if config.form == "kalchbrenner":  # the length of the source decides the number of layers
         source = str(model.encoder.model.longest)
 
     def forward(params, inputs):
@@ -31,7 +31,7 @@ def translation_form(saved: SavedRun, config) -> Form:
         {"source_vocabulary": saved.identity["source_vocabulary"],
          "target_vocabulary": saved.identity["target_vocabulary"], "reverse": config.reverse,
          "special": list(vocabulary.SPECIAL),
-         "note": "pieces are numbered from 4, after `special`; a source ends with </s> and is "
-                 "turned round before that where `reverse`; a target begins with <s>; the mask is "
-                 "true at words and at </s>"},
+         "note": "pieces are numbered from 4, after `special`; a source ends with </s>, and if "
+                 "`reverse` the pieces before it are in reverse order; a target begins with <s>; "
+                 "the mask is true at pieces and at </s>"},
     )  # fmt: skip

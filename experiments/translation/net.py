@@ -1,4 +1,4 @@
-"""From the options of `translate` to its net."""
+"""The net of a translator by its options."""
 
 from experiments.training.cell_options import make_cell
 from nets.seq2seq import (
@@ -13,9 +13,9 @@ from nets.seq2seq import (
 )
 
 FORMS = {
-    "sutskever": "the encoder's last state is the decoder's first",
-    "cho": "the encoder's last state is given at every step",
-    "kalchbrenner": "a convolutional encoder's vector is given at every step",
+    "sutskever": "the encoder's last state is the decoder's initial state",
+    "cho": "the encoder's last state is an input of every decoder step",
+    "kalchbrenner": "the vector of a convolutional encoder is an input of every decoder step",
     "bahdanau": "attention before each step, bidirectional encoder",
     "luong": "attention after each step, bidirectional encoder",
 }
@@ -23,7 +23,7 @@ ONE_LAYER = ("cho", "kalchbrenner", "bahdanau")
 
 
 def make_model(config, sources: int, targets: int) -> Seq2Seq:
-    """The net of `--form` for so many source and target words."""
+    """The net of `--form` for vocabularies of `sources` and `targets` words."""
     cell, form = make_cell(config), config.form
     cells = (cell,) * config.layers
     if form in ("bahdanau", "luong"):

@@ -1,4 +1,4 @@
-"""Pairs of sentences in numbers, and their batches."""
+"""Pairs of sentences coded as numbers, and their batches."""
 
 from typing import NamedTuple
 
@@ -11,30 +11,30 @@ from data.vocabulary import BEGIN, END, Vocabulary, build
 from experiments.runtime.mesh import block_of_batches, own_rows
 
 EVALUATION_BATCH = 64
-WASTE = 0.4  # each bucket is one more program to compile
+WASTE = 0.4  # of padding; less of it would take more buckets, each a program to compile
 
 
 class Vocabularies(NamedTuple):
-    """Of the two sides."""
+    """The vocabularies of both sides."""
 
     source: Vocabulary
     target: Vocabulary
 
 
 class Coded(NamedTuple):
-    """Pairs in numbers: sources end with END, targets begin with BEGIN and end with END."""
+    """Coded pairs: sources end with END, targets begin with BEGIN and end with END."""
 
     sources: Ragged
     targets: Ragged
 
     @property
     def lengths(self) -> np.ndarray:
-        """[N, 2]: what the encoder and the decoder read."""
+        """The lengths that the encoder and the decoder read, [N, 2]."""
         return np.stack([self.sources.lengths, self.targets.lengths - 1], 1)
 
 
 class Batch(NamedTuple):
-    """Some pairs side by side, [B, ...]."""
+    """A batch of padded pairs."""
 
     source: np.ndarray  # int [B, S]
     source_mask: np.ndarray  # bool [B, S]
@@ -57,20 +57,20 @@ def make_vocabularies(config, train: Pairs) -> Vocabularies:
 
 
 def source_codes(vocabulary: Vocabulary, line: str, reverse: bool) -> list[int]:
-    """What the encoder reads of a line."""
+    """The codes of a source line, in the order in which the encoder reads them."""
     codes = vocabulary.codes(line)
     return [*(codes[::-1] if reverse else codes), END]
 
 
 def coded(pairs: Pairs, vocabularies: Vocabularies, reverse: bool) -> Coded:
-    """Pairs in numbers."""
+    """Codes pairs of sentences."""
     sources = [source_codes(vocabularies.source, line, reverse) for line in pairs.sources]
     targets = [[BEGIN, *vocabularies.target.codes(line), END] for line in pairs.targets]
     return Coded(Ragged.of(sources, np.int32), Ragged.of(targets, np.int32))
 
 
-def shorter(pairs: Pairs, vocabularies: Vocabularies, longest: int) -> Pairs:
-    """The pairs of which no side has more than `longest` units; prints how many are left out.
+def drop_long(pairs: Pairs, vocabularies: Vocabularies, longest: int) -> Pairs:
+    """The pairs with at most `longest` units on either side; prints how many others there are.
 
     Raises:
       UserError: no pair is left.
@@ -81,19 +81,19 @@ def shorter(pairs: Pairs, vocabularies: Vocabularies, longest: int) -> Pairs:
         if all(len(v.codes(line)) <= longest for v, line in zip(vocabularies, pair, strict=True))
     ]
     if not kept:
-        raise UserError(f"--longest={longest}: no training pair is as short; make it larger.")
-    if left_out := len(pairs.sources) - len(kept):
+        raise UserError(f"--longest={longest}: every training pair is longer; make it larger.")
+    if dropped := len(pairs.sources) - len(kept):
         units = " or ".join(
             f"{longest:,} {vocabulary.unit} in the {side}"
             for side, vocabulary in zip(("source", "target"), vocabularies, strict=True)
         )
-        print(f"{left_out:,} of {len(pairs.sources):,} training pairs have more than {units} and "
+        print(f"{dropped:,} of {len(pairs.sources):,} training pairs have more than {units} and "
               f"are left out (--longest={longest})", flush=True)  # fmt: skip
     return Pairs(*map(list, zip(*kept, strict=True)))
 
 
 class Sentences(NamedTuple):
-    """A corpus in numbers, and the few shapes that its batches have."""
+    """A coded corpus, and the shapes of its batches."""
 
     train: Coded
     valid: Coded
@@ -108,7 +108,7 @@ class Sentences(NamedTuple):
 
     @property
     def growth(self) -> float:
-        """How many words of the target come on one of the source."""
+        """The mean number of target words per source word."""
         return float(self.train.lengths[:, 1].sum() / self.train.lengths[:, 0].sum())
 
 
@@ -125,7 +125,7 @@ def make_batches(config, sentences: Sentences, buckets: Buckets, mesh):
 
 
 def batch_of(pairs: Coded, rows: np.ndarray, shape: np.ndarray) -> Batch:
-    """The pairs of these rows, filled up to a shape (S, T)."""
+    """The pairs with these row numbers, padded to a shape (S, T)."""
     source, source_mask = pairs.sources.padded(rows, int(shape[0]))
     target, target_mask = pairs.targets.padded(rows, int(shape[1]) + 1)
     return Batch(source, source_mask, target, target_mask[..., 1:])

@@ -1,4 +1,4 @@
-"""How good translations are: BLEU by sacrebleu, and how many are the reference itself."""
+"""The quality of translations: BLEU by sacrebleu, and exact matches."""
 
 import re
 from collections.abc import Sequence
@@ -64,8 +64,8 @@ def scores(config, translations: Sequence[str], references: Sequence[str]) -> di
 
 
 def signatures(config) -> list[str]:
-    """sacrebleu's own word on how each BLEU was computed."""
+    """sacrebleu's signatures: how each BLEU was computed."""
     measures = [_bleu(config, lowercase) for lowercase in (False, True)]
     for measure in measures:
-        measure.corpus_score(["a"], [["a"]])  # the signature knows the number of references then
+        measure.corpus_score(["a"], [["a"]])  # a signature needs the number of references
     return [str(measure.get_signature()) for measure in measures]

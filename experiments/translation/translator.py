@@ -1,4 +1,4 @@
-"""A trained net translates lines of text: beam search over batches of about the same length."""
+"""Translating lines of text by beam search, in batches of similar length."""
 
 import functools
 from typing import NamedTuple
@@ -11,47 +11,47 @@ from experiments.translation.pairs import Vocabularies, source_codes
 from nets.search import beam_search
 from nets.seq2seq import Seq2Seq
 
-SLACK = 10  # words that a translation may have beyond twice the usual
-ROWS = 64  # sentences in a batch, fewer of long ones
-CELLS = 4096  # source words in a batch, padding included
+SLACK = 10  # words that a translation may have in addition to twice the expected number
+ROWS = 64  # sentences in a batch; fewer if they are long
+MAX_WORDS = 4096  # of the source in a batch, padding included
 
 
 class Hypothesis(NamedTuple):
-    """A translation: its text, and its log-probability over its length^power."""
+    """A translation: its text, and its log-probability divided by length^power."""
 
     text: str
     score: float
 
 
 class Translator(NamedTuple):
-    """All that turns a line into another one."""
+    """A net with its vocabularies, and how to search with it."""
 
     model: Seq2Seq
     vocabularies: Vocabularies
-    reverse: bool  # the source
-    growth: float  # target words for a source word, on the average
+    reverse: bool  # whether the source is reversed
+    growth: float  # mean number of target words per source word
     beam: int = 5
     power: float = 1.0
 
     def translate(self, params, lines: list[str]) -> list[list[Hypothesis]]:
-        """The best translations of each line, the best first: `beam` of them, or all there are.
+        """The best translations of each line, best first: `beam` of them, or all there are.
 
-        An empty line has one, which is empty.
+        An empty line has a single one, which is empty.
         """
         codes = [source_codes(self.vocabularies.source, line, self.reverse) for line in lines]
-        found = [[Hypothesis("", 0.0)] for _ in lines]
-        wide = {}
+        translations = [[Hypothesis("", 0.0)] for _ in lines]
+        by_width = {}
         for n, line in enumerate(codes):
-            if len(line) > 1:  # more than the end
-                wide.setdefault(width_for(len(line)), []).append(n)
-        for width, numbers in sorted(wide.items()):
-            rows = min(ROWS, max(1, CELLS // width))
+            if len(line) > 1:  # not END alone
+                by_width.setdefault(width_for(len(line)), []).append(n)
+        for width, numbers in sorted(by_width.items()):
+            rows = min(ROWS, max(1, MAX_WORDS // width))
             for at in range(0, len(numbers), rows):
-                some = numbers[at : at + rows]
-                best = self._batch(params, [codes[n] for n in some], width, rows)
-                for n, hypotheses in zip(some, best, strict=True):
-                    found[n] = hypotheses
-        return found
+                batch = numbers[at : at + rows]
+                best = self._batch(params, [codes[n] for n in batch], width, rows)
+                for n, hypotheses in zip(batch, best, strict=True):
+                    translations[n] = hypotheses
+        return translations
 
     def _batch(self, params, codes: list[list[int]], width: int, rows: int):
         source = np.full((rows, width), PADDING, np.int32)
@@ -61,8 +61,8 @@ class Translator(NamedTuple):
         mask = np.arange(width) < lengths[:, None]
         most = int(2 * self.growth * width) + SLACK
         limits = np.minimum(most, (2 * self.growth * lengths).astype(int) + SLACK)
-        limits[len(codes) :] = 1  # rows that stand for nothing are done at once
-        search = searcher(self.model, self.beam, self.power, most)
+        limits[len(codes) :] = 1  # rows of padding end at once
+        search = make_search(self.model, self.beam, self.power, most)
         beams = jax.device_get(search(params, source, mask, limits))
         return [self._texts(beams.symbols[n], beams.scores[n]) for n in range(len(codes))]
 
@@ -76,7 +76,7 @@ class Translator(NamedTuple):
 
 
 def width_for(length: int) -> int:
-    """The width that a source of `length` words is padded to: few, so that few are compiled."""
+    """The padded length of a source of `length` words: one of few, as each is compiled anew."""
     width = 8
     while width < length:
         width = width + 8 if width < 32 else 2 * width
@@ -84,8 +84,8 @@ def width_for(length: int) -> int:
 
 
 @functools.lru_cache(maxsize=16)
-def searcher(model: Seq2Seq, beam: int, power: float, length: int):
-    """(params, source [B, S], mask, limits [B]) -> Beams, compiled."""
+def make_search(model: Seq2Seq, beam: int, power: float, length: int):
+    """A compiled function (params, source [B, S], mask [B, S], limits [B]) -> Beams."""
 
     def search(params, source, mask, limits):
         memory, carry = model.begin(params, model.encode(params, source.T, mask.T))

@@ -16,9 +16,9 @@ from data.parallel_text import Pairs
 from experiments import translate
 from experiments.runtime.command_line import main
 from experiments.translation import report as translate_report
-from experiments.translation.decode import Decode, decode, restored
+from experiments.translation.decode import Decode, decode, restore_translator
 from experiments.translation.net import make_model
-from experiments.translation.pairs import make_vocabularies, shorter
+from experiments.translation.pairs import drop_long, make_vocabularies
 from experiments.translation.scores import scores, signatures, tokenizer_for
 from experiments.translation.translator import width_for
 
@@ -64,7 +64,7 @@ def run_dir(tmp_path_factory):
     """The folder of a finished run, not to be changed."""
     folder = tmp_path_factory.mktemp("translate")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(translate_report, "LOOKED_AT", 1)  # each is compiled anew
+        patch.setattr(translate_report, "ATTENTION_MAPS", 1)  # each compiles anew
         assert run_main(patch, *SMALL, write_pairs(folder), f"--workdir={folder / HOSTILE}") == 0
     return folder / HOSTILE
 
@@ -102,9 +102,9 @@ def test_pairs_left_out_are_counted_in_the_units_of_their_sides():
     config = dataclasses.replace(translate.Config(), source_unit="words", target_unit="characters")
     vocabularies = make_vocabularies(config, pairs)
     with contextlib.redirect_stdout(io.StringIO()) as out:
-        assert shorter(pairs, vocabularies, 4) == pairs
+        assert drop_long(pairs, vocabularies, 4) == pairs
         assert out.getvalue() == ""
-        assert shorter(pairs, vocabularies, 3) == Pairs(["one two", "one"], ["12.", "1."])
+        assert drop_long(pairs, vocabularies, 3) == Pairs(["one two", "one"], ["12.", "1."])
     assert out.getvalue() == (
         "1 of 3 training pairs have more than 3 words in the source or 3 characters in the target "
         "and are left out (--longest=3)\n"
@@ -130,7 +130,7 @@ def test_one_line_out_for_one_line_in(run_dir, command):
     assert len(written) == len(lines) + 1 and written[-1] == b""
     assert written[1] == written[3] == written[5] == b""
     assert written[0] and b"<s>" not in out and b"<pad>" not in out
-    # nor does a line depend on those beside it
+    # a line does not depend on the others of its batch
     assert command("decode", f"--workdir={run_dir}", stdin=lines[0])[1] == written[0] + b"\n"
     assert command("decode", f"--workdir={run_dir}", stdin=b"")[1] == b""
     # nor on a byte order mark
@@ -170,7 +170,7 @@ def test_wrong_decoding(words, stdin, sentence, run_dir, command):
     ("words", "sentence"),
     [
         (["--dataset=./only.de"], "the paths of two text files"),
-        (["--longest=1"], "no training pair is as short"),
+        (["--longest=1"], "every training pair is longer"),
         (["--form=tree"], "choose one of"),
         (["--least_count=1000"], "occurs 1000 times"),
         (["--seed=5"], "another configuration"),
@@ -196,7 +196,7 @@ def test_cut_it_ends_with_the_same_bytes(run_dir, tmp_path, command, monkeypatch
         assert command(*flags)[0] == 143
     status, out, _ = command(*flags)
     assert status == 0 and b"resuming at step" in out
-    a, b = (restored(str(path)).params for path in (run_dir, tmp_path / "cut"))
+    a, b = (restore_translator(str(path)).params for path in (run_dir, tmp_path / "cut"))
     for x, y in zip(translate.jax.tree.leaves(a), translate.jax.tree.leaves(b), strict=True):
         np.testing.assert_array_equal(x, y)
 
@@ -260,7 +260,7 @@ def test_few_widths_are_compiled():
     assert all(width >= n for n, width in enumerate(widths, 1)) and len({*widths}) == 9
 
 
-def test_published_figures_stand_beside_the_baseline_s_own_net_alone():
+def test_published_figures_go_with_the_baseline_s_own_net_alone():
     config = translate.PRESETS["paper-attention"]
     assert translate.published(config)["test_bleu_lowercased"].value == 28.30
     assert not translate.published(translate.dataclasses.replace(config, hidden=9))

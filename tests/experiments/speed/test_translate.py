@@ -10,7 +10,7 @@ from experiments.speed.translate import STEPS, TRAINING, example_batch, preset
 from experiments.translation.loss import make_loss
 from experiments.translation.net import make_model
 from experiments.translation.pairs import Batch
-from experiments.translation.translator import searcher
+from experiments.translation.translator import make_search
 
 WORDS = 11
 pytestmark = pytest.mark.usefixtures("quick_compilation")
@@ -83,7 +83,7 @@ def test_the_search_finds_the_same(both):
     import torch
 
     _, model, params, net, batch = both
-    beams = searcher(model, 3, 1.0, STEPS)(
+    beams = make_search(model, 3, 1.0, STEPS)(
         params, batch["source"], mask_of(batch), np.full(4, STEPS)
     )
     tensors = [torch.tensor(batch[name]).long() for name in ("source", "lengths")]
