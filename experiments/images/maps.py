@@ -93,7 +93,8 @@ def layer_picture(name: str, output: np.ndarray, rectified: bool) -> Picture:
     low, high = (0.0, float(output.max())) if rectified else (-1.7159, 1.7159)
     if output.ndim == 3:
         height, width, count = output.shape
-        content, images, side = f"{count} maps of {height} × {width}", np.moveaxis(output, -1, 0), 56
+        content = f"{count} maps of {height} × {width}"
+        images, side = np.moveaxis(output, -1, 0), 56
     else:
         columns = WIDTH if len(output) == WIDTH * HEIGHT else _columns(len(output))
         content, images, side = f"{len(output)} units", output.reshape(1, -1, columns), 8 * columns
