@@ -135,19 +135,37 @@ class Choice(NamedTuple):
 
 
 def choose(key: jax.Array, logits: jax.Array, choice: Choice) -> jax.Array:
-    """A symbol drawn by its logits [V]."""
-    if choice.temperature == 0:
-        return logits.argmax()
-    logits = logits / choice.temperature
-    if choice.top_k:
-        least = lax.top_k(logits, min(choice.top_k, len(logits)))[0][-1]
-        logits = jnp.where(logits < least, -jnp.inf, logits)
+    """A symbol drawn by its logits [V], as argmax(logits / temperature + Gumbel noise).
+
+    A temperature below 1 scales the noise instead: nothing overflows, however low it is, and at 0
+    there is no noise.
+    """
+    hot = min(max(choice.temperature, 1.0), float(jnp.finfo(logits.dtype).max))
+    cold = min(choice.temperature, 1.0)
+    scores = logits / hot + cold * jax.random.gumbel(key, logits.shape, logits.dtype)
+    if choice.top_k or choice.top_p < 1:
+        scores = jnp.where(_candidates(logits, choice), scores, -jnp.inf)
+    return scores.argmax()
+
+
+def _candidates(logits, choice):
+    """Which symbols `top_k` and `top_p` leave to choose from: booleans [V], one true at least.
+
+    Symbols are counted off in the order of their logits, and of equal ones the first comes first,
+    as it does at temperature 0. Only this order decides: a probability, compared with the same one
+    computed in another place, may differ in its last bit.
+    """
+    limits = jnp.finfo(logits.dtype)
+    order = jnp.argsort(logits, descending=True, stable=True)
+    ranks = jnp.arange(len(logits))
+    kept = ranks < (choice.top_k or len(logits))
     if choice.top_p < 1:
-        p = jax.nn.softmax(jnp.sort(logits, descending=True))
+        temperature = min(max(choice.temperature, float(limits.tiny)), float(limits.max))
+        below = (logits[order] - logits[order[0]]) / temperature  # 0, then negative
+        p = jax.nn.softmax(jnp.where(kept, below, -jnp.inf))
         likelier = jnp.cumsum(p) - p  # the sum of those before each one
-        least = jnp.where(likelier < choice.top_p, p, 1).min()
-        logits = jnp.where(jax.nn.softmax(logits) < least, -jnp.inf, logits)
-    return jax.random.categorical(key, logits)
+        kept &= ranks < jnp.maximum(1, (likelier < choice.top_p).sum())
+    return jnp.zeros_like(kept).at[order].set(kept)
 
 
 def generate(

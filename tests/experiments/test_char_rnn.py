@@ -74,7 +74,8 @@ def test_sampling(trained, command):
     assert written("--prime=He").startswith("He") and len(written("--prime=He")) == 2 + 20 + 1
     assert written("--seed=1") != written("--seed=2")
     cold = [written("--temperature=0", f"--seed={seed}") for seed in (1, 2)]
-    assert cold[0] == cold[1] == written("--top_k=1")
+    assert cold[0] == cold[1] == written("--top_k=1") == written("--top_p=1e-6")
+    assert cold[0] == written("--temperature=1e-320") == written("--temperature=1e-30")
     assert written("--length=0", "--prime=to be") == "to be\n"
 
 

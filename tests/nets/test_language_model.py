@@ -138,6 +138,87 @@ def chosen(logits, choice, count=400):
     return set(np.asarray(choices(keys, logits, choice=choice)))
 
 
+@pytest.fixture(scope="module")
+def sharp_logits():
+    """Logits [4000, 40] of a net that is sure of itself, never of symbol 0, over its own inputs.
+
+    Its symbols come in pairs that are always equally likely.
+    """
+    model = LanguageModel((GRU(24),), symbols=40)
+    random = np.random.default_rng(3)
+    params = jax.tree.map(
+        lambda leaf: jnp.asarray(random.normal(size=leaf.shape), jnp.float32),
+        jax.eval_shape(model.init, first_key()),
+    )
+    pairs = np.repeat(8 * random.normal(size=(24, 20)), 2, axis=1)
+    bias = np.where(np.arange(40) < 2, -200.0, 0.0)
+    params["output"] = {"weights": jnp.float32(pairs), "bias": jnp.float32(bias)}
+    xs = random.integers(0, 40, (4000, 1))
+    return logits_of(model, params, xs, model.carry(1))[1][:, 0]
+
+
+GREEDY = {
+    "temperature": Choice(temperature=0),
+    "top_p": Choice(top_p=1e-6),
+    "top_p of 0": Choice(top_p=0.0),
+    "top_k": Choice(top_k=1),
+    "both": Choice(temperature=0.7, top_k=5, top_p=1e-6),
+}
+
+
+@pytest.mark.parametrize("choice", GREEDY.values(), ids=GREEDY)
+def test_a_nucleus_of_one_symbol_is_the_likeliest(choice, sharp_logits):
+    """At each of 4,000 steps the one that temperature 0 takes; of equally likely ones the first."""
+    keys = jax.random.split(first_key(), len(sharp_logits))
+    wanted = sharp_logits.argmax(1)
+    assert len(np.unique(wanted)) > 10 and wanted.min() > 0 and not (wanted % 2).any()
+    found = jax.jit(jax.vmap(functools.partial(choose, choice=choice)))(keys, sharp_logits)
+    np.testing.assert_array_equal(found, wanted)
+
+
+def test_the_nucleus_is_never_empty():
+    """Logits of all scales, in which symbol 0 is the least likely: it is never chosen."""
+    random = np.random.default_rng(0)
+    logits = random.normal(size=(3000, 60)) * 10 ** random.uniform(-3, 2, (3000, 1))
+    logits[:, 0] = logits.min(1) - 1
+    rows = np.float32(logits)
+    for p in (1e-6, 0.01, 0.3):
+        choose_all = jax.jit(jax.vmap(functools.partial(choose, choice=Choice(top_p=p))))
+        found = np.asarray(choose_all(jax.random.split(first_key(), len(rows)), rows))
+        probabilities = np.exp(rows - rows.max(1, keepdims=True), dtype=np.float64)
+        probabilities /= probabilities.sum(1, keepdims=True)
+        mine = probabilities[np.arange(len(rows)), found]
+        likelier = np.where(probabilities > mine[:, None], probabilities, 0).sum(1)
+        assert (found > 0).all() and (likelier < p + 1e-6).all()
+
+
+@pytest.mark.parametrize("temperature", [1e-3, 1e-30, 1e-38, 1e-45, 1e-320])
+@pytest.mark.parametrize("further", [{}, {"top_p": 0.9}, {"top_k": 2}])
+def test_a_very_low_temperature_takes_the_likeliest(temperature, further):
+    """Even where logits / temperature is beyond all numbers, and the temperature a denormal."""
+    choice = Choice(temperature=temperature, **further)
+    for logits in ([-50.0, 3.0, 80.0, -1e30], [-1.0, 0.0, 1.0, 0.5], [-3e38, 0.0, 3e38, 0.0]):
+        assert chosen(np.array(logits), choice, 50) == {2}
+
+
+@pytest.mark.parametrize("temperature", [1e30, 1e300])
+def test_a_very_high_temperature_takes_all_alike(temperature):
+    logits = np.array([-50.0, 3.0, 80.0, 0.0])
+    assert chosen(logits, Choice(temperature=temperature)) == {0, 1, 2, 3}
+    assert chosen(logits, Choice(temperature=temperature, top_k=3)) == {1, 2, 3}
+
+
+@pytest.mark.parametrize("temperature", [0.3, 0.7, 1.0, 2.5])
+def test_symbols_have_the_frequencies_of_the_softmax(temperature):
+    logits = np.log([0.1, 0.4, 0.2, 0.3])
+    p = np.exp(logits / temperature) / np.exp(logits / temperature).sum()
+    best = p * (p >= 0.9999 * p[3])  # the two likeliest, which `top_p` reaches with the second
+    for top_p, wanted in ((1.0, p), (p[1] + p[3] / 2, best / best.sum())):
+        keys = jax.random.split(first_key(), 20_000)
+        found = choices(keys, logits, Choice(temperature, top_p=float(top_p)))
+        np.testing.assert_allclose(np.bincount(found, minlength=4) / 20_000, wanted, atol=0.015)
+
+
 def test_choices():
     logits = np.log([0.4, 0.3, 0.2, 0.1])
     assert chosen(logits, Choice()) == {0, 1, 2, 3}
