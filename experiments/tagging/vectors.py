@@ -37,7 +37,7 @@ NORM = 2.0  # mean length of a vector, about that of Google's
 class Vectors:
     """What to make and of what."""
 
-    out: str = option("vectors.txt", "the file to write")
+    out: str = option("vectors.txt", "the file to write", path=True)
     text: str = option("", "plain text, files with commas between; none: WikiText-2, and the "
                        "beginning of text8 where --raw_dir holds it")  # fmt: skip
     width: int = option(300, "numbers of a vector", least=1, most=2000)

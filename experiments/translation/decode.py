@@ -20,7 +20,8 @@ from experiments.translation.translator import Hypothesis, Translator
 class Decode:
     """What is asked of the net."""
 
-    workdir: str = option("runs/translate/quick", "the run whose newest checkpoint translates")
+    workdir: str = option("runs/translate/quick", "the run whose newest checkpoint translates",
+                         path=True)  # fmt: skip
     beam: int = option(5, "sequences that the search keeps; 1: greedy", least=1, most=1000)
     nbest: int = option(0, "write so many translations of each line, with scores: "
                         "number ||| translation ||| score; 0: the best one alone", least=0)
