@@ -27,6 +27,7 @@ class Toy(Shared):
     units: int = option(3, "how many", least=1, most=9)
     rate: float = option(0.5, "how fast", least=0.0)
     cell: str = option("lstm", "which", choices=("lstm", "gru"))
+    text: str = option("python", "which, or a path")
     peepholes: bool = option(False, "whether")
     verbose: bool = option(True, "whether to print more", identity=False)
 
@@ -56,6 +57,7 @@ def test_a_preset_is_taken_whole():
         ("--peepholes=false", "peepholes", False),
         ("--noverbose", "verbose", False),
         ("--workdir=a b", "workdir", "a b"),
+        ("--workdir=", "workdir", ""),
         ("--rate=0", "rate", 0.0),
     ],
 )
@@ -100,6 +102,7 @@ BAD = [
     ("extra", "'extra' is not a flag"),
     ("--preset=best", "choose one of quick, paper"),
     ("--workdir=~nobody-of-this-name/x", "give the full path"),
+    ("--text=", "--text=: give a value, or leave the flag out"),
     ("--preset", "Missing value for --preset"),
     ("--batch_size=0", "--batch_size=0: give 1 or more"),
     ("--batch_size=-5", "--batch_size=-5: give 1 or more"),
