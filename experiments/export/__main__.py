@@ -29,8 +29,8 @@ from experiments.training.trained_net import saved_run
 class Export:
     """What is to be exported, and where to."""
 
-    workdir: str = option("", "the run whose parameters are wanted")
-    out: str = option("", "the folder to make")
+    workdir: str = option("", "the run whose parameters are wanted", path=True)
+    out: str = option("", "the folder to make", path=True)
     data_dir: str = option("", "tagger: prepared data, by which words are numbered; as the run's")
     raw_dir: str = option("", "tagger: raw files for the same; as the run's")
     vectors: str = option("", "tagger: the file of given vectors, if it is not where it was")

@@ -53,7 +53,7 @@ class Options:
     seed: int = option(0, "seed of the random moments", least=0, most=2**31 - 1)
     only: str = option("", f"one of {', '.join(EXPERIMENTS)}; empty: all",
                        choices=("", *EXPERIMENTS))  # fmt: skip
-    out: str = option("", "JSON file to write the table to")
+    out: str = option("", "JSON file to write the table to", path=True)
 
 
 @dataclasses.dataclass

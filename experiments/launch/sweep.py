@@ -38,7 +38,8 @@ LONGEST_NAME = 150  # of a folder
 class Options:
     """The sweep's own flags, given before the experiment or after it."""
 
-    workdir: str = option("", "folder of all runs; default: runs/sweep/<experiment>/<axes>")
+    workdir: str = option("", "folder of all runs; default: runs/sweep/<experiment>/<axes>",
+                         path=True)  # fmt: skip
     jobs: int = option(1, "number of runs at a time", least=1, most=256)
     sort: str = option("", "figure to sort the table by; empty: the headline figure, on the "
                        "validation part if there is one and on the test otherwise")  # fmt: skip

@@ -16,6 +16,7 @@ from absl import flags
 from jax.errors import JaxRuntimeError
 
 from data.errors import UserError
+from data.files import user_path
 from experiments.runtime.broken_pipe import quiet_if_unread
 from experiments.runtime.children import end_with_parent
 from experiments.runtime.failures import UNWRITABLE, Diverged, Interrupted
@@ -97,8 +98,17 @@ def options_of(default: Options, argv: Sequence[str]) -> Options | None:
 def given_flags(default: Any, argv: Sequence[str]) -> dict[str, Any] | None:
     """The values of the flags given in `argv`, by name; None if it asks for --help.
 
-    The flags that exist are the fields of the dataclass `default`.
+    The flags that exist are the fields of the dataclass `default`; `argv` starts with the
+    program's name. Raises UserError, also for an argument that is not a flag.
     """
+    given, words = flags_and_words(default, argv)
+    if words:
+        raise UserError(f"{words[0]!r} is not a flag; write --name=value.")
+    return given
+
+
+def flags_and_words(default: Any, argv: Sequence[str]) -> tuple[dict[str, Any] | None, list[str]]:
+    """The same, and the arguments that are not flags."""
     values = flags.FlagValues()
     for field in dataclasses.fields(default):
         _define(values, field)
@@ -107,12 +117,16 @@ def given_flags(default: Any, argv: Sequence[str]) -> dict[str, Any] | None:
         words = values(list(argv))[1:]
     except flags.Error as error:
         raise UserError(_sentence(error)) from None
-    if words:
-        raise UserError(f"{words[0]!r} is not a flag; write --name=value.")
     if values["help"].value:
-        return None
-    names = [field.name for field in dataclasses.fields(default)]
-    return {name: values[name].value for name in names if values[name].present}
+        return None, words
+    given = {field: values[field.name] for field in dataclasses.fields(default)}
+    given = {field: flag.value for field, flag in given.items() if flag.present}
+    return {field.name: _value(field, value) for field, value in given.items()}, words
+
+
+def _value(field: dataclasses.Field, value: Any) -> Any:
+    """A flag's value, with ~ expanded in a path: no shell does that after `--name=`."""
+    return str(user_path(value)) if field.metadata["path"] and value else value
 
 
 def _sentence(error: flags.Error) -> str:

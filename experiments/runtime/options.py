@@ -19,6 +19,7 @@ def option(
     most: float | None = None,
     choices: tuple[str, ...] = (),
     identity: bool = True,
+    path: bool = False,
 ) -> Any:
     """A field of a configuration.
 
@@ -29,8 +30,11 @@ def option(
       choices: the allowed values of a word; empty means any.
       identity: whether it is part of the run's identity: a checkpoint is only resumed by a run
         with the same value.
+      path: whether the command line expands ~ in it; what only `data` reads is expanded there.
     """
-    metadata = dict(help=help, least=least, most=most, choices=choices, identity=identity)
+    metadata = dict(
+        help=help, least=least, most=most, choices=choices, identity=identity, path=path
+    )
     return dataclasses.field(default=default, metadata=metadata)
 
 
@@ -41,7 +45,7 @@ class Shared:
     preset: str = option("quick", "named set of values to start from")
     workdir: str = option(
         "", "run folder; an existing run resumes there; default: runs/<experiment>/<preset>",
-        identity=False,
+        identity=False, path=True,
     )
     dataset: str = option("", "name of a data set, or path to your own files")
     data_dir: str = option("", "folder of prepared data; default: the one TFDS uses",
@@ -95,6 +99,8 @@ def check(config: Any) -> None:
             raise UserError(f"{flag}: give {limits['most']} or less.")
         if limits["choices"] and value not in limits["choices"]:
             raise UserError(f"{flag}: choose one of {', '.join(limits['choices'])}.")
+        if value == "" and field.default:
+            raise UserError(f"{flag}: give a value, or leave the flag out.")
 
 
 def identity(config: Shared) -> dict[str, Any]:

@@ -3,16 +3,17 @@
     ./launch.sh speed NAME [--out=FILE] [--rounds=5] [--only=TEXT]
 """
 
+import dataclasses
 import importlib.util
 import pathlib
 import sys
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple
 
-from absl import flags
-
 from data.errors import UserError
 from experiments.launch import main_of
+from experiments.runtime.command_line import flags_and_words
+from experiments.runtime.options import check, option
 from experiments.runtime.workdir import write_atomically, write_json
 from experiments.speed import (
     devices,
@@ -53,37 +54,39 @@ BENCHMARKS = {
 }
 
 
-def parsed(argv: list[str]) -> tuple[Benchmark, flags.FlagValues]:
-    """The benchmark NAME and the flags --out, --rounds and --only; raises UserError."""
-    values = flags.FlagValues()
-    flags.DEFINE_string("out", "", "JSON file to write the rows to", flag_values=values)
-    flags.DEFINE_integer("rounds", 5, "times each form is timed", lower_bound=1,
-                         flag_values=values)
-    flags.DEFINE_string("only", "", "time only workloads with this in their names",
-                        flag_values=values)
-    try:
-        words = values(argv)[1:]
-    except flags.Error as error:
-        raise UserError(f"{error}.") from None
-    if len(words) != 1 or words[0] not in BENCHMARKS:
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Options:
+    """The command's flags."""
+
+    out: str = option("", "JSON file to write the rows to", path=True)
+    rounds: int = option(5, "number of times that each form is timed", least=1)
+    only: str = option("", "time only the workloads with this in their names")
+
+
+def parsed(words: Sequence[str]) -> tuple[Benchmark, Options]:
+    """The benchmark NAME and the flags; raises UserError."""
+    given, names = flags_and_words(Options(), ["speed", *words])
+    options = Options(**given)
+    check(options)
+    if len(names) != 1 or names[0] not in BENCHMARKS:
         raise UserError(f"Write ./launch.sh speed NAME, with one of {', '.join(BENCHMARKS)}.")
-    benchmark = BENCHMARKS[words[0]]
-    if values.out and not pathlib.Path(values.out).absolute().parent.is_dir():
-        raise UserError(f"--out={values.out}: its folder does not exist; create it first.")
+    benchmark = BENCHMARKS[names[0]]
+    if options.out and not pathlib.Path(options.out).absolute().parent.is_dir():
+        raise UserError(f"--out={options.out}: its folder does not exist; create it first.")
     if benchmark.peer and importlib.util.find_spec("torch") is None:
         raise UserError(
             "The comparison needs PyTorch; install it with UNFOLD_EXTRAS=oracle ./launch.sh setup."
         )
-    return benchmark, values
+    return benchmark, options
 
 
 def run(words: Sequence[str]) -> int:
     """Times the workloads and prints the table; returns the exit status."""
-    benchmark, values = parsed(["speed", *words])
-    rows = benchmark.rows(values.rounds, values.only)
+    benchmark, options = parsed(words)
+    rows = benchmark.rows(options.rounds, options.only)
     interleaved.print_rows(rows, benchmark.columns)
-    if values.out:
-        out = pathlib.Path(values.out)
+    if options.out:
+        out = pathlib.Path(options.out)
         write_json(out, rows)
         if benchmark.picture:
             write_atomically(out.with_suffix(".svg"), benchmark.picture(rows))

@@ -37,7 +37,7 @@ NORM = 2.0  # the mean norm of a vector, approximately that of the Google News v
 class Vectors:
     """The options of `tagger vectors`."""
 
-    out: str = option("vectors.txt", "the file to write")
+    out: str = option("vectors.txt", "the file to write", path=True)
     text: str = option("", "plain text files, separated by commas; empty: WikiText-2, and the "
                        "beginning of text8 if --raw_dir has it")  # fmt: skip
     width: int = option(300, "length of a vector", least=1, most=2000)

@@ -20,7 +20,8 @@ from experiments.translation.translator import Hypothesis, Translator
 class Decode:
     """The options of the command `decode`."""
 
-    workdir: str = option("runs/translate/quick", "the run whose newest checkpoint is used")
+    workdir: str = option("runs/translate/quick", "the run whose newest checkpoint is used",
+                          path=True)  # fmt: skip
     beam: int = option(5, "width of the beam search; 1: greedy search", least=1, most=1000)
     nbest: int = option(0, "number of translations of each line to write, as "
                         "number ||| translation ||| score; 0: the best one alone", least=0)

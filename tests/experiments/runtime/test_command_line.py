@@ -8,9 +8,16 @@ import pytest
 
 from data.errors import UserError
 from experiments import lenet5
-from experiments.runtime.command_line import configuration, main
+from experiments.export.__main__ import Export as ExportOptions
+from experiments.faults.__main__ import Options as FaultOptions
+from experiments.language.sample import Sample as SampleOptions
+from experiments.launch.sweep import Options as SweepOptions
+from experiments.runtime.command_line import configuration, given_flags, main
 from experiments.runtime.failures import Diverged, Interrupted
 from experiments.runtime.options import Shared, check, identity, option
+from experiments.speed.__main__ import Options as SpeedOptions
+from experiments.tagging.vectors import Vectors as VectorOptions
+from experiments.translation.decode import Decode as DecodeOptions
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -20,6 +27,7 @@ class Toy(Shared):
     units: int = option(3, "how many", least=1, most=9)
     rate: float = option(0.5, "how fast", least=0.0)
     cell: str = option("lstm", "which", choices=("lstm", "gru"))
+    text: str = option("python", "which, or a path")
     peepholes: bool = option(False, "whether")
     verbose: bool = option(True, "whether to print more", identity=False)
 
@@ -49,6 +57,7 @@ def test_a_preset_is_taken_whole():
         ("--peepholes=false", "peepholes", False),
         ("--noverbose", "verbose", False),
         ("--workdir=a b", "workdir", "a b"),
+        ("--workdir=", "workdir", ""),
         ("--rate=0", "rate", 0.0),
     ],
 )
@@ -67,11 +76,33 @@ def test_two_experiments_are_parsed_in_one_process():
     assert parsed("--units=2") == Toy(units=2)
 
 
+@pytest.mark.parametrize(
+    ("word", "path"),
+    [("--workdir=~/x", "{home}/x"), ("--workdir=~", "{home}"), ("--workdir=a~/b", "a~/b"),
+     ("--workdir=", ""), ("--cell=~/x", "~/x")],
+)  # fmt: skip
+def test_a_path_may_begin_with_the_home_folder(word, path, monkeypatch, tmp_path):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    given = given_flags(Toy(), ["program", word])
+    assert list(given.values()) == [path.format(home=tmp_path)]
+
+
+def test_every_path_that_a_command_reads_or_writes_itself_is_expanded():
+    """What `data` alone reads it expands itself: a data set, and the folders of data."""
+    commands = (Shared, DecodeOptions, ExportOptions, FaultOptions, SampleOptions, SpeedOptions,
+                SweepOptions, VectorOptions)  # fmt: skip
+    for kind in commands:
+        for field in dataclasses.fields(kind):
+            assert field.metadata["path"] == (field.name in ("workdir", "out")), (kind, field.name)
+
+
 BAD = [
     ("--no_such_flag=1", "no_such_flag"),
     ("--unit=1", "unit"),
     ("extra", "'extra' is not a flag"),
     ("--preset=best", "choose one of quick, paper"),
+    ("--workdir=~nobody-of-this-name/x", "give the full path"),
+    ("--text=", "--text=: give a value, or leave the flag out"),
     ("--preset", "Missing value for --preset"),
     ("--batch_size=0", "--batch_size=0: give 1 or more"),
     ("--batch_size=-5", "--batch_size=-5: give 1 or more"),
