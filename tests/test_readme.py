@@ -174,7 +174,7 @@ def check(words: list[str]) -> None:
     elif word == "faults":
         options_of(FaultOptions(), words)
     elif word == "speed":
-        speed_parsed(words)
+        speed_parsed(rest)
     elif word == "results":
         assert rest[0] in ("add", "picture") and len(rest) > 1
 
