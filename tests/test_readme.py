@@ -174,7 +174,8 @@ def check(words: list[str]) -> None:
     elif word == "faults":
         options_of(FaultOptions(), words)
     elif word == "speed":
-        speed_parsed(rest)
+        with mock.patch("importlib.util.find_spec"):  # whether PyTorch is installed is not asked
+            speed_parsed(rest)
     elif word == "results":
         assert rest[0] in ("add", "picture") and len(rest) > 1
 
