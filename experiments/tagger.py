@@ -233,11 +233,7 @@ def run(config: Config) -> dict:
         metrics={f"test_{name}": value for name, value in tested.items()},
         paper=published(config), workdir=workdir, params=select_copy(trained.state.params[NET], 0),
     )  # fmt: skip
-    rows = evaluation.test_rows(0)
-    finished = tagger_report.TaggerRun(
-        config, corpus, coding, data, nets, given, chosen, predictions,
-        range(len(corpus.test.words)) if rows is None else rows,
-    )  # fmt: skip
+    finished = tagger_report.TaggerRun(evaluation, chosen, predictions)
     tagger_report.write(finished, workdir, trained, result)
     return result
 

@@ -1,22 +1,21 @@
 """The report of a tagger: the paper's table, labelled sentences, and hidden states on a plane."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-import jax
 import numpy as np
 from markupsafe import Markup, escape
 
 from data import spans
-from data.sentences import Coding, Corpus
+from data.sentences import Coding
 from experiments.reports import drawing, page
 from experiments.reports.mistakes import confusion
 from experiments.reports.page import Picture, Section, Table
 from experiments.runtime.workdir import Workdir
-from experiments.tagging.data import Data
-from experiments.tagging.net import NET, SECOND, Labeller
+from experiments.tagging.evaluation import Copy, Evaluation
+from experiments.tagging.net import NET, SECOND
 from experiments.tagging.paper import TABLE
-from experiments.tagging.scores import Predictions, make_top_layer, scoring_of
+from experiments.tagging.scores import Predictions, make_top_layer
 from experiments.training.loop import Tree
 from experiments.training.run import Trained
 
@@ -34,15 +33,15 @@ LABELS = {
 class TaggerRun(NamedTuple):
     """What a finished run has, for its report. Copies are numbered by their fold, from 0."""
 
-    config: Any
-    corpus: Corpus
-    coding: Coding
-    data: Data
-    nets: Mapping[str, Labeller]
-    vectors: jax.Array | None  # pretrained ones, if they are frozen
-    best: Mapping[tuple[str, int], tuple[int, Tree]]  # (net, copy) -> step, parameters
-    predictions: Mapping[tuple[str, int], Predictions]  # of the test part, by (net, copy)
-    rows: Sequence[int]  # the sentences of the test part that the first copy is tested on
+    evaluation: Evaluation
+    best: Mapping[Copy, tuple[int, Tree]]  # step, parameters
+    predictions: Mapping[Copy, Predictions]  # of the test part
+
+    @property
+    def rows(self) -> Sequence[int]:
+        """The sentences of the test part that the first copy is tested on."""
+        rows = self.evaluation.test_rows(0)
+        return range(len(self.evaluation.corpus.test.words)) if rows is None else rows
 
     @property
     def params(self) -> Tree:
@@ -52,17 +51,17 @@ class TaggerRun(NamedTuple):
     def name_of(self, net: str) -> str:
         """What a net is called in the report."""
         if net == NET:
-            return "deep" if self.config.beside == "shallow" else "net"
-        return self.config.beside.replace("_", "-")
+            return "deep" if self.evaluation.config.beside == "shallow" else "net"
+        return self.evaluation.config.beside.replace("_", "-")
 
     def labelled(self) -> "Labelled":
         """The test sentences of the first copy, with the labels that each net predicts."""
-        labels, test = self.coding.labels, self.corpus.test
+        labels, test = self.evaluation.coding.labels, self.evaluation.corpus.test
         predicted = {
             self.name_of(net): [
                 [labels[n] for n in self.predictions[net, 0].labels[row]] for row in self.rows
             ]
-            for net in self.nets
+            for net in self.evaluation.nets
         }
         gold = [list(test.labels[row]) for row in self.rows]
         return Labelled([test.words[row] for row in self.rows], gold, predicted)
@@ -84,7 +83,7 @@ class Labelled(NamedTuple):
 
 def write(run: TaggerRun, workdir: Workdir, trained: Trained, result: Mapping) -> None:
     """Writes report.html."""
-    config, labelled = run.config, run.labelled()
+    config, labelled = run.evaluation.config, run.labelled()
     sections = [
         page.result_section(result, notes(run)),
         *paper_section(config, result),
@@ -93,14 +92,16 @@ def write(run: TaggerRun, workdir: Workdir, trained: Trained, result: Mapping) -
         training_curves(run, trained),
         labelled_section(run, labelled),
         *difference_section(run, labelled),
-        confusion_section(run.coding, labelled.gold, labelled.predicted[run.name_of(NET)]),
+        confusion_section(
+            run.evaluation.coding, labelled.gold, labelled.predicted[run.name_of(NET)]
+        ),
         states_section(run),
     ]
     page.write(workdir.report, f"Tagger, preset {config.preset}", summary(run, result), sections)
 
 
 def summary(run: TaggerRun, result: Mapping) -> str:
-    config, train = run.config, run.corpus.train
+    config, train = run.evaluation.config, run.evaluation.corpus.train
     directions = "bidirectional" if config.directions == "both" else "forward"
     return (
         f"A {directions} net of {config.layers} layers of {config.hidden} {config.cell} units, "
@@ -113,19 +114,20 @@ def notes(run: TaggerRun) -> list[str]:
     """How the figures were obtained."""
     steps = ", ".join(f"{step:,}" for (net, _), (step, _) in run.best.items() if net == NET)
     lines = [f"The parameters are those of step {steps}, the best on the validation part."]
-    if run.config.vectors:
-        lines.append(f"Word vectors: {run.config.vectors}, which are not those of the paper.")
+    if run.evaluation.config.vectors:
+        vectors = run.evaluation.config.vectors
+        lines.append(f"Word vectors: {vectors}, which are not those of the paper.")
     return lines
 
 
 def training_curves(run: TaggerRun, trained: Trained) -> Section:
     """The figures of each net against passes through the training set."""
     labels = dict(LABELS)
-    if SECOND in run.nets:
+    if SECOND in run.evaluation.nets:
         name = run.name_of(SECOND)
-        labels |= {f"{run.config.beside}_{figure}": f"{name}: {label}"
+        labels |= {f"{run.evaluation.config.beside}_{figure}": f"{name}: {label}"
                    for figure, label in LABELS.items() if figure != "gradient_norm"}  # fmt: skip
-    passes = 1 / run.data.buckets.steps_in_a_pass
+    passes = 1 / run.evaluation.data.buckets.steps_in_a_pass
     return page.curves_section(trained.metrics.rows, labels, passes)
 
 
@@ -158,10 +160,10 @@ def paper_section(config, result: Mapping) -> list[Section]:
 def labelled_section(run: TaggerRun, labelled: Labelled) -> Section:
     """Sentences of the test part with their labels; of opinions, those that have some."""
     title = "Labelled sentences"
-    if run.corpus.whole:
+    if run.evaluation.corpus.whole:
         text = ("The first sentences of the test part.",)
         return Section(title, text, whole_table(labelled.select(range(len(labelled.words)))))
-    scoring = scoring_of(run.config, run.corpus)
+    scoring = run.evaluation.scoring
     rows = [n for n, words in enumerate(labelled.words) if 4 <= len(words) <= 40]
     if scoring == "overlap":
         rows = [n for n in rows if set(labelled.gold[n]) != {"O"}]
@@ -172,8 +174,8 @@ def labelled_section(run: TaggerRun, labelled: Labelled) -> Section:
                   "not; an Inside without a Begin is in capitals.",
          "accuracy": "Wrong labels are orange."}[scoring],
     ]  # fmt: skip
-    if run.corpus.folds is not None:
-        text.append(f"These are sentences of fold {run.config.fold}.")
+    if run.evaluation.corpus.folds is not None:
+        text.append(f"These are sentences of fold {run.evaluation.config.fold}.")
     return Section(title, text, pictures=[sentences(scoring, labelled.select(rows[:SENTENCES]))])
 
 
@@ -188,9 +190,9 @@ def difference_section(run: TaggerRun, labelled: Labelled) -> list[Section]:
     short_first = sorted(rows, key=lambda n: (len(labelled.words[n]) > 40, n))
     selected = labelled.select(short_first[:SENTENCES])
     title = "Where the nets differ"
-    if run.corpus.whole:
+    if run.evaluation.corpus.whole:
         return [Section(title, text, whole_table(selected))]
-    pictures = [sentences(scoring_of(run.config, run.corpus), selected)]
+    pictures = [sentences(run.evaluation.scoring, selected)]
     return [Section(title, text, pictures=pictures)]
 
 
@@ -278,7 +280,8 @@ def states_section(run: TaggerRun) -> Section:
         np.stack([states[n] for n in chosen])
     )
     text = (
-        f"t-SNE of the last layer's {run.nets[NET].tagger.width} outputs at {len(chosen)} words of "
+        f"t-SNE of the last layer's {run.evaluation.nets[NET].tagger.width} outputs at "
+        f"{len(chosen)} words of "
         "the test part: similar states are close to one another. The colours are the gold labels.",
     )
     plot = _plane(plane, [labels[n] for n in chosen], [words[n] for n in chosen])
@@ -290,13 +293,13 @@ def hidden_states(run: TaggerRun) -> tuple[list[np.ndarray], list[str], list[str
 
     Of a sentence with one label it is the state at the last word.
     """
-    corpus, top_layer = run.corpus, make_top_layer(run.nets[NET])
+    corpus, top_layer = run.evaluation.corpus, make_top_layer(run.evaluation.nets[NET])
     states, labels, words = [], [], []
     wanted = set(np.asarray(run.rows)[: POINTS // 4].tolist())
-    for rows, count, batch in run.data.batches(run.data.test):
+    for rows, count, batch in run.evaluation.data.batches(run.evaluation.data.test):
         if not wanted & set(rows.tolist()):
             continue
-        outputs = np.asarray(top_layer(run.params, run.vectors, batch))
+        outputs = np.asarray(top_layer(run.params, run.evaluation.vectors, batch))
         for row, output in zip(rows[:count], outputs, strict=False):
             if row in wanted:
                 sentence, gold = corpus.test.words[row], corpus.test.labels[row]

@@ -1,7 +1,7 @@
 """What an experiment brings so that its trained net can be exported.
 
-An entry point defines `export_form(run, options) -> Form`: `run` is a `SavedRun`, `options` are the
-flags of `./launch.sh export`. That is all there is to do; `experiments/export` writes the files.
+An entry point defines `export_form(saved, options) -> Form`: `saved` is a `SavedRun`, `options`
+are the flags of `./launch.sh export`. The rest, the files among it, is done by `experiments/export`.
 """
 
 from collections.abc import Callable, Mapping
