@@ -9,7 +9,15 @@ ptb_char          the Penn Treebank as characters, in the three standard parts
 
 from data.errors import UserError
 from data.raw import RawFile, download_folder, raw_file
-from data.text import Text, coded, decoded, read_file, three_parts
+from data.text import (
+    Text,
+    coded,
+    decoded,
+    read_file,
+    read_parts,
+    replace_parts,
+    three_parts,
+)
 
 
 def published_file(dataset: str, url: str, size: int, sha256: str, name: str = "") -> RawFile:
@@ -59,6 +67,8 @@ def load(
     unit: str,
     valid_percent: float,
     test_percent: float,
+    valid: str = "",
+    test: str = "",
     data_dir: str = "",
     raw_dir: str = "",
 ) -> Text:
@@ -69,24 +79,26 @@ def load(
       unit: `characters` or `bytes`.
       valid_percent, test_percent: shares of the symbols, cut from the end; `ptb_char` comes in
         three parts already.
+      valid, test: paths of files that are the validation and test parts instead.
       data_dir: downloads are kept in its subfolder `downloads`; default `~/tensorflow_datasets`.
       raw_dir: folder of raw files, used instead of downloading.
 
     Raises:
       UserError: the name is unknown, a file cannot be obtained or read, or it holds no text.
     """
-    if name not in NAMES:
-        text = user_text(name, NAMES, unit)
-        return coded(three_parts(text, valid_percent, test_percent), name)
-    if name == "python":
-        return coded(three_parts(documentation(), valid_percent, test_percent), name)
+    given = read_parts(unit, valid, test)
     if name == "ptb_char":
         parts = (read_published(file, unit, data_dir, raw_dir) for file in PENN_TREEBANK)
-        return coded(tuple(map(stripped_lines, parts)), name)
-    text = read_published(FILES[name], unit, data_dir, raw_dir)
+        return coded(replace_parts(tuple(map(stripped_lines, parts)), *given), name)
+    if name not in NAMES:
+        text = user_text(name, NAMES, unit)
+    elif name == "python":
+        text = documentation()
+    else:
+        text = read_published(FILES[name], unit, data_dir, raw_dir)
     if name == "shakespeare":
         text = text[text.index(SONNETS) :]
-    return coded(three_parts(text, valid_percent, test_percent), name)
+    return coded(three_parts(text, valid_percent, test_percent, *given), name)
 
 
 def user_text(path: str, names: tuple[str, ...], unit: str) -> str:

@@ -1,4 +1,4 @@
-"""Sentences and their translations: a corpus by name, or two files of aligned lines.
+"""Sentences and their translations: a corpus by name, or files of aligned lines.
 
 numbers    numbers in English words and in digits; generated, no download
 multi30k   29,000 image descriptions in English (en), German (de) and French (fr)
@@ -13,6 +13,7 @@ from data.errors import UserError
 from data.files import gunzipped, read_unpacked
 from data.lines import lines_of
 from data.raw import RawFile, download_folder, raw_file
+from data.text import replace_parts, three_parts
 
 NAMES = ("numbers", "multi30k")
 LANGUAGES = ("en", "de", "fr")
@@ -76,45 +77,54 @@ def load(
     target: str = "en",
     valid_percent: float = 2.0,
     test_percent: float = 2.0,
+    valid: str = "",
+    test: str = "",
     data_dir: str = "",
     raw_dir: str = "",
 ) -> Corpus:
-    """Loads sentence pairs by name, or from two files.
+    """Loads sentence pairs by name, or from files.
 
     Args:
-      dataset: one of NAMES; or the paths of two files separated by a comma, source first. Line n
-        of one file is the translation of line n of the other; pairs with an empty side are
-        dropped, and the validation and test parts are cut from the end. Gzip files are unpacked.
+      dataset: one of NAMES; or the paths of two files separated by a comma, source first, where
+        line n of one file is the translation of line n of the other; or the path of a file with
+        the source, a tab and the target on each line (further columns are not read). Pairs with
+        an empty side are dropped. Gzip files are unpacked.
       source, target: the languages of `multi30k`.
-      valid_percent, test_percent: shares of the pairs of two files.
+      valid_percent, test_percent: shares of the pairs, cut from the end of the user's own files.
+      valid, test: files like those of `dataset` that are the validation and test parts instead.
       data_dir: downloads are kept in its subfolder `downloads`; default `~/tensorflow_datasets`.
       raw_dir: folder of raw files, used instead of downloading.
 
     Raises:
-      UserError: the name or language is unknown, a file cannot be obtained or is not UTF-8, the
-        two files differ in their number of lines, or too few pairs are left.
+      UserError: the name or language is unknown, a file cannot be obtained or is not UTF-8, two
+        files differ in their number of lines, a line has no tab, or too few pairs are left.
     """
+    given = [_read_part(flag, paths) for flag, paths in (("valid", valid), ("test", test))]
     if dataset == "numbers":
-        return _numbers()
+        return Corpus(*replace_parts(_numbers(), *given))
     if dataset == "multi30k":
-        for flag, language in (("source", source), ("target", target)):
-            if language not in LANGUAGES:
-                raise UserError(f"--{flag}={language}: choose one of {', '.join(LANGUAGES)}.")
-        if source == target:
-            raise UserError(f"--source and --target are both {source}; give two languages.")
-        return Corpus(
-            *(
-                Pairs(*(_multi30k(part, lang, data_dir, raw_dir) for lang in (source, target)))
-                for part in ("train", "val", "test_2016_flickr")
-            )
-        )
-    paths = dataset.split(",")
-    if len(paths) != 2:
+        return Corpus(*replace_parts(_multi30k(source, target, data_dir, raw_dir), *given))
+    if "/" not in dataset and "." not in dataset:
         raise UserError(
             f"--dataset={dataset}: choose {', '.join(NAMES)}, or give the paths of two text files "
-            "separated by a comma, such as ./mine.de,./mine.en."
+            "separated by a comma, such as ./mine.de,./mine.en, or of one with tabs."
         )
-    return _three_parts(_read_two_files(*paths), valid_percent, test_percent, dataset)
+    pairs = _read_pairs(dataset, "--dataset")
+    return _three_parts(pairs, valid_percent, test_percent, *given, dataset)
+
+
+def _multi30k(source: str, target: str, data_dir: str, raw_dir: str) -> Corpus:
+    for flag, language in (("source", source), ("target", target)):
+        if language not in LANGUAGES:
+            raise UserError(f"--{flag}={language}: choose one of {', '.join(LANGUAGES)}.")
+    if source == target:
+        raise UserError(f"--source and --target are both {source}; give two languages.")
+    return Corpus(
+        *(
+            Pairs(*(_multi30k_lines(part, side, data_dir, raw_dir) for side in (source, target)))
+            for part in ("train", "val", "test_2016_flickr")
+        )
+    )
 
 
 def _numbers() -> Corpus:
@@ -127,39 +137,81 @@ def _numbers() -> Corpus:
     return Corpus(*parts)
 
 
-def _multi30k(part: str, language: str, data_dir: str, raw_dir: str) -> list[str]:
+def _multi30k_lines(part: str, language: str, data_dir: str, raw_dir: str) -> list[str]:
     path = raw_file(FILES[f"{part}.{language}"], raw_dir or None, download_folder(data_dir))
     return [line.strip() for line in lines_of(gunzipped(path.read_bytes(), str(path)), path.name)]
 
 
-def _read_two_files(source: str, target: str) -> Pairs:
-    sides = []
-    for path in (source.strip(), target.strip()):
-        content = read_unpacked(path, "name a text file")
-        sides.append([line.strip() for line in lines_of(content, path)])
-    if len(sides[0]) != len(sides[1]):
+def _read_part(flag: str, paths: str) -> Pairs | None:
+    """The pairs of `--valid` or `--test`; None without it."""
+    if not paths:
+        return None
+    pairs = _read_pairs(paths, f"--{flag}")
+    if not pairs.sources:
+        raise UserError(f"--{flag}={paths} has no pairs; give at least one.")
+    return pairs
+
+
+def _read_pairs(paths: str, flag: str) -> Pairs:
+    """The pairs of two aligned files (SOURCE,TARGET) or of one with tabs."""
+    names = [path.strip() for path in paths.split(",")]
+    if len(names) > 2:
+        raise UserError(f"{flag}={paths}: give two files, source and target, or one with tabs.")
+    advice = f"give two text files by {flag}, such as ./mine.de,./mine.en, or one with tabs"
+    files = [lines_of(read_unpacked(name, advice), name) for name in names]
+    pairs = _aligned(*names, *files) if len(files) == 2 else _tab_separated(*names, *files)
+    kept = [pair for pair in pairs if all(pair)]
+    if left_out := len(pairs) - len(kept):
+        logging.getLogger(__name__).warning(
+            "%s: %d of %d pairs have an empty side and are left out", paths, left_out, len(pairs)
+        )
+    return _unzipped(kept)
+
+
+def _unzipped(pairs: list[tuple[str, str]]) -> Pairs:
+    return Pairs(*([pair[side] for pair in pairs] for side in (0, 1)))
+
+
+def _aligned(
+    source: str, target: str, sources: list[str], targets: list[str]
+) -> list[tuple[str, str]]:
+    if len(sources) != len(targets):
         raise UserError(
-            f"{source} has {len(sides[0]):,} lines but {target} has {len(sides[1]):,}; line n of "
+            f"{source} has {len(sources):,} lines but {target} has {len(targets):,}; line n of "
             "one file must be the translation of line n of the other."
         )
-    kept = [pair for pair in zip(*sides, strict=True) if all(pair)]
-    if left_out := len(sides[0]) - len(kept):
-        logging.getLogger(__name__).warning(
-            "%d of %d pairs have an empty side and are left out", left_out, len(sides[0])
-        )
-    return Pairs(*map(list, zip(*kept, strict=True))) if kept else Pairs([], [])
+    return [(a.strip(), b.strip()) for a, b in zip(sources, targets, strict=True)]
 
 
-def _three_parts(pairs: Pairs, valid_percent: float, test_percent: float, name: str) -> Corpus:
-    size = len(pairs.sources)
-    test = size - round(size * test_percent / 100)
-    valid = test - round(size * valid_percent / 100)
-    parts = [Pairs(*(lines[a:b] for lines in pairs))
-             for a, b in ((0, valid), (valid, test), (test, size))]  # fmt: skip
-    if not all(part.sources for part in parts):
+def _tab_separated(name: str, lines: list[str]) -> list[tuple[str, str]]:
+    found = []
+    for number, line in enumerate(lines, 1):
+        cells = line.split("\t")
+        if len(cells) < 2 and line.strip():
+            raise UserError(
+                f"{name}, line {number:,} has no tab between a sentence and its translation; add "
+                "it, or give two files with a comma between their paths."
+            )
+        found.append((cells[0].strip(), cells[1].strip()) if len(cells) > 1 else ("", ""))
+    return found
+
+
+def _three_parts(
+    pairs: Pairs,
+    valid_percent: float,
+    test_percent: float,
+    valid: Pairs | None,
+    test: Pairs | None,
+    name: str,
+) -> Corpus:
+    given = (part and list(zip(*part, strict=True)) for part in (valid, test))
+    rows = list(zip(*pairs, strict=True))
+    parts = three_parts(rows, valid_percent, test_percent, *given)
+    corpus = Corpus(*map(_unzipped, parts))
+    if not all(part.sources for part in corpus):
         raise UserError(
-            f"{name} has {size:,} pairs without an empty side, but training, validation and test "
-            "need at least one each; give more pairs, or a larger --valid_percent or "
-            "--test_percent."
+            f"{name} has {len(pairs.sources):,} pairs without an empty side, but training, "
+            "validation and test need at least one each; give more pairs, or a larger "
+            "--valid_percent or --test_percent."
         )
-    return Corpus(*parts)
+    return corpus

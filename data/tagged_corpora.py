@@ -8,6 +8,7 @@ sst2, sst5       the sentiment of sentences (data/sst.py)
 """
 
 import os
+import re
 from pathlib import Path
 
 from data import grammar, mpqa, sst
@@ -43,7 +44,11 @@ FILES = {
     )),
 }  # fmt: skip
 NAMES = ("grammar", "mpqa-dse", "mpqa-ese", "conll2000", "ud_english_ewt", "sst2", "sst5")
-PARTS = {"train": ("train",), "valid": ("valid", "dev"), "test": ("test",)}
+PARTS = {  # words in the names of files, such as train.txt, en-ud-dev.conllu, eng.testa
+    "train": ("train", "training"),
+    "valid": ("valid", "validation", "val", "dev", "devel", "development", "testa"),
+    "test": ("test", "testb"),
+}
 
 
 def load(
@@ -60,8 +65,8 @@ def load(
     """Loads a corpus by name, or the user's own file or folder of files by its path.
 
     A single file is split in order: the last tenth of its sentences is the test part, the tenth
-    before it the validation part. A folder holds `train.*`, `test.*` and optionally `valid.*` or
-    `dev.*`; without the latter, the last tenth of the training part is the validation part.
+    before it the validation part. In a folder, files are found by the words of `PARTS` in their
+    names; without a validation file, the last tenth of the training part is the validation part.
 
     Args:
       name: one of NAMES; anything containing a slash or a dot is a path.
@@ -98,18 +103,40 @@ def _user_corpus(path: Path, *columns) -> Corpus:
     if not os.path.isdir(path):  # unlike Path.is_dir, false for a name that is too long
         train, test = _split_off(read_tagged(path, *columns))
         return Corpus(*_split_off(train, len(test.words)), test)
-    parts = {}
-    for part, stems in PARTS.items():
-        files = sorted(f for f in path.iterdir() if f.stem in stems and f.is_file())
-        if len(files) > 1:
-            raise UserError(f"{files[0]} and {files[1]} are both the {part} file; remove one.")
-        parts[part] = read_tagged(files[0], *columns) if files else None
+    files = {part: _file_of(path, part) for part in PARTS}
     for part in ("train", "test"):
-        if parts[part] is None:
-            raise UserError(f"{path} has no {part} file; name it {part}.txt, for example.")
-    if parts["valid"] is None:
-        parts["train"], parts["valid"] = _split_off(parts["train"])
-    return Corpus(**parts)
+        if files[part] is None:
+            raise UserError(
+                f"{path} has no {part} file; its name must contain one of the words "
+                f"{', '.join(PARTS[part])}, as {part}.txt and eng.{PARTS[part][-1]} do."
+            )
+    if files["valid"] is None:
+        train = _split_off(read_tagged(files["train"], *columns))
+        return Corpus(*train, read_tagged(files["test"], *columns))
+    return Corpus(*(read_tagged(file, *columns) for file in files.values()))
+
+
+def _file_of(folder: Path, part: str) -> Path | None:
+    """The file of a part: that whose name begins with one of its words, or else contains one."""
+    names = sorted(f.name for f in folder.iterdir() if f.is_file() and not f.name.startswith("."))
+    first = [name for name in names if name.lower().partition(".")[0] in PARTS[part]]
+    found = first or [name for name in names if part in _parts_in(name)]
+    if len(found) > 1:
+        raise UserError(
+            f"{folder / found[0]} and {folder / found[1]} are both a {part} file; remove one."
+        )
+    if not found:
+        return None
+    if not first and len(_parts_in(found[0])) > 1:
+        parts = " and a ".join(_parts_in(found[0]))
+        raise UserError(f"{folder / found[0]} is both a {parts} file by its name; rename it.")
+    return folder / found[0]
+
+
+def _parts_in(name: str) -> list[str]:
+    """The parts that the words of a file's name stand for."""
+    words = set(re.split("[^a-z0-9]", name.lower()))
+    return [part for part, known in PARTS.items() if words & set(known)]
 
 
 def _split_off(sentences: Sentences, count: int = 0) -> tuple[Sentences, Sentences]:

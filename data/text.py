@@ -68,14 +68,45 @@ def read_file(path: str | Path, unit: str) -> str:
     return decoded(read(path, "name a text file"), unit, str(path))
 
 
-def three_parts(text: Symbols, valid_percent: float, test_percent: float) -> tuple[Symbols, ...]:
+def read_parts(unit: str, valid: str, test: str) -> tuple[str | None, str | None]:
+    """The texts of the user's own validation and test files; None without one.
+
+    Raises:
+      UserError: a file cannot be read or decoded, or is empty.
+    """
+    valid_text, test_text = (read_file(path, unit) if path else None for path in (valid, test))
+    for flag, path, text in (("valid", valid, valid_text), ("test", test, test_text)):
+        if text == "":
+            raise UserError(f"--{flag}={path} is empty; give a file that contains text.")
+    return valid_text, test_text
+
+
+def replace_parts(
+    parts: tuple[Symbols, Symbols, Symbols], valid: Symbols | None, test: Symbols | None
+) -> tuple[Symbols, Symbols, Symbols]:
+    """(train, valid, test) with other validation and test parts where they are given."""
+    return parts[0], parts[1] if valid is None else valid, parts[2] if test is None else test
+
+
+def three_parts(
+    text: Symbols,
+    valid_percent: float,
+    test_percent: float,
+    valid: Symbols | None = None,
+    test: Symbols | None = None,
+) -> tuple[Symbols, Symbols, Symbols]:
     """Splits a text or a list of words in file order: (train, valid, test).
 
     The last `test_percent` is the test part, the `valid_percent` before it the validation part.
+    Where one of them is given, nothing is cut off for it.
     """
-    test = len(text) - round(len(text) * test_percent / 100)
-    valid = test - round(len(text) * valid_percent / 100)
-    return text[:valid], text[valid:test], text[test:]
+    end = len(text) - (round(len(text) * test_percent / 100) if test is None else 0)
+    start = end - (round(len(text) * valid_percent / 100) if valid is None else 0)
+    return (
+        text[:start],
+        text[start:end] if valid is None else valid,
+        text[end:] if test is None else test,
+    )
 
 
 def coded(parts: tuple[str, str, str], name: str) -> Text:

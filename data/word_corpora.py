@@ -6,7 +6,7 @@ wikitext2      Merity et al. 2017: 2,088,628 / 217,646 / 245,569 words, 33,278 d
 """
 
 from data.corpora import PENN_TREEBANK, documentation, published_file, read_published, user_text
-from data.text import Text, three_parts
+from data.text import Text, read_parts, replace_parts, three_parts
 from data.words import coded_words, words_of
 
 _WIKITEXT = (
@@ -32,6 +32,8 @@ def load(
     vocabulary: int,
     valid_percent: float,
     test_percent: float,
+    valid: str = "",
+    test: str = "",
     data_dir: str = "",
     raw_dir: str = "",
 ) -> Text:
@@ -43,6 +45,7 @@ def load(
       vocabulary: see `data.words.vocabulary`.
       valid_percent, test_percent: shares of the words, cut from the end; the published texts
         come in three parts already.
+      valid, test: paths of files that are the validation and test parts instead.
       data_dir: downloads are kept in its subfolder `downloads`; default `~/tensorflow_datasets`.
       raw_dir: folder of raw files, used instead of downloading.
 
@@ -50,13 +53,15 @@ def load(
       UserError: the name is unknown, a file cannot be obtained or read, or it holds no words.
     """
     tokens = tokens_of(name, tokens)
+    given = read_parts("characters", valid, test)
+    given = [None if text is None else words_of(text, tokens) for text in given]
     if name in _PARTS:
         texts = (read_published(file, "characters", data_dir, raw_dir) for file in _PARTS[name])
-        return coded_words(tuple(words_of(text, tokens) for text in texts), vocabulary, name)
-    text = paragraphs() if name == "python" else user_text(name, NAMES, "characters")
-    return coded_words(
-        three_parts(words_of(text, tokens), valid_percent, test_percent), vocabulary, name
-    )
+        parts = replace_parts(tuple(words_of(text, tokens) for text in texts), *given)
+    else:
+        text = paragraphs() if name == "python" else user_text(name, NAMES, "characters")
+        parts = three_parts(words_of(text, tokens), valid_percent, test_percent, *given)
+    return coded_words(parts, vocabulary, name)
 
 
 def paragraphs() -> str:

@@ -134,7 +134,7 @@ PAPER = {
 
 def published(config: Config) -> dict[str, Figure]:
     """The paper's figure for this preset, if the net and the text are still the preset's."""
-    names = ("cell", "hidden", "layers", "peepholes", "dataset", "unit")
+    names = ("cell", "hidden", "layers", "peepholes", "dataset", "valid", "test", "unit")
     same = same_options(config, PRESETS[config.preset], names)
     return PAPER.get(config.preset.removesuffix("-batch-25"), {}) if same else {}
 
@@ -144,7 +144,8 @@ def run(config: Config) -> dict:
     workdir = Workdir(config.workdir or f"runs/char_rnn/{config.preset}")
     text = corpora.load(
         config.dataset, unit=config.unit, valid_percent=config.valid_percent,
-        test_percent=config.test_percent, data_dir=config.data_dir, raw_dir=config.raw_dir,
+        test_percent=config.test_percent, valid=config.valid, test=config.test,
+        data_dir=config.data_dir, raw_dir=config.raw_dir,
     )  # fmt: skip
     pass_steps = windows_in_a_pass(len(text.train), config.batch_size, config.unroll)
     if len(text.test) < 2:

@@ -55,13 +55,17 @@ from experiments.translation.translator import Translator
 class Config(LayerOptions, InitOptions, RuleOptions):
     """What a run of this experiment is; the defaults are the `quick` preset."""
 
-    dataset: str = option("numbers", "numbers, multi30k, or two files of lines: SOURCE,TARGET")
+    dataset: str = option("numbers", "numbers, multi30k, your own two files of aligned lines, "
+                          "SOURCE,TARGET, or one of pairs with a tab between")
     source: str = option("de", "multi30k: the language to translate from, de, en or fr")
     target: str = option("en", "multi30k: the language to translate into")
-    valid_percent: float = option(2.0, "two files: of the pairs, before the test part",
+    valid_percent: float = option(2.0, "your own files: of the pairs, before the test part",
                                   least=0.0, most=49.0)
-    test_percent: float = option(2.0, "two files: of the pairs, from the end",
+    test_percent: float = option(2.0, "your own files: of the pairs, from the end",
                                  least=0.0, most=49.0)
+    valid: str = option("", "pairs to validate on, in files like those of --dataset, in place of "
+                        "--valid_percent", identity=False)
+    test: str = option("", "pairs to test on, likewise, in place of --test_percent", identity=False)
     lowercase: bool = option(False, "both sides in small letters, the test's too")
     source_unit: str = option("words", "words, characters or subwords", choices=UNITS)
     target_unit: str = option("characters", "words, characters or subwords", choices=UNITS)
@@ -157,7 +161,8 @@ PAPER = {
 def published(config: Config) -> dict[str, Figure]:
     """The open baseline's figures, if net, data and languages are still the preset's."""
     names = ("form", "cell", "hidden", "layers", "embedding", "dataset", "source", "target",
-             "lowercase", "source_unit", "target_unit", "least_count")  # fmt: skip
+             "lowercase", "source_unit", "target_unit", "least_count", "vocabulary", "valid",
+             "test")  # fmt: skip
     same = same_options(config, PRESETS[config.preset], names)
     return PAPER.get(config.preset, {}) if same else {}
 
@@ -167,6 +172,7 @@ def corpus_of(config: Config) -> Corpus:
     corpus = parallel_text.load(
         config.dataset, source=config.source, target=config.target,
         valid_percent=config.valid_percent, test_percent=config.test_percent,
+        valid=config.valid, test=config.test,
         data_dir=config.data_dir, raw_dir=config.raw_dir,
     )  # fmt: skip
     return Corpus(*(pairs.lower() for pairs in corpus)) if config.lowercase else corpus

@@ -157,12 +157,13 @@ KN5 = Figure(141.2, "Mikolov's thesis, Table 4.1", "quoted")
 
 def published(config: Config) -> dict[str, Figure]:
     """The papers' figures, if the net and the text are still the preset's."""
-    names = ("cell", "hidden", "layers", "embedding", "peepholes", "tied", "dataset", "vocabulary")
+    names = ("cell", "hidden", "layers", "embedding", "peepholes", "tied", "dataset", "valid",
+             "test", "vocabulary")  # fmt: skip
     same = same_options(config, PRESETS[config.preset], names)
     found = dict(PAPER.get(config.preset, {})) if same else {}
     if not config.dynamic_rate:
         found.pop("test_dynamic_perplexity", None)
-    if config.dataset == "penn_treebank" and not config.vocabulary:
+    if config.dataset == "penn_treebank" and not (config.vocabulary or config.test):
         found["test_kn5_perplexity"] = KN5
     return found
 
@@ -172,6 +173,7 @@ def read_text(config: Config) -> Text:
     text = word_corpora.load(
         config.dataset, tokens=config.tokens, vocabulary=config.vocabulary,
         valid_percent=config.valid_percent, test_percent=config.test_percent,
+        valid=config.valid, test=config.test,
         data_dir=config.data_dir, raw_dir=config.raw_dir,
     )  # fmt: skip
     if len(text.test) < 2:

@@ -16,6 +16,10 @@ class LanguageOptions(LayerOptions, InitOptions, DecayOptions):
 
     valid_percent: float = option(10.0, "of the text, before the test part", least=0.0, most=49.0)
     test_percent: float = option(10.0, "of the text, from its end", least=0.1, most=49.0)
+    valid: str = option("", "a text file to validate on, in place of --valid_percent of the text",
+                        identity=False)
+    test: str = option("", "a text file to test on, in place of --test_percent of the text",
+                       identity=False)
     embedding: int = option(0, "length of a symbol's vector; 0: one-hot", least=0, most=65_536)
     dropout: float = option(0.0, "share of a layer's outputs left out", least=0.0, most=0.99)
     unroll: int = option(64, "steps back in time of a gradient", least=1, most=1_000_000)

@@ -1,7 +1,8 @@
 """What an experiment brings so that its trained net can be exported.
 
 An entry point defines `export_form(saved, options) -> Form`: `saved` is a `SavedRun`, `options`
-are the flags of `./launch.sh export`. The rest, the files among it, is done by `experiments/export`.
+are the flags of `./launch.sh export`. The rest, the files included, is done by
+`experiments/export`.
 """
 
 from collections.abc import Callable, Mapping

@@ -6,7 +6,7 @@ import pytest
 
 from data.errors import UserError
 from data.number_words import in_words, random_numbers
-from data.parallel_text import load
+from data.parallel_text import Pairs, load
 
 
 @pytest.mark.parametrize(
@@ -65,6 +65,38 @@ def test_two_files(tmp_path, caplog):
     assert packed.train.sources == other.train.sources
 
 
+def test_pairs_in_one_file_with_tabs(tmp_path):
+    path = tmp_path / "pairs.tsv"
+    path.write_text("".join(f"a {n}\tb {n}\tCC-BY {n}\n" for n in range(20)) + "\n")
+    corpus = load(str(path), valid_percent=10, test_percent=10)
+    assert [len(part.sources) for part in corpus] == [16, 2, 2]
+    assert corpus.test == Pairs(["a 18", "a 19"], ["b 18", "b 19"])
+    path.write_text("a\tb\nc d\n")
+    with pytest.raises(UserError, match="line 2 has no tab between a sentence and its translation"):
+        load(str(path))
+
+
+@pytest.mark.parametrize("dataset", ["own", "numbers"])
+def test_parts_may_be_files_of_their_own(dataset, tmp_path):
+    tabs, empty = tmp_path / "v.tsv", tmp_path / "empty.tsv"
+    tabs.write_text("v 1\tw 1\n")
+    empty.write_text("\n")
+    test = two_files(tmp_path, b"s 1\ns 2\n", b"t 1\nt 2\n")
+    path = tmp_path / "all.tsv"
+    path.write_text("".join(f"a {n}\tb {n}\n" for n in range(20)))
+    dataset = str(path) if dataset == "own" else dataset
+    corpus = load(dataset, valid=str(tabs), test=test)
+    assert corpus.valid == Pairs(["v 1"], ["w 1"])
+    assert corpus.test == Pairs(["s 1", "s 2"], ["t 1", "t 2"])
+    assert len(corpus.train.sources) == (20 if dataset == str(path) else 20_000)
+    other = load(dataset, test=test, valid_percent=10)
+    assert other.test == corpus.test and other.fingerprint != corpus.fingerprint
+    with pytest.raises(UserError, match="--test=.*empty.tsv has no pairs"):
+        load(dataset, test=str(empty))
+    with pytest.raises(UserError, match="--valid=a,b,c: give two files"):
+        load(dataset, valid="a,b,c")
+
+
 @pytest.mark.parametrize(
     ("source", "target", "sentence"),
     [
@@ -81,7 +113,8 @@ def test_wrong_files(source, target, sentence, tmp_path):
 
 @pytest.mark.parametrize(
     ("dataset", "sentence"),
-    [("words", "choose numbers, multi30k"), ("./a,./b,./c", "two text files"),
+    [("words", "choose numbers, multi30k"), ("./a,./b,./c", "give two files, source and target"),
+     ("./no.tsv", "cannot be read"),
      ("./no,./such", "cannot be read")],
 )  # fmt: skip
 def test_wrong_names(dataset, sentence):

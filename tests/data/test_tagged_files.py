@@ -1,5 +1,7 @@
 """Files of labelled words: all formats, common mistakes, and `data/tagged_corpora.py`."""
 
+import gzip
+
 import pytest
 
 from data import tagged_corpora
@@ -102,6 +104,44 @@ def test_a_file_is_split_in_three_and_a_folder_is_used_as_it_is(tmp_path):
     (folder / "dev.txt").write_text("y B\n")
     assert tagged_corpora.load(str(folder)).valid.words == [["y"]]
     (folder / "valid.txt").write_text("y B\n")
-    with pytest.raises(UserError, match="are both the valid file; remove one"):
+    with pytest.raises(UserError, match="are both a valid file; remove one"):
         tagged_corpora.load(str(folder))
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        ("eng.train", "eng.testa", "eng.testb"),  # CoNLL-2003
+        ("en_ewt-ud-train.conllu", "en_ewt-ud-dev.conllu", "en_ewt-ud-test.conllu"),
+        ("TRAIN.txt", "val.txt", "Test.txt"),
+        ("wnut17train.conll", "x.validation.tsv", "y_test.txt.gz"),
+        ("train.txt", "dev.txt", "test.txt", "train-notes.txt", "README", ".test.swp"),
+    ],
+)
+def test_the_parts_are_found_by_the_usual_names(names, tmp_path):
+    for name, word in zip(names, "abcxyz", strict=False):
+        text = f"1\t{word}\t_\tA\n" if name.endswith("conllu") else f"{word} A\n"
+        pack = gzip.compress if name.endswith(".gz") else bytes
+        (tmp_path / name).write_bytes(pack(text.encode()))
+    if names[0] == "wnut17train.conll":  # no word of its own
+        with pytest.raises(UserError, match="no train file; its name must contain one of .* train"):
+            tagged_corpora.load(str(tmp_path))
+        return
+    corpus = tagged_corpora.load(str(tmp_path))
+    assert [part.words for part in corpus[:3]] == [[["a"]], [["b"]], [["c"]]]
+
+
+@pytest.mark.parametrize(
+    ("names", "sentence"),
+    [
+        (("eng.train", "eng.testa"), "no test file; .* test, testb, as test.txt and eng.testb do"),
+        (("deu.train", "eng.train", "x.test"), "deu.train and .*eng.train are both a train file"),
+        (("train.txt", "train-test.txt"), "train-test.txt is both a train and a test file"),
+    ],
+)
+def test_parts_that_are_not_found_or_not_clear(names, sentence, tmp_path):
+    for name in names:
+        (tmp_path / name).write_text("a A\n")
+    with pytest.raises(UserError, match=sentence):
+        tagged_corpora.load(str(tmp_path))
 

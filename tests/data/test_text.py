@@ -34,6 +34,27 @@ def test_the_three_parts_are_the_text_in_order():
     assert (len(valid), len(test)) == (19, 38)
 
 
+@pytest.mark.parametrize("name", ["text.txt", "python"])
+def test_parts_may_be_files_of_their_own(name, tmp_path):
+    for part, text in (("text", "abcdefghij" * 10), ("valid", "aab"), ("test", "bcd!")):
+        (tmp_path / f"{part}.txt").write_text(text)
+    name = name if name == "python" else str(tmp_path / name)
+    paths = {part: str(tmp_path / f"{part}.txt") for part in ("valid", "test")}
+    cut = [corpora.load(name, unit="characters", **CUTS, **{k: paths[k] for k in kinds})
+           for kinds in ((), ("valid",), ("test",), ("valid", "test"))]  # fmt: skip
+    whole = sum(map(len, cut[0][:3]))
+    assert len(cut[3].train) == whole and len(cut[1].train) == whole - len(cut[0].test)
+    assert len(cut[2].train) == whole - len(cut[0].valid)
+    for text in (cut[2], cut[3]):
+        assert text_of(text.test, text.symbols) == "bcd!"
+    for text in (cut[1], cut[3]):
+        assert text_of(text.valid, text.symbols) == "aab"
+    assert len({text.facts["text"] for text in cut}) == 4  # a checkpoint of one fits no other
+    (tmp_path / "empty.txt").write_text("")
+    with pytest.raises(UserError, match="--test=.*empty.txt is empty"):
+        corpora.load(name, unit="bytes", **CUTS, test=str(tmp_path / "empty.txt"))
+
+
 @pytest.mark.parametrize(
     ("content", "sentence"),
     [(b"", "empty"), (b"a", "nothing but 'a'"), (b"aaaa", "nothing but"), (b"ab\xff\x00", "bytes")],

@@ -65,6 +65,19 @@ def test_own_file_windows_line_ends(tmp_path):
     assert [len(part) for part in text[:3]] == [48, 7, 7]
 
 
+def test_parts_may_be_files_of_their_own(tmp_path, raw_dir):
+    (tmp_path / "f.txt").write_text("a b a b.\n" * 10)
+    (tmp_path / "t.txt").write_text("b z\n")
+    test = str(tmp_path / "t.txt")
+    text = word_corpora.load(str(tmp_path / "f.txt"), **CUTS, test=test)
+    assert text_of_words(text.test[1:], text.symbols).split() == ["b", "<unk>"]
+    assert len(text.train) + len(text.valid) - 1 == 60
+    both = word_corpora.load(str(tmp_path / "f.txt"), **CUTS, test=test, valid=test)
+    assert len(both.train) == 60 and (both.valid == both.test).all()
+    published = word_corpora.load("penn_treebank", **CUTS, raw_dir=str(raw_dir), test=test)
+    assert len(published.test) == 4 and len(published.valid) == 73_761
+
+
 def test_unknown_names_and_missing_files(tmp_path):
     with pytest.raises(UserError, match="choose python, penn_treebank, wikitext2"):
         word_corpora.load("latin", **CUTS)

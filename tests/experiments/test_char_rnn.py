@@ -97,8 +97,10 @@ def test_wrong_sampling(words, sentence, trained, command):
 
 
 @pytest.mark.parametrize(
-    ("changed", "name"), [("--unroll=4", "unroll"), ("--dataset=OTHER", "symbols")]
-)
+    ("changed", "name"),
+    [("--unroll=4", "unroll"), ("--dataset=OTHER", "symbols"), ("--test=OTHER", "text"),
+     ("--valid=OTHER", "text")],
+)  # fmt: skip
 def test_another_unroll_or_vocabulary_does_not_resume(changed, name, trained, own_text, command):
     other = own_text.with_name("other.txt")
     other.write_text(TEXT.replace("Two", "Xtwo"))

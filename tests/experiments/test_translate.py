@@ -97,6 +97,15 @@ def test_other_forms_run_too(run_dir, tmp_path, command, monkeypatch):
     assert both["test_perplexity"] != twin["test_perplexity"] and b"nrefs:1" in out
 
 
+def test_parts_of_their_own_are_read_and_lose_the_published_figures(tmp_path):
+    (tmp_path / "p.tsv").write_text("One\t1\nTwo\t2\n")
+    config = dataclasses.replace(translate.Config(), test=str(tmp_path / "p.tsv"), lowercase=True)
+    assert translate.corpus_of(config).test == Pairs(["one", "two"], ["1", "2"])
+    paper = translate.PRESETS["paper-lstm"]
+    assert translate.published(paper)
+    assert not translate.published(dataclasses.replace(paper, test=config.test))
+
+
 def test_pairs_left_out_are_counted_in_the_units_of_their_sides():
     pairs = Pairs(["one two", "one two three", "one"], ["12.", "123.", "1."])
     config = dataclasses.replace(translate.Config(), source_unit="words", target_unit="characters")
@@ -169,7 +178,7 @@ def test_wrong_decoding(words, stdin, sentence, run_dir, command):
 @pytest.mark.parametrize(
     ("words", "sentence"),
     [
-        (["--dataset=./only.de"], "the paths of two text files"),
+        (["--dataset=./only.de"], "give two text files by --dataset"),
         (["--longest=1"], "every training pair is longer"),
         (["--form=tree"], "choose one of"),
         (["--least_count=1000"], "occurs 1000 times"),

@@ -109,6 +109,10 @@ def test_sampling(trained, command):
 def test_models_without_a_net(own_text, command):
     status, out, error = command("ngrams", f"--dataset={own_text}")
     assert status == 0 and "unigram" in out and "5-gram" in out, error
+    other = own_text.with_name("test.txt")
+    other.write_text("the cat sat on the mat .\n" * 3)
+    status, tested, error = command("ngrams", f"--dataset={own_text}", f"--test={other}")
+    assert status == 0 and tested != out, error
 
 
 @pytest.mark.parametrize(
