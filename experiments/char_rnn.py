@@ -37,11 +37,12 @@ from experiments.language.running_text import (
 )
 from experiments.reports.result import Figure, finish, same_options
 from experiments.runtime.command_line import main
-from experiments.runtime.mesh import local_copy, mesh_for, placed
+from experiments.runtime.mesh import local_copy, mesh_for, on_first_device, placed
 from experiments.runtime.options import option
 from experiments.runtime.workdir import Workdir
 from experiments.training.export_form import Form
 from experiments.training.first_parameters import first_parameters
+from experiments.training.kept import NET, lowest
 from experiments.training.loop import init_state, make_step
 from experiments.training.optimizer import make_optimizer
 from experiments.training.run import train
@@ -163,26 +164,28 @@ def run(config: Config) -> dict:
     mesh = mesh_for(config.batch_size)
     state = init_state(params, optimizer, carry=model.carry(config.batch_size))
     nats = make_surprisals(model)
-    splits = {"test": text.test} | ({"valid": text.valid} if len(text.valid) > 1 else {})
-
     untrained = jax.device_get(params)  # a copy: the loop gives the first state's memory up
 
-    def evaluated(state) -> dict:
-        """The validation part at each pause, the test part at the end; a sample too."""
-        now, params = int(state.step), local_copy(state.params)
+    def validated(state, watch) -> dict:
+        """The figures of the validation part; a sample too."""
+        params = local_copy(state.params)
         if not workdir.samples.exists():
             save_sample(workdir, config, model, untrained, text, 0)
-        save_sample(workdir, config, model, params, text, now)
-        return {
-            name: character_figures(nats(params, part).mean())
-            for name, part in splits.items()
-            if name == "valid" or now == config.num_steps
-        }
+        save_sample(workdir, config, model, params, text, int(state.step))
+        if len(text.valid) < 2:
+            return {}
+        return {"valid": character_figures(nats(params, text.valid, watch, "validation").mean())}
+
+    def tested(nets, watch) -> dict:
+        """The figures of the test part."""
+        params = on_first_device(nets[NET].params)
+        return {"test": character_figures(nats(params, text.test, watch, "test").mean())}
 
     batches = make_batches(config, text.train, mesh)
     trained = train(
-        config, workdir, placed(mesh, state), step, batches, evaluated,
+        config, workdir, placed(mesh, state), step, batches, validated,
         lambda means: character_figures(means["nats"]) | {"gradient_norm": means["gradient_norm"]},
+        test=tested, offer=lowest("nats_per_character"),
         data=f"{config.dataset}, {len(text.train):,} {config.unit} for training and "
              f"{len(text.test):,} for testing",
         facts=text.facts,

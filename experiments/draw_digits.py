@@ -135,8 +135,9 @@ def run(config: Config) -> dict:
     measure = make_measure(model)
     cuts = evaluation_batches(mesh, test, 200)
 
-    def evaluated(state):
-        means = evaluate(lambda cut: measure(state.params, *cut), cuts).means()
+    def evaluated(state, watch):
+        batches = watch(cuts, "test", len(cuts))
+        means = evaluate(lambda cut: measure(state.params, *cut), batches).means()
         return {"test": {"nats_per_picture": means["nats_per_picture"],
                          "wrong_percent": 100 * means["wrong"]}}  # fmt: skip
 
@@ -166,7 +167,7 @@ def floor(training: Pictures, test: Pictures) -> dict[str, float]:
 
 def write_report(config: Config, workdir: Workdir, trained, result, model, test: Pictures) -> None:
     """Writes report.html: curves, and pictures that the net drew next to real ones."""
-    params = jax.tree.map(jnp.asarray, trained.state.params)
+    params = jax.tree.map(jnp.asarray, trained.net.params)
     classes = jnp.repeat(jnp.arange(CLASSES), DRAWN)
     key, side = jax.random.key(config.seed), test.pictures.shape[-1]
     drawn = jax.jit(lambda params: model.sample(params, classes, key, side))(params)

@@ -39,11 +39,12 @@ from experiments.images.lenet5_optimizer import make_optimizer
 from experiments.images.robustness import robustness
 from experiments.reports.result import Figure, finish, same_options
 from experiments.runtime.command_line import main
-from experiments.runtime.mesh import mesh_for, placed
+from experiments.runtime.mesh import mesh_for, on_first_device, placed, replicated
 from experiments.runtime.options import option
 from experiments.runtime.workdir import Workdir
 from experiments.runtime.xla import call_once
 from experiments.training.export_form import Form
+from experiments.training.kept import NET, KeepOptions, lowest
 from experiments.training.loop import init_state, make_step
 from experiments.training.optimizer import ScheduleOptions
 from experiments.training.run import train
@@ -54,7 +55,7 @@ from nets.perceptron import Perceptron
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Config(ScheduleOptions):
+class Config(ScheduleOptions, KeepOptions):
     """What a run of this experiment is; the defaults are the `quick` preset."""
 
     dataset: str = option(
@@ -80,6 +81,9 @@ class Config(ScheduleOptions):
     dropout: float = option(0.4, "convnet: share of hidden units left out", least=0.0, most=0.99)
     distortions: bool = option(True, "train on digits distorted at random, new in each pass")
     valid_size: int = option(0, "training examples held out, from the end, to choose by", least=0)
+    keep: str = option("last", "which net the figures, report and commands are of: last (of the "
+                       "last step, as in the paper), best (on the examples of --valid_size)",
+                       choices=("last", "best"), identity=False)
     num_steps: int = option(5000, "updates of the parameters", least=1, most=2**31 - 1)
     batch_size: int = option(32, "examples in a step, over all devices", least=1, most=65_536)
     chunk_size: int = option(128, "examples whose gradient is formed at once", least=1)
@@ -189,21 +193,25 @@ def run(config: Config) -> dict:
     predict = make_predict(net)
     splits = {"test": sets.test} | ({"valid": valid_set} if config.valid_size else {})
 
+    def tested(nets, watch) -> dict:
+        """The error of the kept net on the training set itself."""
+        net = nets[NET]._replace(params=replicated(mesh, nets[NET].params),
+                                 variables=replicated(mesh, nets[NET].variables))  # fmt: skip
+        figures = make_evaluate(config, predict, {"train": train_set}, mesh)(net, watch)
+        return {"train": {"error_percent": figures["train"]["error_percent"]}}
+
     evaluated = make_evaluate(config, predict, splits, mesh)
     trained = train(
         config, workdir, state, step, batches, evaluated, to_figures,
+        test=tested, offer=lowest("error_percent", "loss"),
         data=f"{config.dataset}, {len(train_set.labels):,} images for training and "
              f"{len(sets.test.labels):,} for testing",
     )  # fmt: skip
 
-    read = functools.partial(predict, trained.state.params, trained.state.variables)
+    read = functools.partial(predict, *on_first_device(trained.net[1:]))
     result = finish(
         "lenet5", config, trained,
-        metrics={
-            "train_error_percent": make_evaluate(config, predict, {"train": train_set}, mesh)(
-                trained.state)["train"]["error_percent"],
-            **robustness(read, sets.test),
-        },
+        metrics=robustness(read, sets.test),
         paper=published(config),
         workdir=workdir,
     )  # fmt: skip

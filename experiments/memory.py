@@ -212,8 +212,9 @@ def run(config: Config) -> dict:
     measure = jax.jit(lambda params, cut: measured(config, model, params, *cut)[1])
     cuts = evaluation_batches(mesh, test, 512)
 
-    def evaluated(state):
-        means = evaluate(lambda cut: measure(state.params, cut), cuts).means()
+    def evaluated(state, watch):
+        batches = watch(cuts, "test", len(cuts))
+        means = evaluate(lambda cut: measure(state.params, cut), batches).means()
         return {"test": figures(config, means)}
 
     trained = train(config, workdir, state, step, batches, evaluated,

@@ -183,9 +183,9 @@ def run(config: Config) -> dict:
     def generate(random):
         return films(random, digits.train, config.batch_size)
 
-    def evaluated(state):
-        params = local_copy(state.params)
-        return {"test": evaluate(lambda cut: measure(params, cut), cuts).means()}
+    def evaluated(state, watch):
+        params, batches = local_copy(state.params), watch(cuts, "test", len(cuts))
+        return {"test": evaluate(lambda cut: measure(params, cut), batches).means()}
 
     def figures(means):
         return {name: mean for name, mean in means.items() if name.endswith("per_frame")}

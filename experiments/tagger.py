@@ -33,15 +33,14 @@ from data.sentences import DIGITS
 from data.tagged_files import FORMATS
 from experiments.reports.result import Figure, finish
 from experiments.runtime.command_line import main
-from experiments.runtime.mesh import local_copy, mesh_for, placed
+from experiments.runtime.mesh import mesh_for, placed
 from experiments.runtime.options import option
 from experiments.runtime.workdir import Workdir
 from experiments.tagging import report as tagger_report
-from experiments.tagging.best import kept_best
 from experiments.tagging.data import Data, coded_corpus, facts_of
-from experiments.tagging.evaluation import Evaluation, best_of, prefix, stacked
+from experiments.tagging.evaluation import Evaluation, prefix
 from experiments.tagging.export import tagging_form
-from experiments.tagging.net import NET, first_parameters, make_loss, make_nets, select_copy
+from experiments.tagging.net import NET, first_parameters, make_loss, make_nets
 from experiments.tagging.optimizer import make_optimizer
 from experiments.tagging.paper import PAPER
 from experiments.tagging.scores import SCORINGS
@@ -49,6 +48,7 @@ from experiments.tagging.vectors import Vectors, make_vectors
 from experiments.training.cell_options import LayerOptions
 from experiments.training.export_form import Form
 from experiments.training.first_parameters import InitOptions
+from experiments.training.kept import KeepOptions
 from experiments.training.loop import init_state, make_step
 from experiments.training.optimizer import ScheduleOptions
 from experiments.training.run import train
@@ -56,7 +56,7 @@ from experiments.training.trained_net import SavedRun
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Config(LayerOptions, InitOptions, ScheduleOptions):
+class Config(LayerOptions, InitOptions, ScheduleOptions, KeepOptions):
     """What a run of this experiment is; the defaults are the `quick` preset."""
 
     dataset: str = option("grammar", f"{', '.join(tagged_corpora.NAMES)}, or the path of a file "
@@ -205,35 +205,18 @@ def run(config: Config) -> dict:
     loss = make_loss(config, nets, coding, coding.frequent + 1, data.labels_in_a_step)
     step = make_step(loss, optimizer, jax.random.key(config.seed), dtype=config.dtype)
     evaluation = Evaluation(config, corpus, coding, data, nets, given)
-    facts = facts_of(coding, table)
-    bests = kept_best(config, workdir.path, nets, facts)
-
-    def evaluated(state) -> dict:
-        """The validation part at each pause; what does best there is kept."""
-        return {"valid": evaluation.offer(bests, int(state.step), local_copy(state.params))}
-
     trained = train(
-        config, workdir, placed(mesh, state), step, data.block, evaluated,
+        config, workdir, placed(mesh, state), step, data.block, evaluation.validate,
         functools.partial(training_figures, config),
+        test=evaluation.test, offer=evaluation.offer,
         data=f"{config.dataset}, {len(corpus.train.words):,} sentences for training and "
              f"{len(corpus.test.words):,} for testing",
-        facts=facts, same_shape=data.buckets.steps_of_one_shape,
+        facts=facts_of(coding, table), same_shape=data.buckets.steps_of_one_shape,
     )  # fmt: skip
-    print(f"{trained.programs} programs compiled for the training step and "
-          f"{evaluation.programs.count} for evaluation; there are {len(data.shapes)} lengths of "
-          "batches", flush=True)  # fmt: skip
-
-    chosen = best_of(bests, trained.state.params)
-    predictions = evaluation.predictions(stacked(chosen), data.test)
-    tested = evaluation.means(
-        evaluation.figures(predictions, corpus.test, evaluation.test_rows)
-    )
-    result = finish(
-        "tagger", config, trained,
-        metrics={f"test_{name}": value for name, value in tested.items()},
-        paper=published(config), workdir=workdir, params=select_copy(trained.state.params[NET], 0),
-    )  # fmt: skip
-    finished = tagger_report.TaggerRun(evaluation, chosen, predictions)
+    kept = evaluation.kept(trained.nets)
+    result = finish("tagger", config, trained, metrics={}, paper=published(config),
+                    workdir=workdir, params=kept[NET, 0].params)  # fmt: skip
+    finished = tagger_report.TaggerRun(evaluation, kept, evaluation.tested)
     tagger_report.write(finished, workdir, trained, result)
     return result
 

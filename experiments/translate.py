@@ -31,12 +31,13 @@ from data.parallel_text import Corpus
 from data.vocabulary import UNITS
 from experiments.reports.result import Figure, finish, same_options
 from experiments.runtime.command_line import main
-from experiments.runtime.mesh import local_copy, mesh_for, placed
+from experiments.runtime.mesh import local_copy, mesh_for, on_first_device, placed
 from experiments.runtime.options import option
 from experiments.runtime.workdir import Workdir
 from experiments.training.cell_options import LayerOptions
 from experiments.training.export_form import Form
 from experiments.training.first_parameters import InitOptions, first_parameters
+from experiments.training.kept import NET, KeepOptions, lowest
 from experiments.training.loop import init_state, make_step
 from experiments.training.optimizer import RuleOptions, make_optimizer
 from experiments.training.run import train
@@ -52,7 +53,7 @@ from experiments.translation.translator import Translator
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Config(LayerOptions, InitOptions, RuleOptions):
+class Config(LayerOptions, InitOptions, RuleOptions, KeepOptions):
     """What a run of this experiment is; the defaults are the `quick` preset."""
 
     dataset: str = option("numbers", "numbers, multi30k, your own two files of aligned lines, "
@@ -203,33 +204,30 @@ def run(config: Config) -> dict:
     perplexity = make_perplexity(model, sentences.shapes)
     translations = []
 
-    def translate(params) -> None:
-        """The test set, best first."""
-        best = translator.translate(params, corpus.test.sources)
-        translations[:] = [hypotheses[0].text for hypotheses in best]
-
-    def evaluated(state) -> dict:
-        """The validation's perplexity at each pause; the test, translated, at the end."""
+    def validated(state, watch) -> dict:
+        """The perplexity of the validation part."""
         params = local_copy(state.params)
-        found = {"valid": {"perplexity": perplexity(params, sentences.valid)}}
-        if int(state.step) == config.num_steps:
-            translate(params)
-            found["test"] = scores(config, translations, corpus.test.targets) | {
-                "perplexity": perplexity(params, sentences.test)
-            }
-        return found
+        return {"valid": {"perplexity": perplexity(params, sentences.valid, watch, "valid")}}
+
+    def tested(nets, watch) -> dict:
+        """The scores of the test part, translated, and its perplexity."""
+        params = on_first_device(nets[NET].params)
+        best = translator.translate(params, corpus.test.sources, watch)
+        translations[:] = [hypotheses[0].text for hypotheses in best]
+        return {"test": scores(config, translations, corpus.test.targets) | {
+            "perplexity": perplexity(params, sentences.test, watch, "test")
+        }}  # fmt: skip
 
     trained = train(
         config, workdir, placed(mesh, init_state(params, optimizer)), step,
-        make_batches(config, sentences, buckets, mesh), evaluated,
+        make_batches(config, sentences, buckets, mesh), validated,
         lambda means: {"perplexity": float(np.exp(means["nats"])),
                        "gradient_norm": means["gradient_norm"]},
+        test=tested, offer=lowest("perplexity"),
         data=f"{config.dataset}, {len(corpus.train.sources):,} pairs for training and "
              f"{len(corpus.test.sources):,} for testing",
         facts=facts(corpus, vocabularies, sentences), same_shape=buckets.steps_of_one_shape,
     )  # fmt: skip
-    if not translations:  # the run had ended before
-        translate(trained.state.params)
     result = finish("translate", config, trained, workdir=workdir, metrics=other,
                     paper=published(config))  # fmt: skip
     for signature in signatures(config):

@@ -44,17 +44,18 @@ from experiments.language.scores import (
 from experiments.language.word_lm_sample import DEFAULT, sample, save_sample
 from experiments.reports.result import Figure, finish, same_options
 from experiments.runtime.command_line import main
-from experiments.runtime.mesh import local_copy, mesh_for, placed
+from experiments.runtime.mesh import local_copy, mesh_for, on_first_device, placed
 from experiments.runtime.options import option
 from experiments.runtime.terminal import console
 from experiments.runtime.workdir import Workdir
 from experiments.training.export_form import Form
 from experiments.training.first_parameters import first_parameters
+from experiments.training.kept import NET
 from experiments.training.loop import init_state, make_step
 from experiments.training.optimizer import make_optimizer
 from experiments.training.run import train
 from experiments.training.trained_net import SavedRun
-from experiments.training.validated_rate import make_rescale
+from experiments.training.validated_rate import make_offer, make_rescale
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -203,35 +204,47 @@ def run(config: Config) -> dict:
     surprisals = make_surprisals(model)
     splits = {"test": text.test} | ({"valid": text.valid} if len(text.valid) > 1 else {})
     untrained = jax.device_get(params)  # a copy: the loop gives the first state's memory up
+    nats = {}  # of the words of a part: by its name and the step, of the best net and the latest
 
-    def evaluated(state) -> dict:
-        """The validation part at each pause, the test part at the end; a sample too."""
-        now = int(state.step)
+    def read(params, name: str, step: int, watch) -> dict:
+        if (name, step) not in nats:
+            best = min((key for key in nats if key[0] == name), key=lambda key: nats[key].mean(),
+                       default=None)  # fmt: skip
+            for other in [key for key in nats if key[0] == name and key != best]:
+                del nats[other]
+            nats[name, step] = surprisals(params, splits[name], watch, name)
+        return {name: {"perplexity": perplexity(nats[name, step])}}
+
+    def validated(state, watch) -> dict:
+        """The perplexity of the validation part; a sample too."""
+        now, params = int(state.step), local_copy(state.params)
         if not workdir.samples.exists():
             save_sample(workdir, config, model, untrained, text.symbols, 0)
-        save_sample(workdir, config, model, local_copy(state.params), text.symbols, now)
-        return {
-            name: {"perplexity": perplexity(surprisals(local_copy(state.params), part))}
-            for name, part in splits.items()
-            if name == "valid" or now == config.num_steps
-        }
+        save_sample(workdir, config, model, params, text.symbols, now)
+        return read(params, "valid", now, watch) if "valid" in splits else {}
+
+    def tested(nets, watch) -> dict:
+        """The perplexity of the test part, and what the mixture needs of the validation part."""
+        params, step = on_first_device(nets[NET].params), nets[NET].step
+        if "valid" in splits:
+            read(params, "valid", step, watch)
+        return read(params, "test", step, watch)
 
     trained = train(
         config, workdir, placed(mesh, state), step, make_batches(config, text.train, mesh),
-        evaluated,
+        validated,
         lambda means: {
             "perplexity": perplexity(means["nats"]), "gradient_norm": means["gradient_norm"],
         },
+        test=tested, offer=make_offer(config),
         data=f"{config.dataset}, {len(text.train):,} words for training and {len(text.test):,} for "
              "testing",
         facts=text.facts, after_evaluation=make_rescale(config),
     )  # fmt: skip
 
-    params = jax.device_put(trained.state.params)
+    params, step = on_first_device(trained.net.params), trained.net.step
     ngrams = kneser_ney(text, splits)
-    scored = {
-        name: Surprisals(surprisals(params, part), ngrams[name]) for name, part in splits.items()
-    }
+    scored = {name: Surprisals(nats[name, step], ngrams[name]) for name in splits}
     result = finish(
         "word_lm", config, trained,
         metrics=further_figures(config, model, params, text, scored),

@@ -63,7 +63,7 @@ def write(
     """
     size, test = len(sets.train.labels) - config.valid_size, sets.test
     predictions = scores_of(predict, test.images).argmax(-1)
-    layers = maps.activations(net, trained.state, test.images[0])
+    layers = maps.activations(net, trained.net, test.images[0])
     kind, outputs = (config.net, config.softmax), []
     if kind == ("lenet5", False):
         outputs = [maps.output_units(layers["F6"], test.labels[0], sets.classes)]
@@ -71,11 +71,11 @@ def write(
         page.result_section(result, notes(config)),
         *page.configuration_sections(config, workdir),
         page.parameters_section(
-            trained.state.params, list(layers), *COUNTS.get(kind, ({}, ""))
+            trained.net.params, list(layers), *COUNTS.get(kind, ({}, ""))
         ),
         training_curves(config, trained, size),
         *([table_i()] if config.net == "lenet5" else []),
-        maps.filters(trained.state.params, list(layers)),
+        maps.filters(trained.net.params, list(layers)),
         *maps.feature_maps(net, layers, test.images[0], sets.classes[test.labels[0]]),
         *outputs,
         mistakes.confusion(test.labels, predictions, sets.classes),

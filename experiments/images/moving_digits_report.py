@@ -21,7 +21,7 @@ def write(
     test: np.ndarray,
 ) -> None:  # fmt: skip
     """Writes report.html; `test` holds films [N, 2 T, height, width]."""
-    params = jax.tree.map(jnp.asarray, trained.state.params)
+    params = jax.tree.map(jnp.asarray, trained.net.params)
     labels = {
         f"{name}_nats_per_frame": f"{name} (nats per frame)"
         for name in ("reconstruction", "future")

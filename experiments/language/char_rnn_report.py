@@ -30,7 +30,7 @@ def write(
     config, workdir: Workdir, trained: Trained, result: Mapping, model: LanguageModel, text: Text
 ) -> None:
     """Writes report.html, from a folder that has config.json and samples.jsonl."""
-    params = jax.tree.map(jnp.asarray, trained.state.params)
+    params = jax.tree.map(jnp.asarray, trained.net.params)
     codes = text.test[:RECORDED]
     layers = jax.device_get(record(model, params, jnp.asarray(codes)[:, None]))
     values = [values for values, _ in layers]

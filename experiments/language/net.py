@@ -6,12 +6,13 @@ from data.errors import UserError
 from experiments.runtime.options import option
 from experiments.training.cell_options import LayerOptions, make_cell
 from experiments.training.first_parameters import InitOptions
+from experiments.training.kept import KeepOptions
 from experiments.training.optimizer import DecayOptions
 from nets.language_model import Dropout, LanguageModel
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class LanguageOptions(LayerOptions, InitOptions, DecayOptions):
+class LanguageOptions(LayerOptions, InitOptions, DecayOptions, KeepOptions):
     """The options that character and word models share."""
 
     valid_percent: float = option(10.0, "of the text, before the test part", least=0.0, most=49.0)

@@ -30,7 +30,7 @@ def write(
     `surprisals` are those of the parts `test` and, if there is one, `valid`.
     """
     size, test = len(text.train), surprisals["test"]
-    params = trained.state.params
+    params = trained.net.params
     weight = result["metrics"].get("mixture_weight_of_the_net")
     columns = {"net": test.net, "5-grams": test.ngrams}
     columns |= {} if weight is None else {"mixture": test.mixture(weight)}

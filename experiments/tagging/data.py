@@ -43,9 +43,13 @@ class Data:
         batch = self._batch(self.train, rows, self.shapes[bucket, 0], self.folds)
         return block_of_batches(self._mesh, batch, self._config.steps_per_call)
 
-    def batches(self, part: Coded) -> Iterator[tuple[np.ndarray, int, Batch]]:
+    def cover(self, part: Coded) -> list[tuple[int, np.ndarray, int]]:
+        """`data.buckets.covering` of a part."""
+        return list(covering(part.lengths, self.shapes, self._config.batch_size))
+
+    def batches(self, part: Coded, cover=None) -> Iterator[tuple[np.ndarray, int, Batch]]:
         """(rows [B], count, Batch) with every sentence of a part once; `count` rows are real."""
-        for bucket, rows, count in covering(part.lengths, self.shapes, self._config.batch_size):
+        for bucket, rows, count in self.cover(part) if cover is None else cover:
             yield rows, count, self._batch(part, rows, self.shapes[bucket, 0], None)
 
     def _batch(self, part: Coded, rows: np.ndarray, length: int, folds) -> Batch:

@@ -16,6 +16,7 @@ from experiments.tagging.evaluation import Copy, Evaluation
 from experiments.tagging.net import NET, SECOND
 from experiments.tagging.paper import TABLE
 from experiments.tagging.scores import Predictions, make_top_layer
+from experiments.training.kept import Net
 from experiments.training.loop import Tree
 from experiments.training.run import Trained
 
@@ -34,7 +35,7 @@ class TaggerRun(NamedTuple):
     """What a finished run has, for its report. Copies are numbered by their fold, from 0."""
 
     evaluation: Evaluation
-    best: Mapping[Copy, tuple[int, Tree]]  # step, parameters
+    kept: Mapping[Copy, Net]
     predictions: Mapping[Copy, Predictions]  # of the test part
 
     @property
@@ -45,8 +46,8 @@ class TaggerRun(NamedTuple):
 
     @property
     def params(self) -> Tree:
-        """The best parameters of the first copy of the net."""
-        return self.best[NET, 0][1]
+        """The kept parameters of the first copy of the net."""
+        return self.kept[NET, 0].params
 
     def name_of(self, net: str) -> str:
         """What a net is called in the report."""
@@ -112,12 +113,8 @@ def summary(run: TaggerRun, result: Mapping) -> str:
 
 def notes(run: TaggerRun) -> list[str]:
     """How the figures were obtained."""
-    steps = ", ".join(f"{step:,}" for (net, _), (step, _) in run.best.items() if net == NET)
-    lines = [f"The parameters are those of step {steps}, the best on the validation part."]
-    if run.evaluation.config.vectors:
-        vectors = run.evaluation.config.vectors
-        lines.append(f"Word vectors: {vectors}, which are not those of the paper.")
-    return lines
+    vectors = run.evaluation.config.vectors
+    return [f"Word vectors: {vectors}, which are not those of the paper."] if vectors else []
 
 
 def training_curves(run: TaggerRun, trained: Trained) -> Section:

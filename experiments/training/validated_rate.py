@@ -17,6 +17,7 @@ import optax
 
 from experiments.runtime.mesh import placed_like
 from experiments.runtime.processes import from_first
+from experiments.training.kept import Candidate, Offer, lowest
 from experiments.training.loop import TrainState
 
 # rnnlm's min_improvement: the logarithm of the probability has to shrink by this factor
@@ -43,6 +44,10 @@ def scale_by_validation() -> optax.GradientTransformation:
     return optax.GradientTransformation(init, update)
 
 
+def _is_rate(part) -> bool:
+    return isinstance(part, ValidatedRate)
+
+
 def rescale(state: TrainState, surprise: float, decay: float) -> TrainState:
     """The state after an evaluation.
 
@@ -54,17 +59,37 @@ def rescale(state: TrainState, surprise: float, decay: float) -> TrainState:
     """
     surprise = np.frombuffer(from_first(np.float32(surprise).tobytes()), np.float32)[0]
 
-    def is_rate(part):
-        return isinstance(part, ValidatedRate)
-
     def rescaled(part):
-        if not is_rate(part):
+        if not _is_rate(part):
             return part
         falling = bool(part.falling) or surprise * LEAST_IMPROVEMENT > float(part.last)
         scale = np.float32(float(part.scale) * (decay if falling else 1.0))
         return placed_like(part, ValidatedRate(scale, surprise, np.array(falling)))
 
-    return state.replace(opt_state=jax.tree.map(rescaled, state.opt_state, is_leaf=is_rate))
+    return state.replace(opt_state=jax.tree.map(rescaled, state.opt_state, is_leaf=_is_rate))
+
+
+def has_stalled(state: TrainState, surprise: float) -> bool:
+    """Whether a rate that had begun to fall made the validation part hardly likelier."""
+    (rate,) = (x for x in jax.tree.leaves(state.opt_state, is_leaf=_is_rate) if _is_rate(x))
+    return bool(rate.falling) and bool(surprise * LEAST_IMPROVEMENT > float(rate.last))
+
+
+def make_offer(config) -> Offer:
+    """Keeps the language model with the lowest perplexity of the validation part.
+
+    Under this schedule `--patience` counts the evaluations at which a lower rate helped no more:
+    the paper's program stops at the first of them.
+    """
+    best = lowest("perplexity")
+    if config.schedule != "validation":
+        return best
+
+    def offer(state: TrainState, splits) -> dict[str, Candidate]:
+        stalled = has_stalled(state, np.float32(np.log(splits["valid"]["perplexity"])))
+        return {n: one._replace(stalled=stalled) for n, one in best(state, splits).items()}
+
+    return offer
 
 
 def make_rescale(config) -> Callable[[TrainState, dict[str, dict[str, float]]], TrainState]:

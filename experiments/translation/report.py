@@ -26,7 +26,7 @@ def write(
     corpus: Corpus, translations: Sequence[str],
 ) -> None:  # fmt: skip
     """Writes report.html; `translations` are the best ones of the test set."""
-    params = jax.tree.map(jnp.asarray, trained.state.params)
+    params = jax.tree.map(jnp.asarray, trained.net.params)
     size = len(corpus.train.sources)
     order = ("source", "target", "encoder", "decoder", "maxout", "output")
     labels = {"perplexity": "perplexity", "gradient_norm": "gradient norm"}

@@ -7,6 +7,7 @@ import jax
 import numpy as np
 
 from data.vocabulary import BEGIN, END, PADDING
+from experiments.training.loop import Watch, unwatched
 from experiments.translation.pairs import Vocabularies, source_codes
 from nets.search import beam_search
 from nets.seq2seq import Seq2Seq
@@ -33,10 +34,13 @@ class Translator(NamedTuple):
     beam: int = 5
     power: float = 1.0
 
-    def translate(self, params, lines: list[str]) -> list[list[Hypothesis]]:
+    def translate(
+        self, params, lines: list[str], watch: Watch = unwatched
+    ) -> list[list[Hypothesis]]:
         """The best translations of each line, best first: `beam` of them, or all there are.
 
-        An empty line has a single one, which is empty.
+        An empty line has a single one, which is empty. `watch` goes through the batches
+        (`experiments.training.loop`).
         """
         codes = [source_codes(self.vocabularies.source, line, self.reverse) for line in lines]
         translations = [[Hypothesis("", 0.0)] for _ in lines]
@@ -44,13 +48,14 @@ class Translator(NamedTuple):
         for n, line in enumerate(codes):
             if len(line) > 1:  # not END alone
                 by_width.setdefault(width_for(len(line)), []).append(n)
+        batches = []
         for width, numbers in sorted(by_width.items()):
             rows = min(ROWS, max(1, MAX_WORDS // width))
-            for at in range(0, len(numbers), rows):
-                batch = numbers[at : at + rows]
-                best = self._batch(params, [codes[n] for n in batch], width, rows)
-                for n, hypotheses in zip(batch, best, strict=True):
-                    translations[n] = hypotheses
+            batches += [(width, rows, numbers[n : n + rows]) for n in range(0, len(numbers), rows)]
+        for width, rows, batch in watch(batches, "translation", len(batches)):
+            best = self._batch(params, [codes[n] for n in batch], width, rows)
+            for n, hypotheses in zip(batch, best, strict=True):
+                translations[n] = hypotheses
         return translations
 
     def _batch(self, params, codes: list[list[int]], width: int, rows: int):

@@ -18,6 +18,7 @@ from experiments.tagging.net import first_parameters, make_loss, make_nets, sele
 from experiments.tagging.optimizer import make_optimizer
 from experiments.tagging.report import sentence_lines
 from experiments.tagging.vectors import Vectors, make_vectors
+from experiments.training.kept import read_kept
 
 SMALL = ("--hidden=4", "--layers=1", "--embedding=3", "--batch_size=4", "--num_steps=4",
          "--eval_every=2", "--checkpoint_every=2", "--steps_per_call=2")  # fmt: skip
@@ -54,7 +55,6 @@ def test_spans_in_a_file_of_columns(tmp_path, hostile_folder, command, assert_sh
     assert status == 0, error
     metrics = result(hostile_folder)["metrics"]
     assert {"test_chunk_f1", "test_accuracy_percent", "test_shallow_chunk_f1"} <= set(metrics)
-    assert "1 programs compiled for the training step" in out and "1 lengths of batches" in out
     page = (hostile_folder / "report.html").read_text()
     for words in ("Labelled sentences", "Confusion matrix", "on a plane", "Where the nets differ"):
         assert words in page
@@ -94,10 +94,8 @@ def test_folds_side_by_side_are_the_folds_one_by_one(tmp_path, command, monkeypa
     status, _, error = command(*SMALL, *FOLDS, "--folds=2", f"--workdir={tmp_path / 'both'}")
     assert status == 0, error
     assert command(*SMALL, *FOLDS, "--folds=1", f"--workdir={tmp_path / 'one'}")[0] == 0
-    paths = [tmp_path / folder / "best" / "net-0.npz" for folder in ("both", "one")]
-    both, one = (dict(np.load(path, allow_pickle=False)) for path in paths)
-    notes = [json.loads(str(part.pop("note"))) for part in (both, one)]
-    assert notes[0]["step"] == notes[1]["step"]
+    both, one = (read_kept(tmp_path / folder / "best") for folder in ("both", "one"))
+    assert both[".step"] == one[".step"]
     for name in both:
         np.testing.assert_allclose(both[name], one[name], atol=1e-6)
     assert result(tmp_path / "both")["parameters"] == result(tmp_path / "one")["parameters"]
@@ -200,8 +198,7 @@ def test_cut_and_resumed_it_ends_with_the_same_figures(tmp_path, command, monkey
     assert status == 0 and "resuming at step 3" in out
     straight, resumed = (result(tmp_path / folder) for folder in ("straight", "cut"))
     assert straight["metrics"] == resumed["metrics"]
-    best = [(tmp_path / f / "best" / "net-0.npz") for f in ("straight", "cut")]
-    straight, resumed = (dict(np.load(path, allow_pickle=False)) for path in best)
+    straight, resumed = (read_kept(tmp_path / f / "best") for f in ("straight", "cut"))
     assert all((straight[name] == resumed[name]).all() for name in straight)
 
 

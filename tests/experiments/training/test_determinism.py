@@ -21,7 +21,7 @@ from experiments.training.checkpoints import Checkpoints
 
 folder, digits, text, *flags = sys.argv[1:]
 lenet5.robustness = lambda *_: {}
-lenet5.make_evaluate = lambda *args: lambda state: {name: {"error_percent": 0} for name in args[2]}
+lenet5.make_evaluate = lambda *args: lambda *_: {name: {"error_percent": 0} for name in args[2]}
 char_rnn.write_characters = lambda *_: None
 lenet5_report.write = char_rnn_report.write = lambda *_: None
 flags += ["--num_steps=6", "--eval_every=6", "--checkpoint_every=6", "--batch_size=4"]

@@ -16,7 +16,6 @@ from hypothesis import strategies as st
 
 from data.errors import UserError
 from experiments.training import checkpoints, metrics
-from experiments.training.best import Best
 from experiments.training.checkpoints import Checkpoints, digest, layout, seal
 from experiments.training.loop import TrainState
 from experiments.training.trained_net import restore
@@ -67,30 +66,6 @@ def test_a_pickle_in_place_of_any_file_is_not_run(two, tmp_path, monkeypatch, ca
         assert digest(found[0]) == digest(state(step)) and step in (10, 20)
         assert ("step 20" in capsys.readouterr().err) == (step == 10)
     assert not unpickled and not (tmp_path / "ran").exists()
-
-
-def test_the_best_parameters_are_data_too(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    path = tmp_path / "best" / "net-0.npz"
-    params = {"w": np.arange(3, dtype=np.float32)}
-    best = Best(path, "run")
-    best.offer(1, 0.5, params)
-    sound = path.read_bytes()
-    np.savez(path, note=np.array({"a": 1}, object), **{"0": params["w"]})
-    objects = path.read_bytes()
-    del unpickled[:]
-    for content in (PICKLE, objects, b"", sound[:-30], sound[:200] + b"\xff" + sound[201:]):
-        path.write_bytes(content)
-        for use in (lambda: best.load(params), lambda: best.offer(2, 0.1, params)):
-            with pytest.raises(UserError, match="train again in another --workdir"):
-                use()
-    assert not unpickled and not (tmp_path / "ran").exists()
-    path.write_bytes(sound)
-    with pytest.raises(UserError, match="of another net"):
-        best.load({"w": np.zeros(4, np.float32)})
-    path.unlink()
-    with pytest.raises(UserError, match="is damaged .No such file"):
-        best.load(params)
 
 
 @settings(max_examples=40, deadline=None, derandomize=True, database=None,
