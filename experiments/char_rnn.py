@@ -72,7 +72,7 @@ _KARPATHY = Config(
     schedule="decay", decay=0.95, decay_after=10, num_steps=50 * 260, eval_every=5 * 260,
     checkpoint_every=260, steps_per_call=20,
 )  # fmt: skip
-# Hidden units that give one layer of each cell the parameters of an LSTM of the given size.
+# Hidden units with which one layer of each cell has the parameters of an LSTM of the given size.
 BUDGETS = {
     64: {"lstm": 64, "gru": 76, "rnn": 140},
     128: {"lstm": 128, "gru": 151, "rnn": 272},

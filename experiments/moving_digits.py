@@ -100,15 +100,15 @@ def published(config: Config) -> dict[str, Figure]:
 
 def make_model(config: Config) -> Composite:
     """The net that the options describe; raises UserError if it lacks a conditional decoder."""
-    tells = (PAST, FUTURE) if config.tells == "both" else (config.tells,)
-    conditional = {"both": tells, "none": ()}.get(config.conditional, (config.conditional,))
-    if not {*conditional} <= {*tells}:
+    decoders = (PAST, FUTURE) if config.tells == "both" else (config.tells,)
+    conditional = {"both": decoders, "none": ()}.get(config.conditional, (config.conditional,))
+    if not {*conditional} <= {*decoders}:
         raise UserError(
             f"--conditional={config.conditional}: --tells={config.tells} has no such decoder; "
             "give --conditional=none, or --tells=both."
         )
     cell = LSTM(config.hidden, config.peepholes, config.forget_bias)
-    return Composite(cell, config.field**2, tells, conditional)
+    return Composite(cell, config.field**2, decoders, conditional)
 
 
 def make_optimizer(config: Config) -> optax.GradientTransformation:

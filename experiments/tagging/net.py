@@ -148,7 +148,7 @@ def make_loss(config, nets: Mapping[str, Labeller], coding: Coding, rare: int, w
       config: the options.
       nets: by name.
       coding: of the labels.
-      rare: words numbered from here on are rare, and some are read as unknown in training.
+      rare: words with this number or a higher one are rare: training reads some as unknown.
       words: the number of labels in an average batch.
     """
     outside = coding.labels.index("O") if "O" in coding.labels else -1

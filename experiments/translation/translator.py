@@ -42,7 +42,7 @@ class Translator(NamedTuple):
         translations = [[Hypothesis("", 0.0)] for _ in lines]
         by_width = {}
         for n, line in enumerate(codes):
-            if len(line) > 1:  # not END alone
+            if len(line) > 1:  # not just END
                 by_width.setdefault(width_for(len(line)), []).append(n)
         for width, numbers in sorted(by_width.items()):
             rows = min(ROWS, max(1, MAX_WORDS // width))
