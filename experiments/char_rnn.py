@@ -2,17 +2,17 @@
 
     ./launch.sh char_rnn                        an LSTM on Python's own documentation, a minute
     ./launch.sh char_rnn --preset=lecture       84 -> tanh 100 -> 84 on Shakespeare, 200,000 steps
-    ./launch.sh char_rnn --preset=karpathy-lstm War and Peace; -gru and -rnn too, and each with
-                                                -128, -256 or -512 for the larger budgets, and
+    ./launch.sh char_rnn --preset=karpathy-lstm War and Peace; also -gru and -rnn, and each with
+                                                -128, -256 or -512 for larger budgets and
                                                 -batch-25 for four times as many updates
     ./launch.sh char_rnn --preset=ptb-char      the Penn Treebank in characters
     ./launch.sh char_rnn --dataset=./my.txt     any text
     ./launch.sh char_rnn sample --workdir=runs/char_rnn/quick --prime="The " --length=500
 
-What the papers do not state is filled in as follows: the first forget bias of Karpathy's LSTM
-is 1 and gradients are clipped element by element at 5, as in his published code; his GRU and RNN
-are the largest whose parameters are no more than the LSTM's. The lecture's net is that of
-min-char-rnn. It sees less than one pass of its text; the last 8 % are kept for testing.
+Where the papers are silent: the forget bias of Karpathy's LSTM is initialised to 1 and gradients
+are clipped elementwise at 5, as in his published code; his GRU and RNN are the largest with no more
+parameters than the LSTM. The lecture's net is that of min-char-rnn; it trains for less than one
+pass over its text, and the last 8 % is held out for testing.
 """
 
 import dataclasses
@@ -54,7 +54,7 @@ class Config(LanguageOptions):
     """What a run of this experiment is; the defaults are the `quick` preset."""
 
     dataset: str = option("python", f"{', '.join(corpora.NAMES)}, or the path of a text file")
-    unit: str = option("characters", "a symbol is one of the characters or bytes",
+    unit: str = option("characters", "what a symbol is: a character or a byte",
                        choices=("characters", "bytes"))
     num_steps: int = option(2000, "updates of the parameters", least=1, most=2**31 - 1)
     eval_every: int = option(500, "steps between evaluations", least=1, identity=False)
@@ -73,7 +73,7 @@ _KARPATHY = Config(
     schedule="decay", decay=0.95, decay_after=10, num_steps=50 * 260, eval_every=5 * 260,
     checkpoint_every=260, steps_per_call=20,
 )  # fmt: skip
-# Hidden units that give each cell the parameters of an LSTM of the given size, one layer.
+# Hidden units with which one layer of each cell has the parameters of an LSTM of the given size.
 BUDGETS = {
     64: {"lstm": 64, "gru": 76, "rnn": 140},
     128: {"lstm": 128, "gru": 151, "rnn": 272},
@@ -90,8 +90,8 @@ KARPATHY = {
     for budget, sizes in BUDGETS.items()
     for cell, hidden in sizes.items()
 }
-# Measured (`./launch.sh speed devices`): of two cores two devices with half of the rows each are
-# faster than one device here; where nets are smaller or vocabularies larger they are slower.
+# Measured on two cores (`./launch.sh speed devices`): two devices with half of the rows each are
+# faster than one here, but slower for smaller nets or larger vocabularies.
 _LARGEST = "karpathy-lstm-512"
 KARPATHY[_LARGEST] = dataclasses.replace(KARPATHY[_LARGEST], num_cpu_devices=2)
 # The published schedule ends before the nets have converged. A quarter of the batch gives four
@@ -207,7 +207,7 @@ def run(config: Config) -> dict:
 
 
 def export_form(saved: SavedRun, options) -> Form:
-    """Characters to the logits of the next ones."""
+    """The exported form: from characters to the logits of the next ones."""
     symbols = list(saved.identity["symbols"])
     return language_form(saved, make_model(saved.config(Config), len(symbols)), symbols)
 

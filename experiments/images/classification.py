@@ -56,7 +56,7 @@ def measure(losses: jax.Array, scores: jax.Array, labels: jax.Array, mask=1.0):
 
 
 def make_batches(config, train_set: Images, mesh):
-    """Blocks of Images [steps, B, ...], distorted if that is asked for."""
+    """Blocks of Images [steps, B, ...], distorted if `--distortions`."""
 
     def distorted(images: Images, positions: np.ndarray) -> Images:
         return images._replace(images=distort(images.images, config.seed, positions))

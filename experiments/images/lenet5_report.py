@@ -31,7 +31,7 @@ COUNTS = {  # published numbers of trainable parameters, and their source
     ),
     ("lenet1", False): ({"total": 2578}, "LeCun et al. 1990"),
 }
-_BITMAPS = "The paper shows its bitmaps in a figure only: those used here were redrawn from it."
+_BITMAPS = "The paper shows its bitmaps only in a figure: those used here were redrawn from it."
 _RUBBISH = "The paper gives no value for the constant j of eq. 9: this run uses {rubbish:g}."
 _SCALE = (
     "The loss is multiplied by {loss_scale:g}: without the factor, training diverges with the "

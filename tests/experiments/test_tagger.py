@@ -73,7 +73,7 @@ def test_sentiment_of_a_whole_sentence(tmp_path, command, monkeypatch):
 
 
 def opinions():
-    """Ten folds of two sentences, and two to choose by."""
+    """Ten folds of two sentences, and two sentences for validation."""
     words = [["they", "said", f"w{n}", "no"] for n in range(20)]
     labels = [["O", "B", "I", "O"] if n % 2 else ["B", "O", "O", "O"] for n in range(20)]
     pool = Sentences(words, labels)
@@ -88,7 +88,7 @@ FOLDS = ("--dataset=mpqa-dse", "--beside=none", "--optimizer=sgd", "--reduction=
 
 
 @pytest.mark.thorough
-def test_folds_side_by_side_are_the_folds_one_by_one(tmp_path, command, monkeypatch):
+def test_folds_trained_together_equal_folds_trained_alone(tmp_path, command, monkeypatch):
     monkeypatch.setattr(tagged_corpora, "load", lambda *_, **__: opinions())
     monkeypatch.setattr(tagger_report, "write", lambda *_: None)
     status, _, error = command(*SMALL, *FOLDS, "--folds=2", f"--workdir={tmp_path / 'both'}")
@@ -102,7 +102,7 @@ def test_folds_side_by_side_are_the_folds_one_by_one(tmp_path, command, monkeypa
 
 
 def loss_of_opinions(config, seed=0):
-    """The loss, and parameters, a batch of opinions and their coding to compute it."""
+    """The loss, and the parameters, batch of opinions and coding to compute it with."""
     corpus = opinions()
     coding = coding_of(corpus, lowercase=True, least=1, longest=4)
     data = Data(config, corpus, coding, mesh_for(config.batch_size))
@@ -155,9 +155,9 @@ def test_the_paper_s_objective_by_hand():
     weights = jnp.where(batch.labels.T == coding.labels.index("O"), 0.5, 1.0)
     squares = sum(jnp.square(leaf).sum() for name in ("layers", "output")
                   for leaf in jax.tree.leaves(own[name]))  # fmt: skip
-    wanted = -(gold * weights).sum() + 0.1 * squares
-    wanted += 0.15 * jnp.square(hidden * kept[:, None]).sum()
-    assert float(value) == pytest.approx(float(wanted), rel=1e-5)
+    expected = -(gold * weights).sum() + 0.1 * squares
+    expected += 0.15 * jnp.square(hidden * kept[:, None]).sum()
+    assert float(value) == pytest.approx(float(expected), rel=1e-5)
     assert float(metrics["net_nats"].total) == pytest.approx(-float(gold.sum()), rel=1e-5)
 
 
@@ -227,7 +227,7 @@ def test_mistakes_get_one_sentence(content, words, sentence, tmp_path, command):
     assert status == 2 and sentence in error and error.count("\n") == 1
 
 
-def test_vectors_out_of_text(tmp_path, command):
+def test_vectors_from_text(tmp_path, command):
     text = tmp_path / "text.txt"
     text.write_text("the cat sat on the mat .\nthe dog sat on the log .\n" * 20)
     out = tmp_path / "vectors.txt"
@@ -254,7 +254,7 @@ def test_pretrained_vectors_are_frozen_or_initial_values(freeze):
     assert freeze or (words == table).all()
 
 
-def test_published_figures_go_with_the_paper_s_own_nets():
+def test_figures_are_published_for_the_paper_s_own_nets_only():
     found = tagger.published(tagger.PRESETS["opinion-dse"])
     assert found["test_proportional_f1"].value == 64.57
     assert found["test_shallow_binary_f1"].value == 69.62

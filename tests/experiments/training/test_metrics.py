@@ -67,7 +67,7 @@ def test_a_last_line_that_was_cut_off_does_not_count(tmp_path, cut):
     assert read(tmp_path / "none") == []
 
 
-def test_a_file_is_replaced_whole_or_stays(tmp_path, monkeypatch):
+def test_a_file_is_replaced_completely_or_not_at_all(tmp_path, monkeypatch):
     path = tmp_path / "result.json"
     write_json(path, {"steps": 1})
 
@@ -89,7 +89,7 @@ def test_a_folder_is_held_by_one_run_at_a_time(tmp_path):
     Workdir(str(tmp_path / "a" / "b"))
 
 
-def test_where_there_is_no_terminal_an_evaluation_is_one_plain_line(capsys):
+def test_without_a_terminal_an_evaluation_is_one_plain_line(capsys):
     progress = Progress(0, 100)
     progress.to(7)
     progress.show(10, {"test error_percent": 1.25, "test loss": 0.5})

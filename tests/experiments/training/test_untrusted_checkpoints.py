@@ -1,4 +1,4 @@
-"""Checkpoints are data: no file in one is run, believed beyond its size, or breaks a reader."""
+"""Checkpoints are data: no file in one is executed, exhausts memory, or crashes a reader."""
 
 import json
 import pathlib
@@ -107,7 +107,7 @@ def test_a_note_without_a_seal_is_read_if_it_is_otherwise_whole(two, tmp_path, w
 
 
 def forged(folder, arrays, claimed, identity=IDENTITY):
-    """A folder with one checkpoint whose note is sound and says what it likes."""
+    """A folder with one checkpoint, whose sound note claims this layout and identity."""
     note = {"identity": identity, "totals": {}, "seconds": 0.0, "sha256": digest(arrays),
             "layout": layout(claimed)}  # fmt: skip
     with ocp.CheckpointManager(folder.absolute(), item_names=("state", "note")) as manager:
@@ -158,7 +158,7 @@ def test_a_net_is_made_of_a_sound_note_alone(two, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("hidden", "said"),
+    ("hidden", "sentence"),
     [
         (2**40, "another version of the net"),
         ("many", "do not make a net here"),
@@ -166,10 +166,10 @@ def test_a_net_is_made_of_a_sound_note_alone(two, tmp_path):
         (None, "do not make a net here"),
     ],
 )
-def test_a_note_that_asks_for_the_impossible_is_refused(hidden, said, tmp_path):
+def test_a_note_that_asks_for_the_impossible_is_refused(hidden, sentence, tmp_path):
     identity = {"net": "small"} | ({} if hidden is None else {"hidden": hidden})
     forged(tmp_path / "checkpoints", state(0), state(0), identity)
-    with pytest.raises(UserError, match=said):
+    with pytest.raises(UserError, match=sentence):
         net_of(tmp_path)
 
 
