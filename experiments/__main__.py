@@ -16,19 +16,19 @@ COMMANDS = """
 ./launch.sh multi N EXPERIMENT ...             trains in N processes on this machine
 ./launch.sh slurm [-n] EXPERIMENT ...          submits a SLURM job; -n prints the batch script
 ./launch.sh tpu [-n] EXPERIMENT ...            trains on a TPU slice; -n prints the commands
-./launch.sh sweep [-n] EXPERIMENT --flag=a,b   runs every combination of values, ranks the runs
-./launch.sh export --workdir=RUN --out=FOLDER  exports parameters and forward function
+./launch.sh sweep [-n] EXPERIMENT --flag=a,b   runs all combinations of values and ranks them
+./launch.sh export --workdir=RUN --out=FOLDER  exports the parameters and the forward pass
 ./launch.sh doctor                             checks the installation, the devices and the data
-./launch.sh test [--thorough] [pytest's ...]   runs the tests; --thorough includes the slow ones
+./launch.sh test [--thorough] [pytest args]    runs the tests; --thorough includes the slow ones
 ./launch.sh speed NAME [--out=FILE]            times training steps against PyTorch
-./launch.sh faults [--count=120]               injects faults into runs, shows what they lose
+./launch.sh faults [--count=120]               injects faults into runs, shows what is lost
 ./launch.sh results [add FOLDERS]              rewrites the tables of results
-./launch.sh setup                              only installs
+./launch.sh setup                              installs, and runs nothing
 ./launch.sh -n ...                             prints the command instead of running it
 """
 VARIABLES = """
 UNFOLD_RAW_DIR  folder of raw data files, <folder>/<dataset>/<file>, used instead of downloading
-UNFOLD_EXTRAS   what else to install, comma-separated: cuda12, cuda13, tpu, test, oracle (PyTorch)
+UNFOLD_EXTRAS   further extras to install, comma-separated: cuda12, cuda13, tpu, test, oracle (PyTorch)
 """
 
 

@@ -1,4 +1,4 @@
-"""Why a run may end before its last step, other than through a user's mistake."""
+"""Reasons, other than a user's mistake, for a run to end before its last step."""
 
 import errno
 

@@ -30,7 +30,7 @@ def option(
       choices: the allowed values of a word; empty means any.
       identity: whether it is part of the run's identity: a checkpoint is only resumed by a run
         with the same value.
-      path: whether the command line expands ~ in it; what only `data` reads is expanded there.
+      path: whether the command line expands ~ in it; paths that only `data` reads are expanded there.
     """
     metadata = dict(
         help=help, least=least, most=most, choices=choices, identity=identity, path=path
@@ -61,7 +61,7 @@ class Shared:
         choices=("float32", "bfloat16"),
     )
     deterministic: bool = option(
-        False, "make every run on a GPU end with the same bits, as runs on a CPU do anyway"
+        False, "make runs on a GPU reproducible to the last bit; those on a CPU always are"
     )
     num_steps: int = option(1000, "training steps", least=1, most=2**31 - 1)
     batch_size: int = option(1, "examples in a batch, over all devices", least=1, most=65_536)
@@ -76,8 +76,8 @@ class Shared:
         identity=False,
     )
     distributed: str = option(
-        "auto", "run as one of several processes: on, off, or auto, which is on if SLURM, a TPU "
-        "pod or Open MPI started several", choices=("auto", "on", "off"), identity=False,
+        "auto", "run as one of several processes: on, off, or auto: on if SLURM, a TPU pod or "
+        "Open MPI started several", choices=("auto", "on", "off"), identity=False,
     )
     coordinator: str = option("", "HOST:PORT of process 0", identity=False)
     num_processes: int = option(0, "number of processes; 0: JAX finds it", least=0,
@@ -87,7 +87,7 @@ class Shared:
 
 
 def check(config: Any) -> None:
-    """Raises UserError for the first field whose value is out of its limits."""
+    """Raises UserError for the first field whose value is outside its limits."""
     for field in dataclasses.fields(config):
         value, limits = getattr(config, field.name), field.metadata
         flag = f"--{field.name}={value}"
