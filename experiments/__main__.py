@@ -28,7 +28,7 @@ COMMANDS = """
 """
 VARIABLES = """
 UNFOLD_RAW_DIR  folder of raw data files, <folder>/<dataset>/<file>, used instead of downloading
-UNFOLD_EXTRAS   further extras to install, comma-separated: cuda12, cuda13, tpu, test, oracle (PyTorch)
+UNFOLD_EXTRAS   extras to install, comma-separated: cuda12, cuda13, tpu, test, oracle (PyTorch)
 """
 
 

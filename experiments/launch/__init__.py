@@ -1,4 +1,4 @@
-"""What launch.sh can do with an experiment besides running it once in one process."""
+"""What launch.sh does with experiments besides running one in a single process."""
 
 import sys
 from collections.abc import Callable, Sequence
@@ -8,7 +8,7 @@ from experiments.runtime.broken_pipe import quiet_if_unread
 
 
 def main_of(run: Callable[[Sequence[str]], int]) -> Callable[[Sequence[str]], int]:
-    """`run` (arguments to exit status), with user errors and Ctrl-C reported in one sentence."""
+    """`run` (arguments -> exit status), with user errors and Ctrl-C reported in one sentence."""
 
     def outcome(words: Sequence[str]) -> int:
         try:

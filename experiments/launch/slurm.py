@@ -27,7 +27,7 @@ class Job:
     """The resources to request."""
 
     nodes: int = option(1, "number of nodes", least=1)
-    gpus: int = option(1, "GPUs per node, with one task for each", least=1)
+    gpus: int = option(1, "GPUs per node; each gets one task", least=1)
     cpus: int = option(8, "CPU cores per task", least=1)
     hours: int = option(24, "time limit; a job that reaches it is requeued and resumes", least=1)
     partition: str = option("", "partition of the cluster; empty: its default")

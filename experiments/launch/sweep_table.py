@@ -13,13 +13,13 @@ from experiments.runtime.terminal import console
 from experiments.runtime.workdir import write_json
 
 LARGER_IS_BETTER = ("accuracy", "f1", "bleu", "precision", "recall", "exact_match", "per_second")
-MORE_FIGURES = 4  # shown after the one that the table is sorted by
+MORE_FIGURES = 4  # shown besides the one that the table is sorted by
 
 
 class Table(NamedTuple):
     """The runs in order, the best first and those without figures last."""
 
-    figure: str  # that the runs are sorted by; empty if none has any
+    figure: str  # the one that the runs are sorted by; empty if there is none
     runs: list[dict[str, Any]]
 
 
@@ -40,7 +40,7 @@ def ranked(planned: Sequence[Trial], outcomes: Sequence[Outcome], wanted: str) -
 
 
 def usual(metrics: dict[str, float]) -> str:
-    """The headline figure on the validation part, which one should select by, or on the test."""
+    """The headline figure on the validation part, to select by, or else on the test part."""
     name = headline({"metrics": metrics})
     valid = name.replace("test_", "valid_", 1)
     return valid if valid in metrics else name
@@ -85,7 +85,7 @@ def show(experiment: str, table: Table) -> None:
 
 
 def columns(table: Table) -> list[str]:
-    """The figure that the table is sorted by, and a few more headline figures of the test."""
+    """The figure that the table is sorted by, and a few headline figures of the test part."""
     metrics = next((run["metrics"] for run in table.runs if run["metrics"]), {})
     others = [name for name in headlines(metrics) if name.startswith("test_")]
     others = [name for name in others if name != table.figure][:MORE_FIGURES]

@@ -2,8 +2,8 @@
 
     ./launch.sh tpu [-n] --name=my-slice --zone=us-central2-b EXPERIMENT --workdir=/shared/run
 
-With -n the commands are printed and not run. The slice must exist already, and its hosts share the
---workdir (only process 0 writes there).
+With -n the commands are printed and not run. The slice must exist already, and its hosts must
+share the --workdir (only process 0 writes there).
 """
 
 import dataclasses
@@ -20,7 +20,7 @@ from experiments.runtime.command_line import options_of
 from experiments.runtime.options import option
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-FOLDER = "unfold"  # in the home folder of every host
+FOLDER = "unfold"  # in the home folder of each host
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

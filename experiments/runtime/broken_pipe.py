@@ -10,7 +10,7 @@ STATUS = 128 + signal.SIGPIPE  # what a shell reports for a program killed by SI
 
 
 def quiet_if_unread(main: Callable[..., int], *arguments) -> int:
-    """`main(*arguments)`, an exit status; `STATUS`, without a traceback, if nobody reads its output.
+    """`main(*arguments)`, an exit status; `STATUS`, without a traceback, if its reader is gone.
 
     Raises:
       BrokenPipeError: for a pipe other than standard output and standard error.

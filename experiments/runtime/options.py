@@ -30,7 +30,7 @@ def option(
       choices: the allowed values of a word; empty means any.
       identity: whether it is part of the run's identity: a checkpoint is only resumed by a run
         with the same value.
-      path: whether the command line expands ~ in it; paths that only `data` reads are expanded there.
+      path: whether the command line expands ~ in it; what only `data` reads is expanded there.
     """
     metadata = dict(
         help=help, least=least, most=most, choices=choices, identity=identity, path=path

@@ -46,7 +46,7 @@ def write_json(path: pathlib.Path, value: Any) -> None:
 
 
 class Workdir:
-    """A run's folder, created if necessary and locked against a second run until the process ends."""
+    """A run's folder, created if necessary, locked against a second run until the process ends."""
 
     def __init__(self, path: str):
         """Raises UserError if `path` cannot be written to, or another run is using it.

@@ -76,9 +76,9 @@ def call_once(function: Callable, *arguments):
     """`function(*arguments)`, compiled for this one call.
 
     On a CPU it is compiled with fewer optimisations. For a function that initialises a net's
-    parameters this takes from a third to four fifths of the time, and gives the same numbers. Under a
-    JAX transformation or `eval_shape` the function is called directly. If JAX is configured to
-    disable most optimisations, the level is not changed.
+    parameters this takes from a third to four fifths of the time, and gives the same numbers.
+    Under a JAX transformation or `eval_shape` the function is called directly. If JAX is configured
+    to disable most optimisations, the level is not changed.
     """
     import jax
 

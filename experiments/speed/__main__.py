@@ -30,7 +30,7 @@ Rows = list[dict[str, Any]]
 
 
 class Benchmark(NamedTuple):
-    """What NAME stands for."""
+    """A benchmark that NAME stands for."""
 
     rows: Callable[[int, str], Rows]  # (rounds, only)
     peer: bool = True  # whether it needs PyTorch
@@ -59,8 +59,8 @@ class Options:
     """The command's flags."""
 
     out: str = option("", "JSON file to write the rows to", path=True)
-    rounds: int = option(5, "number of times that each form is timed", least=1)
-    only: str = option("", "time only the workloads with this in their names")
+    rounds: int = option(5, "number of times each form is timed", least=1)
+    only: str = option("", "time only the workloads whose names contain this")
 
 
 def parsed(words: Sequence[str]) -> tuple[Benchmark, Options]:
