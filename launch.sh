@@ -200,14 +200,17 @@ fi
 name=${1-}
 [ $# -eq 0 ] || shift
 case $name in
-  ''|-h|--help|help) experiments ;;
-  -*) fail 2 "$name is not an option of launch.sh (-n, --help); flags follow the experiment." ;;
-  setup) [ -n "$dry" ] || set_up "" ;;
+  ''|-h|--help|--helpshort|--helpfull|help) experiments ;;
+  --version) experiments --version ;;
+  -*) fail 2 "$name is not an option of launch.sh (-n, --help, --version); flags follow the experiment." ;;
+  setup)
+    case ${1-} in -*) experiments "$1"; exit ;; esac
+    [ -n "$dry" ] || set_up "" ;;
   test)
     if [ -n "$dry" ]; then printf 'cd %q && ' "$root"; else set_up test; cd "$root"; fi
     python -m pytest "$@" ;;
   multi)
-    [ $# -lt 2 ] || experiments "$2"
+    case ${2-} in ''|-*) ;; *) experiments "$2" ;; esac
     [ -n "$dry" ] || set_up ""
     python -m experiments.launch.multi "$@" ;;
   doctor) without_venv experiments.launch.doctor "$@" ;;  # checks the installation as it is

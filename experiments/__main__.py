@@ -1,4 +1,4 @@
-"""Lists the experiments, or checks that one exists: `python -m experiments [NAME]`.
+"""Lists the experiments, or checks that one exists: `python -m experiments [NAME | --version]`.
 
 Reads the files without importing them, using only the standard library, so that `./launch.sh`
 works before anything is installed. An experiment is a module with a function `run` and a class
@@ -9,6 +9,7 @@ import ast
 import pathlib
 import sys
 
+from experiments.runtime import usage
 from experiments.runtime.broken_pipe import quiet_if_unread
 
 COMMANDS = """
@@ -24,6 +25,7 @@ COMMANDS = """
 ./launch.sh faults [--count=120]               injects faults into runs, shows what is lost
 ./launch.sh results [add FOLDERS]              rewrites the tables of results
 ./launch.sh setup                              installs, and runs nothing
+./launch.sh NAME --help                        explains an experiment or a command
 ./launch.sh -n ...                             prints the command instead of running it
 """
 VARIABLES = """
@@ -66,8 +68,9 @@ def listing(known: dict[str, str]) -> str:
 
 def main(arguments: list[str]) -> int:
     known = experiments(pathlib.Path(__file__).parent)
-    if not arguments:
-        print(listing(known))
+    answer = usage.answer(arguments, lambda: listing(known)) if arguments else listing(known)
+    if answer is not None:
+        print(answer)
     elif arguments[0] not in known:
         names = ", ".join(known) or "none yet"
         print(f"There is no experiment {arguments[0]!r}; choose one of {names}.", file=sys.stderr)

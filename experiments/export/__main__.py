@@ -39,8 +39,6 @@ class Export:
 def run(words: Sequence[str]) -> int:
     """Writes the folder; returns the exit status. Raises UserError."""
     options = options_of(Export(), ["export", *words])
-    if options is None:
-        return 0
     if not (options.workdir and options.out):
         raise UserError("Write ./launch.sh export --workdir=RUN --out=FOLDER.")
     check_destination(options.out)
@@ -55,7 +53,7 @@ def run(words: Sequence[str]) -> int:
     return 0
 
 
-main = main_of(run)
+main = main_of(run, Export())
 
 if __name__ == "__main__":
     sys.exit(main(sys.argv[1:]))

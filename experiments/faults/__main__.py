@@ -155,8 +155,6 @@ def print_table(rows: Sequence[dict[str, Any]]) -> None:
 def run(words: Sequence[str]) -> int:
     """Injects the faults; returns the exit status, 1 if a run did not survive one."""
     options = options_of(Options(), ["faults", *words])
-    if options is None:
-        return 0
     if options.out and not pathlib.Path(options.out).absolute().parent.is_dir():
         raise UserError(f"--out={options.out}: its folder does not exist; create it first.")
     chosen, rows, wrong = [options.only] if options.only else list(EXPERIMENTS), [], []
@@ -176,7 +174,7 @@ def run(words: Sequence[str]) -> int:
     return 1 if wrong else 0
 
 
-main = main_of(run)
+main = main_of(run, Options())
 
 if __name__ == "__main__":
     sys.exit(main(sys.argv[1:]))

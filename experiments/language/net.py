@@ -14,6 +14,8 @@ from nets.language_model import Dropout, LanguageModel
 class LanguageOptions(LayerOptions, InitOptions, DecayOptions):
     """The options that character and word models share."""
 
+    heading = "Language model"
+
     valid_percent: float = option(10.0, "of the text, before the test part", least=0.0, most=49.0)
     test_percent: float = option(10.0, "of the text, from its end", least=0.1, most=49.0)
     valid: str = option("", "a text file to validate on, in place of --valid_percent of the text",

@@ -88,8 +88,6 @@ def run(words: Sequence[str]) -> int:
     usage = "Write ./launch.sh slurm [-n] [--nodes=N] [--gpus=N] EXPERIMENT [--flags]."
     dry, ours, theirs = split(words, usage)
     job = options_of(Job(), ["slurm", *ours])
-    if job is None:
-        return 0
     text = script(job, theirs)
     if dry:
         print(text, end="")
@@ -102,7 +100,7 @@ def run(words: Sequence[str]) -> int:
         ) from None
 
 
-main = main_of(run)
+main = main_of(run, Job())
 
 if __name__ == "__main__":
     sys.exit(main(sys.argv[1:]))

@@ -51,8 +51,6 @@ def run(words: Sequence[str]) -> int:
     usage = "Write ./launch.sh tpu [-n] --name=TPU --zone=ZONE EXPERIMENT [--flags]."
     dry, ours, theirs = split(words, usage)
     slice_ = options_of(Slice(), ["tpu", *ours])
-    if slice_ is None:
-        return 0
     if not (slice_.name and slice_.zone):
         raise UserError(usage)
     for command in commands(slice_, theirs):
@@ -70,7 +68,7 @@ def run(words: Sequence[str]) -> int:
     return 0
 
 
-main = main_of(run)
+main = main_of(run, Slice())
 
 if __name__ == "__main__":
     sys.exit(main(sys.argv[1:]))

@@ -42,6 +42,8 @@ def option(
 class Shared:
     """Options of every experiment."""
 
+    heading = "Every experiment"  # in --help; a class that extends this one has its own
+
     preset: str = option("quick", "named set of values to start from")
     workdir: str = option(
         "", "run folder; an existing run resumes there; default: runs/<experiment>/<preset>",

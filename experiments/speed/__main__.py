@@ -1,6 +1,8 @@
 """Times training steps, against PyTorch's best form of the same net where there is one.
 
     ./launch.sh speed NAME [--out=FILE] [--rounds=5] [--only=TEXT]
+
+NAME is one of devices, lenet5, recurrent, recurrent-memory, scale, tagger, translate and word_lm.
 """
 
 import dataclasses
@@ -93,7 +95,7 @@ def run(words: Sequence[str]) -> int:
     return 0
 
 
-main = main_of(run)
+main = main_of(run, Options())
 
 if __name__ == "__main__":
     sys.exit(main(sys.argv[1:]))

@@ -14,6 +14,8 @@ from experiments.runtime.xla import call_once
 class InitOptions(Shared):
     """How the first parameters are drawn."""
 
+    heading = "First parameters"
+
     init: str = option("default", "first weights: default (orthogonal and LeCun's), normal "
                        "(biases 0), uniform (biases too)",
                        choices=("default", "normal", "uniform"))

@@ -58,7 +58,6 @@ def test_a_folders_name_depends_on_values_and_not_on_their_spelling():
         (["--seed=1,2", "--seed=3"], "twice"),
         (["--learning_rate=0.1,1e-1"], "are equal"),
         (["sample", "--seed=1,2"], "'sample'"),
-        (["--help", "--seed=1,2"], "--help"),
     ],
 )
 def test_user_errors_are_found_before_anything_starts(words, message):

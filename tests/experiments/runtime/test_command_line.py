@@ -136,15 +136,6 @@ def test_an_invalid_argument_gets_one_sentence_and_status_2(word, message, monke
     assert message in err and "Traceback" not in err
 
 
-def test_help_lists_every_flag_and_preset_and_runs_nothing(monkeypatch, capfd):
-    monkeypatch.setattr("sys.argv", ["program", "--help"])
-    assert main(PRESETS, lambda config: pytest.fail("it ran")) == 0
-    out = capfd.readouterr().out
-    assert "quick, paper" in out
-    for field in dataclasses.fields(Toy):
-        assert f"--{field.name}=" in out and field.metadata["help"] in out
-
-
 ENDS = [
     (None, 0, ""),
     (UserError("Name another folder."), 2, "Name another folder.\n"),
