@@ -7,6 +7,7 @@ from typing import Any
 from data.errors import UserError
 from experiments.runtime import usage
 from experiments.runtime.broken_pipe import quiet_if_unread
+from experiments.runtime.failures import printable
 
 
 def main_of(
@@ -27,7 +28,7 @@ def main_of(
         try:
             return run(words)
         except UserError as error:
-            print(error, file=sys.stderr)
+            print(printable(str(error)), file=sys.stderr)
             return 2
         except KeyboardInterrupt:
             print("Interrupted; run the same command again.", file=sys.stderr)

@@ -20,7 +20,7 @@ from data.files import user_path
 from experiments.runtime import usage
 from experiments.runtime.broken_pipe import quiet_if_unread
 from experiments.runtime.children import end_with_parent
-from experiments.runtime.failures import UNWRITABLE, Diverged, Interrupted
+from experiments.runtime.failures import UNWRITABLE, Diverged, Interrupted, printable
 from experiments.runtime.options import Shared, check
 from experiments.runtime.processes import (
     error_prefix,
@@ -188,7 +188,7 @@ def _usage(presets, default, command) -> str:
 
 def _stop(message: str, status: int, in_all_processes: bool = False) -> int:
     """Prints why the run stops; only process 0 does if the error occurs in every process."""
-    message = "".join(c if c.isprintable() else repr(c)[1:-1] for c in message)  # file names too
+    message = printable(message)
     if not in_all_processes:
         print(error_prefix() + message, file=sys.stderr)
     elif is_first():

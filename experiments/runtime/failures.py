@@ -12,6 +12,11 @@ UNWRITABLE = {
 }
 
 
+def printable(message: str) -> str:
+    """`message` with what cannot be printed escaped: a file name may have a line end, say."""
+    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in message)
+
+
 class Diverged(Exception):
     """The loss or the parameters grew without bound; the message is one sentence."""
 
