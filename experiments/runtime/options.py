@@ -101,7 +101,7 @@ def check(config: Any) -> None:
             raise UserError(f"{flag}: give {limits['most']} or less.")
         if limits["choices"] and value not in limits["choices"]:
             raise UserError(f"{flag}: choose one of {', '.join(limits['choices'])}.")
-        if value == "" and field.default:
+        if isinstance(value, str) and not value.strip() and field.default:
             raise UserError(f"{flag}: give a value, or leave the flag out.")
 
 

@@ -5,6 +5,7 @@ import dataclasses
 import importlib.util
 import io
 import json
+import logging
 import types
 
 import jax
@@ -146,6 +147,16 @@ def test_one_line_out_for_one_line_in(run_dir, command):
     # nor on a byte order mark
     marked = b"\xef\xbb\xbf" + lines[0]
     assert command("decode", f"--workdir={run_dir}", stdin=marked)[1] == written[0] + b"\n"
+
+
+def test_sacrebleu_warns_once(caplog):
+    for once in logging.getLogger("sacrebleu").filters:
+        once.seen.clear()  # other tests
+    lines = [f"word {'w' * n} ." for n in range(200)]
+    config = types.SimpleNamespace(bleu_tokenizer="13a", target_unit="words")
+    for _ in range(2):
+        scores(config, lines, lines)
+    assert caplog.text.count("tokenized period") == 1
 
 
 def test_unknown_words_are_named_once(run_dir, command):
