@@ -16,6 +16,7 @@ from experiments.runtime.options import identity
 from experiments.runtime.workdir import write_json
 
 FOLDER = pathlib.Path(__file__).parent
+KEEPING = {"keep", "patience"}
 
 
 def add(workdirs: Sequence[str]) -> None:
@@ -49,6 +50,8 @@ def finished_run(workdir: str) -> dict[str, Any]:
     preset = identity(presets[result["preset"]]) if result["preset"] in presets else {}
     if not preset or not {*preset} <= {*config}:
         raise UserError(f"{workdir} was made by a version with other options; run it again.")
+    # Which net is kept decides no step, but all figures.
+    preset |= {name: getattr(presets[result["preset"]], name) for name in KEEPING & {*config}}
     changed = {n: config[n] for n, v in preset.items() if config[n] != v}
     elsewhere = ("seed", "dtype")  # in the file, and in its name
     flags = {n: v for n, v in changed.items() if n not in elsewhere and "/" not in str(v)}

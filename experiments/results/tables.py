@@ -94,10 +94,10 @@ def _row(runs: list[Mapping[str, Any]]) -> str:
     if first.get("dtype", "float32") != "float32":
         flags += f" --dtype={first['dtype']}"
     flags += "".join(f" --{name}={value}" for name, value in first.get("flags", {}).items())
-    minutes = mean(run["seconds"] for run in runs) / 60
+    minutes, device = mean(run["seconds"] for run in runs) / 60, first.get("device", "cpu")
     cells = (
         f"`./launch.sh {first['experiment']}{flags}`",
-        f"{minutes:.1f} min",
+        f"{minutes:.1f} min" + ("" if device == "cpu" else f", {device}"),
         name.replace("_", " "),
         reached,
         f"{paper['value']:.4g}" if paper else "",
