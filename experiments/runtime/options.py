@@ -67,7 +67,7 @@ class Shared:
     )
     num_steps: int = option(1000, "training steps", least=1, most=2**31 - 1)
     batch_size: int = option(1, "examples in a batch, over all devices", least=1, most=65_536)
-    learning_rate: float = option(0.1, "learning rate that the schedule starts from", least=0.0)
+    learning_rate: float = option(0.1, "initial learning rate", least=0.0)
     eval_every: int = option(100, "steps between evaluations", least=1, identity=False)
     checkpoint_every: int = option(100, "steps between checkpoints", least=1, identity=False)
     steps_per_call: int = option(

@@ -41,9 +41,10 @@ class Restored(NamedTuple):
 
 
 def decode(options: Decode) -> None:
-    """Translates standard input to standard output, line by line; empty lines stay empty.
+    """Translates standard input to standard output, line by line.
 
-    Words that the net does not know are named on standard error.
+    The translation of an empty line is empty. Words that the net does not know are named on
+    standard error.
 
     Raises:
       UserError: there is no trained net, the input is not UTF-8, or `nbest` exceeds `beam`;
