@@ -13,6 +13,7 @@ import json
 import re
 from collections import Counter
 from collections.abc import Iterable
+from itertools import chain
 
 from data.errors import UserError
 
@@ -43,7 +44,19 @@ class Pieces:
 
     def codes(self, line: str) -> list[int]:
         """Encodes a line, without BEGIN and END."""
-        return [self._code_of.get(piece, UNKNOWN) for piece in split(line, self.unit)]
+        if self.unit == "characters":
+            return [self._code_of.get(piece, UNKNOWN) for piece in split(line, self.unit)]
+        return list(chain.from_iterable(map(self._codes_between_blanks, line.split())))
+
+    @functools.cached_property
+    def _codes_between_blanks(self):
+        """The codes of what lies between two blanks; most of it occurs again and again."""
+
+        @functools.lru_cache(maxsize=2**17)
+        def codes(text: str) -> list[int]:
+            return [self._code_of.get(piece, UNKNOWN) for piece in split(text, "words")]
+
+        return codes
 
     def text(self, codes: Iterable[int]) -> str:
         """Decodes a line; UNKNOWN becomes <unk>, other special codes are dropped."""
@@ -122,7 +135,7 @@ def build(lines: list[str], unit: str, size: int, least: int) -> Vocabulary:
         raise UserError(f"--vocabulary={size} is too small for {unit}; give 8 or more.")
     if unit == "subwords":
         return Subwords(_byte_pairs(lines, size))
-    counts = Counter(piece for line in lines for piece in split(line, unit))
+    counts = _counts(lines, unit)
     # the most frequent first, ties in alphabetical order
     kept = sorted((p for p, n in counts.items() if n >= least), key=lambda p: (-counts[p], p))
     if not kept:
@@ -138,6 +151,17 @@ def from_json(text: str) -> Vocabulary:
     if content["unit"] == "subwords":
         return Subwords(base64.b64decode(content["model"]))
     return Pieces(content["unit"], (*SPECIAL, *content["pieces"]))
+
+
+def _counts(lines: list[str], unit: str) -> Counter[str]:
+    """How often each word or character occurs in all lines."""
+    if unit == "characters":
+        return Counter(chain.from_iterable(split(line, unit) for line in lines))
+    counts: Counter[str] = Counter()
+    for text, n in Counter(chain.from_iterable(map(str.split, lines))).items():
+        for piece in split(text, unit):
+            counts[piece] += n
+    return counts
 
 
 def split(line: str, unit: str) -> list[str]:
