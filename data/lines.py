@@ -33,10 +33,11 @@ def each_line(content: bytes, name: str) -> Iterator[str]:
     start, number = 0, 1
     while start < len(content):
         stop = content.find(end, start + PIECE) + 1 or len(content)
-        lines = _decoded(content[start:stop], end, number, name).split(end.decode())
-        if content.endswith(end, start, stop):
+        text = _decoded(content[start:stop], end, number, name)
+        lines = text.split(end.decode())
+        if not lines[-1]:
             del lines[-1]  # what follows the last line end is no line
-        yield from (line.rstrip("\r") for line in lines)
+        yield from (line.rstrip("\r") for line in lines) if "\r" in text else lines
         start, number = stop, number + len(lines)
 
 

@@ -12,7 +12,7 @@ import io
 import json
 import re
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from itertools import chain
 
 from data.errors import UserError
@@ -26,6 +26,21 @@ _SPECIAL_PIECES = tuple(map(chr, range(0xFDD4, 0xFDD8)))
 _RESERVED = dict(zip(map(ord, "\0\t\u2581\u2585"), range(0xFDD0, 0xFDD4), strict=True))
 _UNRESERVED = {replacement: char for char, replacement in _RESERVED.items()}
 _WORD = re.compile(r" ?(?:\w+|[^\w\s])")
+
+
+class _CodesOf(dict[str, tuple[int, ...]]):
+    """The codes of what lies between two blanks, most of which occurs again and again."""
+
+    MOST = 2**18  # entries that are remembered
+
+    def __init__(self, code_of: Mapping[str, int]):
+        self._code_of = code_of
+
+    def __missing__(self, text: str) -> tuple[int, ...]:
+        if len(self) == self.MOST:
+            self.clear()
+        self[text] = tuple(self._code_of.get(piece, UNKNOWN) for piece in split(text, "words"))
+        return self[text]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -46,17 +61,11 @@ class Pieces:
         """Encodes a line, without BEGIN and END."""
         if self.unit == "characters":
             return [self._code_of.get(piece, UNKNOWN) for piece in split(line, self.unit)]
-        return list(chain.from_iterable(map(self._codes_between_blanks, line.split())))
+        return list(chain.from_iterable(map(self._codes_of.__getitem__, line.split())))
 
     @functools.cached_property
-    def _codes_between_blanks(self):
-        """The codes of what lies between two blanks; most of it occurs again and again."""
-
-        @functools.lru_cache(maxsize=2**17)
-        def codes(text: str) -> list[int]:
-            return [self._code_of.get(piece, UNKNOWN) for piece in split(text, "words")]
-
-        return codes
+    def _codes_of(self) -> "_CodesOf":
+        return _CodesOf(self._code_of)
 
     def text(self, codes: Iterable[int]) -> str:
         """Decodes a line; UNKNOWN becomes <unk>, other special codes are dropped."""
