@@ -112,7 +112,7 @@ def user_text(path: str, names: tuple[str, ...], unit: str) -> str:
     if "/" not in path and "." not in path:
         raise UserError(
             f"--dataset={path}: choose {', '.join(names)}, or the path of a file, such as "
-            f"./{path}.txt."
+            f"./{path.strip() or 'mine'}.txt."
         )
     return read_file(path, unit)
 

@@ -10,7 +10,12 @@ from data.errors import UserError
 
 MARK = b"\xef\xbb\xbf"  # UTF-8's byte order mark
 PIECE = 2**20  # bytes that are decoded at once
-OTHER_MARKS = {b"\xff\xfe": "UTF-16", b"\xfe\xff": "UTF-16"}
+OTHER_MARKS = {
+    b"\xff\xfe\0\0": "UTF-32",
+    b"\0\0\xfe\xff": "UTF-32",
+    b"\xff\xfe": "UTF-16",
+    b"\xfe\xff": "UTF-16",
+}
 
 
 def lines_of(content: bytes, name: str) -> list[str]:
@@ -42,9 +47,19 @@ def each_line(content: bytes, name: str) -> Iterator[str]:
 
 
 def without_mark(content: bytes, name: str) -> bytes:
-    """The bytes after a byte order mark of UTF-8; raises UserError for a mark of UTF-16."""
-    if encoding := OTHER_MARKS.get(content[:2]):
-        raise UserError(f"{name} is {encoding} text; convert it to UTF-8.")
+    """The bytes after a byte order mark of UTF-8.
+
+    Raises:
+      UserError: there is a mark of UTF-16 or UTF-32, or a zero byte, which no text contains.
+    """
+    for mark, encoding in OTHER_MARKS.items():
+        if content.startswith(mark):
+            raise UserError(f"{name} is {encoding} text; convert it to UTF-8.")
+    if (place := content.find(b"\0")) >= 0:
+        raise UserError(
+            f"{name} is not UTF-8 text: byte {place + 1:,} is a zero byte; convert UTF-16 text to "
+            "UTF-8, or give a file of text."
+        )
     return content.removeprefix(MARK)
 
 

@@ -46,7 +46,7 @@ def parsed(
 ) -> Sentences:
     """Like `read_tagged`, from the bytes of a file; `name` is used in errors."""
     lines = lines_of(content, name)
-    if not any(line.strip() for line in lines):
+    if not any(line.strip(" \t") for line in lines):
         raise UserError(f"{name} is empty; give a file of labelled words.")
     form = _form(lines, name) if form == "auto" else form
     if form == "slashes":
@@ -59,7 +59,7 @@ def parsed(
 def _form(lines: list[str], name: str) -> str:
     if name.endswith(".conllu"):
         return "conllu"
-    first = next(line for line in lines if line.strip())
+    first = next(line for line in lines if line.strip(" \t"))
     pieces = _BETWEEN_BLANKS.findall(first)
     if "\t" not in first and all(0 < p.rfind("/") < len(p) - 1 for p in pieces):
         return "slashes"
@@ -92,7 +92,7 @@ def _columns(
         if form == "conllu" and line.startswith("#"):
             continue
         cells = line.split("\t") if "\t" in line else _BETWEEN_BLANKS.findall(line)
-        if not line.strip() or cells[0] == "-DOCSTART-":
+        if not line.strip(" \t") or cells[0] == "-DOCSTART-":
             if words[-1]:
                 words.append([]), labels.append([]), features.append([])
             continue
