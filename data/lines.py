@@ -46,20 +46,18 @@ def each_line(content: bytes, name: str) -> Iterator[str]:
         start, number = stop, number + len(lines)
 
 
-def without_mark(content: bytes, name: str) -> bytes:
+def without_mark(content: bytes, name: str, advice: str = "convert it to UTF-8") -> bytes:
     """The bytes after a byte order mark of UTF-8.
 
     Raises:
-      UserError: there is a mark of UTF-16 or UTF-32, or a zero byte, which no text contains.
+      UserError: there is a mark of UTF-16 or UTF-32, or a zero byte, which no text contains; the
+        sentence ends with `advice`.
     """
     for mark, encoding in OTHER_MARKS.items():
         if content.startswith(mark):
-            raise UserError(f"{name} is {encoding} text; convert it to UTF-8.")
+            raise UserError(f"{name} is {encoding} text; {advice}.")
     if (place := content.find(b"\0")) >= 0:
-        raise UserError(
-            f"{name} is not UTF-8 text: byte {place + 1:,} is a zero byte; convert UTF-16 text to "
-            "UTF-8, or give a file of text."
-        )
+        raise UserError(f"{name} is not UTF-8 text (byte {place:,} is 0x00); {advice}.")
     return content.removeprefix(MARK)
 
 

@@ -14,6 +14,7 @@ from data.lines import without_mark
 
 Symbols = TypeVar("Symbols", str, list, np.ndarray)
 PIECE = 2**20  # symbols
+BYTE_BY_BYTE = "convert it to UTF-8, or read it byte by byte (char_rnn --unit=bytes)"
 
 
 class Text(NamedTuple):
@@ -63,13 +64,13 @@ def decoded(content: bytes, unit: str, name: str) -> str:
     """
     if unit == "bytes":
         return content.decode("latin-1")  # byte n becomes character n
-    content = without_mark(content, name)
+    content = without_mark(content, name, BYTE_BY_BYTE)
     try:
         return content.decode("utf-8")
     except UnicodeDecodeError as error:
         raise UserError(
             f"{name} is not UTF-8 text (byte {error.start:,} is {content[error.start]:#04x}); "
-            "give --unit=bytes to read it byte by byte."
+            f"{BYTE_BY_BYTE}."
         ) from None
 
 

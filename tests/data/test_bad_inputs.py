@@ -215,9 +215,9 @@ NO_TEXT: dict[str, tuple[Callable[[bytes], bytes], str]] = {
     "UTF-16, big-endian": (lambda text: b"\xfe\xff" + text.decode().encode("utf-16-be"),
                            "is UTF-16"),
     "UTF-16, little-endian without a mark": (
-        lambda text: text.decode().encode("utf-16-le"), "zero byte"),
+        lambda text: text.decode().encode("utf-16-le"), "0x00"),
     "UTF-16, big-endian without a mark": (
-        lambda text: text.decode().encode("utf-16-be"), "zero byte"),
+        lambda text: text.decode().encode("utf-16-be"), "0x00"),
     "UTF-32, little-endian": (
         lambda text: b"\xff\xfe\0\0" + text.decode().encode("utf-32-le"), "is UTF-32"),
     "UTF-32, big-endian": (
@@ -237,10 +237,10 @@ NO_TEXT: dict[str, tuple[Callable[[bytes], bytes], str]] = {
     "a character cut in two by a line end": (
         lambda text: text.replace(b"b", "ß".encode()[:1] + b"\n" + "ß".encode()[1:]), "UTF-8"),
     "Latin-1 in gzip": (lambda text: zipped(text.decode().encode("latin-1")), "UTF-8"),
-    "a zero byte in a word": (lambda text: text.replace(b"b", b"b\0"), "zero byte"),
-    "a zero byte at the end": (lambda text: text + b"\0", "zero byte"),
-    "zero bytes alone": (lambda text: bytes(len(text)), "zero byte"),
-    "a zero byte in gzip": (lambda text: zipped(text + b"\0"), "zero byte"),
+    "a zero byte in a word": (lambda text: text.replace(b"b", b"b\0"), "0x00"),
+    "a zero byte at the end": (lambda text: text + b"\0", "0x00"),
+    "zero bytes alone": (lambda text: bytes(len(text)), "0x00"),
+    "a zero byte in gzip": (lambda text: zipped(text + b"\0"), "0x00"),
     "empty": (lambda text: b"", ""),
     "a byte order mark alone": (lambda text: MARK, ""),
     "an empty gzip file": (lambda text: zipped(b""), ""),
@@ -251,8 +251,8 @@ NO_TEXT: dict[str, tuple[Callable[[bytes], bytes], str]] = {
     "a bzip2 file": (bz2.compress, "is a bzip2 file"),
     "a 7-Zip archive": (lambda text: b"7z\xbc\xaf\x27\x1c\0\x04" + text, "is a 7-Zip archive"),
     "a Zstandard file": (lambda text: b"(\xb5/\xfd\x24" + text, "is a Zstandard file"),
-    "a tar archive": (lambda text: packed(text, "w"), "zero byte"),
-    "a tar.gz archive": (lambda text: packed(text, "w:gz"), "zero byte"),
+    "a tar archive": (lambda text: packed(text, "w"), "0x00"),
+    "a tar.gz archive": (lambda text: packed(text, "w:gz"), "0x00"),
     "gzip cut short": (lambda text: zipped(text)[:-12], "damaged gzip"),
     "the beginning of gzip": (lambda text: zipped(text)[:5], "damaged gzip"),
     "gzip with another sum": (
