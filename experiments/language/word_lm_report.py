@@ -14,23 +14,23 @@ from experiments.reports.page import Picture, Section, Table
 from experiments.runtime.workdir import Workdir
 from experiments.training.run import Trained
 
-RANKS = (10, 100, 1000, 5000, 10_000)  # the last ranks of the frequency classes
-POSITIONS = (*range(1, 12), 16, 21, 31)  # the first positions of the classes, in words
+RANKS = (10, 100, 1000, 5000, 10_000)  # the last rank of each frequency class
+POSITIONS = (*range(1, 12), 16, 21, 31)  # the first position of each class, in words
 SHOWN_WORDS, NEIGHBOURS, COMPARED = 12, 6, 3000
 PASSAGE = 150  # words of the test text
-MAX_SURPRISAL = 10.0  # nats, shown in full colour
+MAX_SURPRISAL = 10.0  # nats, from which on the colour is full
 
 
 def write(
     config, workdir: Workdir, trained: Trained, result: Mapping, text: Text,
     surprisals: Mapping[str, Surprisals],
 ) -> None:
-    """Writes report.html, from a folder that has config.json and samples.jsonl.
+    """Writes report.html; the folder has config.json and samples.jsonl.
 
     `surprisals` are those of the parts `test` and, if there is one, `valid`.
     """
     size, test = len(text.train), surprisals["test"]
-    params = trained.state.params
+    params = trained.net.params
     weight = result["metrics"].get("mixture_weight_of_the_net")
     columns = {"net": test.net, "5-grams": test.ngrams}
     columns |= {} if weight is None else {"mixture": test.mixture(weight)}
@@ -57,13 +57,13 @@ def write(
 def notes(config, weight: float | None) -> list[str]:
     """How the figures were computed."""
     lines = [
-        f"Perplexities are those of every word of a part, {END} included; the net's state is "
+        f"Perplexities are over every word of a part, {END} included; the net's state is "
         "carried through the whole part. The 5-gram model has interpolated Kneser-Ney smoothing "
         "and is estimated on the training part."
     ]
     if weight is not None:
         lines.append(
-            f"In the mixture the net has a weight of {weight:.2f}, the best one on the validation "
+            f"In the mixture the net has a weight of {weight:.2f}, the best on the validation "
             "part."
         )
     return lines
@@ -78,7 +78,7 @@ def by_frequency(text: Text, columns: Mapping[str, np.ndarray]) -> Section:
     counts = np.bincount(text.train, minlength=len(text.symbols))
     ranks = np.empty(len(counts), int)
     special = [text.symbols.index(END), text.symbols.index(UNKNOWN)]
-    counts[special] = -1  # to rank last, outside of the classes
+    counts[special] = -1  # ranked last, outside the frequency classes
     ranks[np.argsort(-counts, kind="stable")] = np.arange(1, len(counts) + 1)
     classes = {name: words == text.symbols.index(name) for name in (END, UNKNOWN)}
     first = 1
@@ -123,7 +123,7 @@ def by_position(text: Text, columns: Mapping[str, np.ndarray]) -> Section:
 
 
 def passage(text: Text, surprisals: Surprisals) -> Section:
-    """A passage of the test part, each word on a background that shows its surprisal."""
+    """A passage of the test part, the background of each word showing its surprisal."""
     ends = np.flatnonzero(text.test == text.symbols.index(END))
     middle = int(ends[len(ends) // 2])  # the end of a sentence
     codes = text.test[middle + 1 : middle + 1 + PASSAGE]
@@ -148,7 +148,7 @@ def passage(text: Text, surprisals: Surprisals) -> Section:
 
 
 def word_vectors(params) -> np.ndarray:
-    """[V, E]: the embedding, or without one the input weights of the first layer."""
+    """Word vectors [V, E]: the embedding, or without one the first layer's input weights."""
     if "embedding" in params:
         return np.asarray(params["embedding"])
     return np.concatenate([gate["x"] for gate in params["layers"][0].values()], axis=1)

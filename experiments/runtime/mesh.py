@@ -122,6 +122,11 @@ def local_copy(tree: Tree) -> Tree:
     return jax.tree.map(lambda leaf: leaf.addressable_data(0), tree)
 
 
+def on_first_device(tree: Tree) -> Tree:
+    """Host arrays on this process's first device, as `local_copy` gives those of a device."""
+    return jax.device_put(tree, jax.local_devices()[0])
+
+
 def on_host(tree: Tree) -> Tree:
     """The whole of `tree` as NumPy arrays, in every process; all processes have to call it."""
 

@@ -4,6 +4,7 @@
     metrics.jsonl   one JSON object per line: step, split, then figures
     samples.jsonl   the samples of a net that generates, by step
     result.json     written once, at the end
+    best/           the parameters that did best on the validation part
     report.html     a self-contained page
     checkpoints/    written by Orbax
     events.out...   the figures again, for TensorBoard
@@ -13,6 +14,7 @@ import dataclasses
 import fcntl
 import importlib.metadata
 import json
+import math
 import os
 import pathlib
 import platform
@@ -30,19 +32,37 @@ from experiments.runtime.processes import is_first
 
 
 def write_atomically(path: pathlib.Path, text: str) -> None:
-    """Writes a file in full or not at all."""
-    unfinished = path.with_name(path.name + ".unfinished")
+    """Writes a text file in full or not at all."""
     # A path need not be valid UTF-8: bytes that are not are written as escapes.
-    with open(unfinished, "w", encoding="utf-8", errors="backslashreplace") as file:
-        file.write(text)
+    replace_atomically(path, text.encode("utf-8", errors="backslashreplace"))
+
+
+def replace_atomically(path: pathlib.Path, content: bytes) -> None:
+    """Writes a file in full or not at all; a power cut afterwards does not undo it."""
+    unfinished = path.with_name(path.name + ".unfinished")
+    with open(unfinished, "wb") as file:
+        file.write(content)
         file.flush()
         os.fsync(file.fileno())
     os.replace(unfinished, path)
+    folder = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
 
 
 def write_json(path: pathlib.Path, value: Any) -> None:
-    """`value` as indented JSON."""
-    write_atomically(path, json.dumps(value, indent=2) + "\n")
+    """`value` as indented JSON; null for a number that is not finite, which JSON does not know."""
+    write_atomically(path, json.dumps(_finite(value), indent=2, allow_nan=False) + "\n")
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _finite(entry) for key, entry in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(entry) for entry in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 class Workdir:
@@ -81,6 +101,7 @@ class Workdir:
                 "another folder."
             ) from None
         self.checkpoints = self.path / "checkpoints"
+        self.best = self.path / "best"
         self.result = self.path / "result.json"
         self.report = self.path / "report.html"
         self.metrics = self.path / "metrics.jsonl"

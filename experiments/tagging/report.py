@@ -16,11 +16,12 @@ from experiments.tagging.evaluation import Copy, Evaluation
 from experiments.tagging.net import NET, SECOND
 from experiments.tagging.paper import TABLE
 from experiments.tagging.scores import Predictions, make_top_layer
+from experiments.training.kept import Net
 from experiments.training.loop import Tree
 from experiments.training.run import Trained
 
 SENTENCES = 20  # shown
-POINTS, NAMED = 600, 80  # words on the plane, and those that are written out
+POINTS, NAMED = 600, 80  # words plotted, and those labelled
 LABELS = {
     "proportional_f1": "proportional F1",
     "chunk_f1": "F1 of spans",
@@ -31,10 +32,10 @@ LABELS = {
 
 
 class TaggerRun(NamedTuple):
-    """What a finished run has, for its report. Copies are numbered by their fold, from 0."""
+    """A finished run, as its report needs it. Copies are numbered by their fold, from 0."""
 
     evaluation: Evaluation
-    best: Mapping[Copy, tuple[int, Tree]]  # step, parameters
+    kept: Mapping[Copy, Net]
     predictions: Mapping[Copy, Predictions]  # of the test part
 
     @property
@@ -45,11 +46,11 @@ class TaggerRun(NamedTuple):
 
     @property
     def params(self) -> Tree:
-        """The best parameters of the first copy of the net."""
-        return self.best[NET, 0][1]
+        """The kept parameters of the first copy of the net."""
+        return self.kept[NET, 0].params
 
     def name_of(self, net: str) -> str:
-        """What a net is called in the report."""
+        """The name of a net in the report."""
         if net == NET:
             return "deep" if self.evaluation.config.beside == "shallow" else "net"
         return self.evaluation.config.beside.replace("_", "-")
@@ -68,7 +69,7 @@ class TaggerRun(NamedTuple):
 
 
 class Labelled(NamedTuple):
-    """Sentences with their gold labels and those that nets predict, by the name of the net."""
+    """Sentences with their gold labels, and the labels that each net predicts, by its name."""
 
     words: list[list[str]]
     gold: list[list[str]]
@@ -112,12 +113,8 @@ def summary(run: TaggerRun, result: Mapping) -> str:
 
 def notes(run: TaggerRun) -> list[str]:
     """How the figures were obtained."""
-    steps = ", ".join(f"{step:,}" for (net, _), (step, _) in run.best.items() if net == NET)
-    lines = [f"The parameters are those of step {steps}, the best on the validation part."]
-    if run.evaluation.config.vectors:
-        vectors = run.evaluation.config.vectors
-        lines.append(f"Word vectors: {vectors}, which are not those of the paper.")
-    return lines
+    vectors = run.evaluation.config.vectors
+    return [f"Word vectors: {vectors}, not those of the paper."] if vectors else []
 
 
 def training_curves(run: TaggerRun, trained: Trained) -> Section:
@@ -132,7 +129,7 @@ def training_curves(run: TaggerRun, trained: Trained) -> Section:
 
 
 def paper_section(config, result: Mapping) -> list[Section]:
-    """The paper's table with the rows of this run in it."""
+    """The paper's table, with rows for this run."""
     if config.dataset not in TABLE:
         return []
     header = ("net", "precision", "", "recall", "", "F1", "")
@@ -151,14 +148,14 @@ def paper_section(config, result: Mapping) -> list[Section]:
             rows.append((f"{name}, this run", *cells))
     text = (
         "The paper's rows are quoted from memory: means over ten folds, with word vectors trained "
-        f"on Google News. Those of this run are means over {config.folds} "
+        f"on Google News. This run's are means over {config.folds} "
         f"fold{'s' if config.folds > 1 else ''}.",
     )
     return [Section("The paper's table", text, Table(header, rows))]
 
 
 def labelled_section(run: TaggerRun, labelled: Labelled) -> Section:
-    """Sentences of the test part with their labels; of opinions, those that have some."""
+    """Labelled sentences of the test part; for opinions, only those that contain one."""
     title = "Labelled sentences"
     if run.evaluation.corpus.whole:
         text = ("The first sentences of the test part.",)
@@ -168,10 +165,10 @@ def labelled_section(run: TaggerRun, labelled: Labelled) -> Section:
     if scoring == "overlap":
         rows = [n for n in rows if set(labelled.gold[n]) != {"O"}]
     text = [
-        {"overlap": "A predicted span is blue if it overlaps a gold one and orange if not; an "
-                    "Inside without a Begin is in capitals.",
+        {"overlap": "A predicted span is blue if it overlaps a gold one and orange if not; it is "
+                    "in capitals if it starts with I- instead of B-.",
          "exact": "A predicted span is blue if its ends and its type are correct and orange if "
-                  "not; an Inside without a Begin is in capitals.",
+                  "not; it is in capitals if it starts with I- instead of B-.",
          "accuracy": "Wrong labels are orange."}[scoring],
     ]  # fmt: skip
     if run.evaluation.corpus.folds is not None:
@@ -185,7 +182,7 @@ def difference_section(run: TaggerRun, labelled: Labelled) -> list[Section]:
         return []
     first, second = labelled.predicted.values()
     rows = [n for n in range(len(first)) if first[n] != second[n]]
-    text = (f"The {' and the '.join(labelled.predicted)} net differ in {len(rows):,} of "
+    text = (f"The {' and the '.join(labelled.predicted)} net differ on {len(rows):,} of "
             f"{len(first):,} sentences; {min(SENTENCES, len(rows))} are shown.",)  # fmt: skip
     short_first = sorted(rows, key=lambda n: (len(labelled.words[n]) > 40, n))
     selected = labelled.select(short_first[:SENTENCES])
@@ -197,7 +194,7 @@ def difference_section(run: TaggerRun, labelled: Labelled) -> list[Section]:
 
 
 def whole_table(labelled: Labelled) -> Table:
-    """A sentence a row, with its gold label and what each net predicts."""
+    """One sentence per row, with its gold label and what each net predicts."""
     rows = [
         (" ".join(words), gold[0],
          *(page.Cell(labels[n][0], "right" if labels[n] == gold else "wrong", 0.6)
@@ -282,26 +279,26 @@ def states_section(run: TaggerRun) -> Section:
     text = (
         f"t-SNE of the last layer's {run.evaluation.nets[NET].tagger.width} outputs at "
         f"{len(chosen)} words of "
-        "the test part: similar states are close to one another. The colours are the gold labels.",
+        "the test part: similar states are close together. Colours show the gold labels.",
     )
     plot = _plane(plane, [labels[n] for n in chosen], [words[n] for n in chosen])
     return Section(title, text, pictures=[Picture(plot)])
 
 
 def hidden_states(run: TaggerRun) -> tuple[list[np.ndarray], list[str], list[str]]:
-    """States, gold labels and words of some sentences of the test part, a list entry for each.
+    """The states, gold labels and words of some sentences of the test part, word by word.
 
-    Of a sentence with one label it is the state at the last word.
+    For a sentence with a single label, only the state at the last word.
     """
     corpus, top_layer = run.evaluation.corpus, make_top_layer(run.evaluation.nets[NET])
     states, labels, words = [], [], []
-    wanted = set(np.asarray(run.rows)[: POINTS // 4].tolist())
+    chosen = set(np.asarray(run.rows)[: POINTS // 4].tolist())
     for rows, count, batch in run.evaluation.data.batches(run.evaluation.data.test):
-        if not wanted & set(rows.tolist()):
+        if not chosen & set(rows.tolist()):
             continue
         outputs = np.asarray(top_layer(run.params, run.evaluation.vectors, batch))
         for row, output in zip(rows[:count], outputs, strict=False):
-            if row in wanted:
+            if row in chosen:
                 sentence, gold = corpus.test.words[row], corpus.test.labels[row]
                 positions = [len(sentence) - 1] if corpus.whole else range(len(sentence))
                 states += [output[position] for position in positions]

@@ -23,8 +23,8 @@ class Decode:
     workdir: str = option("runs/translate/quick", "the run whose newest checkpoint is used",
                           path=True)  # fmt: skip
     beam: int = option(5, "width of the beam search; 1: greedy search", least=1, most=1000)
-    nbest: int = option(0, "number of translations of each line to write, as "
-                        "number ||| translation ||| score; 0: the best one alone", least=0)
+    nbest: int = option(0, "translations to write for each line, each as "
+                        "number ||| translation ||| score; 0: only the best, as it is", least=0)
     length_power: float = option(1.0, "p: log-probabilities are divided by length^p",
                                  least=0.0, most=10.0)  # fmt: skip
 
@@ -38,13 +38,11 @@ class Restored(NamedTuple):
 
 
 def decode(options: Decode) -> None:
-    """Translates standard input to standard output, line by line.
-
-    The translation of an empty line is empty.
+    """Translates standard input to standard output, line by line; empty lines stay empty.
 
     Raises:
-      UserError: there is no trained net, the input is not UTF-8, or `nbest` exceeds `beam`. Nothing
-        is written then.
+      UserError: there is no trained net, the input is not UTF-8, or `nbest` exceeds `beam`;
+        nothing has been written.
     """
     if options.nbest > options.beam:
         raise UserError(

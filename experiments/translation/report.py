@@ -18,7 +18,7 @@ from experiments.translation.translator import Translator
 
 EXAMPLES = 20  # translations shown
 ATTENTION_MAPS = 3  # sentences whose attention weights are shown
-VECTORS, NAMED = 300, 10  # sentence vectors plotted, and those labelled with their text
+VECTORS, NAMED = 300, 10  # sentence vectors plotted, and how many show their text
 
 
 def write(
@@ -26,7 +26,7 @@ def write(
     corpus: Corpus, translations: Sequence[str],
 ) -> None:  # fmt: skip
     """Writes report.html; `translations` are the best ones of the test set."""
-    params = jax.tree.map(jnp.asarray, trained.state.params)
+    params = jax.tree.map(jnp.asarray, trained.net.params)
     size = len(corpus.train.sources)
     order = ("source", "target", "encoder", "decoder", "maxout", "output")
     labels = {"perplexity": "perplexity", "gradient_norm": "gradient norm"}
@@ -36,7 +36,7 @@ def write(
         page.parameters_section(params, order, {}, ""),
         page.curves_section(
             trained.metrics.rows, labels, config.batch_size / size,
-            ("Perplexity is per target word. The training perplexity is that with dropout.",),
+            ("Perplexity is per target word; training perplexity is measured with dropout.",),
         ),
         examples(corpus.test, translations),
         by_length(config, corpus.test, translations),
@@ -103,7 +103,7 @@ def by_length(config, test: Pairs, translations: Sequence[str]) -> Section:
         axes.set_ylim(bottom=0)
 
     label = "BLEU against the length of the source"
-    text = ("A fixed vector is expected to lose more of a long sentence than attention does.",)
+    text = ("Long sentences are expected to lose more through a fixed vector than with attention.",)
     sizes = ", ".join(str(count) for *_, count in groups)
     picture = Picture(drawing.plot(label, draw), f"Number of sentences in each group: {sizes}.")
     return Section("BLEU by length", text, pictures=[picture])

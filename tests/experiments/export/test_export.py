@@ -35,6 +35,7 @@ from experiments.tagging.net import NET, Batch, make_nets
 from experiments.tagging.net import first_parameters as tagger_parameters
 from experiments.training.checkpoints import Checkpoints
 from experiments.training.first_parameters import first_parameters
+from experiments.training.kept import Candidate, KeptNets, Net
 from experiments.training.loop import TrainState
 from experiments.translation.net import make_model as make_translator
 from nets.row_writer import RowWriter
@@ -153,8 +154,9 @@ def labels(folder, **changes):
     params = drawn(lambda _: tagger_parameters(config, nets))
     facts = tagger.facts_of(coding, table)
     best = jax.tree.map(lambda leaf: jnp.asarray(leaf[0] + 0.25), params[NET])  # not the last ones
-    (folder / "best").mkdir(parents=True, exist_ok=True)
-    tagger.kept_best(config, folder, nets, facts)[NET, 0].offer(1, 99.0, best)
+    folder.mkdir(parents=True, exist_ok=True)
+    kept = Candidate((99.0,), {}, lambda: Net(1, best, {}))
+    KeptNets(folder / "best", best=True).offer(1, {"net-0": kept})
 
     def inputs(random, batch, time):
         letters = ints(random, len(coding.letters) + 1, batch, time, coding.longest)

@@ -196,7 +196,7 @@ def test_every_preset_is_valid_and_has_its_name():
 
 def test_identity_is_what_determines_the_figures():
     free = {"workdir", "data_dir", "raw_dir", "eval_every", "checkpoint_every", "steps_per_call",
-            "num_cpu_devices", "distributed", "coordinator", "num_processes",
+            "num_cpu_devices", "keep", "patience", "distributed", "coordinator", "num_processes",
             "process_id"}  # fmt: skip
     fields = {field.name for field in dataclasses.fields(lenet5.Config)}
     assert set(identity(lenet5.Config())) == fields - free
