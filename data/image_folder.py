@@ -112,7 +112,7 @@ def _labelled(folder: Path, classes: tuple[str, ...]) -> tuple[list[Path], np.nd
             continue  # the test set may lack a class
         paths = _visible(folder / name)
         found = [path for path in paths if pictures.is_picture(path)]
-        others += [path for path in paths if not pictures.is_picture(path)]
+        others += sorted(set(paths) - set(found))
         if not found:
             raise UserError(
                 f"{folder / name} has no pictures; add some ({', '.join(pictures.ENDINGS)}) or "

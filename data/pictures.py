@@ -37,7 +37,10 @@ def read(paths: Sequence[Path]) -> np.ndarray:
       UserError: a picture cannot be read, is too large, or has more than 8 bits per pixel; or all
         pictures are of one shade.
     """
-    greys = [_grey(path) for path in paths]
+    from PIL import Image
+
+    with warnings.catch_warnings(action="error", category=Image.DecompressionBombWarning):
+        greys = [_grey(path) for path in paths]
     _check_shades(greys, paths)
     return np.stack([_centred(_bright_on_dark(grey)) for grey in greys])
 
@@ -61,11 +64,7 @@ def _grey(path: Path) -> np.ndarray:
     from PIL import Image
 
     try:
-        with (
-            warnings.catch_warnings(action="error", category=Image.DecompressionBombWarning),
-            open_plain(path) as file,
-            Image.open(file, formats=FORMATS) as picture,
-        ):
+        with open_plain(path) as file, Image.open(file, formats=FORMATS) as picture:
             if picture.width * picture.height > MOST_PIXELS:
                 raise _too_large(path)
             if picture.mode.startswith(DEEP_MODES):
@@ -112,5 +111,6 @@ def _bright_on_dark(grey: np.ndarray) -> np.ndarray:
 
 def _centred(grey: np.ndarray) -> np.ndarray:
     above, left = (SIDE - grey.shape[0]) // 2, (SIDE - grey.shape[1]) // 2
-    below, right = SIDE - grey.shape[0] - above, SIDE - grey.shape[1] - left
-    return np.pad(grey, ((above, below), (left, right)))
+    image = np.zeros((SIDE, SIDE), np.uint8)
+    image[above : above + grey.shape[0], left : left + grey.shape[1]] = grey
+    return image
