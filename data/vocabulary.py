@@ -12,7 +12,7 @@ import io
 import json
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable
 from itertools import chain
 
 from data.errors import UserError
@@ -28,19 +28,23 @@ _UNRESERVED = {replacement: char for char, replacement in _RESERVED.items()}
 _WORD = re.compile(r" ?(?:\w+|[^\w\s])")
 
 
-class _CodesOf(dict[str, tuple[int, ...]]):
+class _Remembered(dict[str, tuple[int, ...]]):
     """The codes of what lies between two blanks, most of which occurs again and again."""
 
-    MOST = 2**18  # entries that are remembered
+    MOST = 2**18  # entries
 
-    def __init__(self, code_of: Mapping[str, int]):
-        self._code_of = code_of
+    def __init__(self, codes: Callable[[str], Iterable[int]]):
+        self._codes = codes
 
     def __missing__(self, text: str) -> tuple[int, ...]:
         if len(self) == self.MOST:
             self.clear()
-        self[text] = tuple(self._code_of.get(piece, UNKNOWN) for piece in split(text, "words"))
+        self[text] = tuple(self._codes(text))
         return self[text]
+
+    def of_all(self, texts: Iterable[str]) -> list[int]:
+        """The codes of texts, one after another."""
+        return list(chain.from_iterable(map(self.__getitem__, texts)))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -59,13 +63,14 @@ class Pieces:
 
     def codes(self, line: str) -> list[int]:
         """Encodes a line, without BEGIN and END."""
-        if self.unit == "characters":
-            return [self._code_of.get(piece, UNKNOWN) for piece in split(line, self.unit)]
-        return list(chain.from_iterable(map(self._codes_of.__getitem__, line.split())))
+        return self._remembered.of_all(line.split()) if self.unit == "words" else self._split(line)
 
     @functools.cached_property
-    def _codes_of(self) -> "_CodesOf":
-        return _CodesOf(self._code_of)
+    def _remembered(self) -> _Remembered:
+        return _Remembered(self._split)
+
+    def _split(self, line: str) -> list[int]:
+        return [self._code_of.get(piece, UNKNOWN) for piece in split(line, self.unit)]
 
     def text(self, codes: Iterable[int]) -> str:
         """Decodes a line; UNKNOWN becomes <unk>, other special codes are dropped."""
@@ -106,7 +111,14 @@ class Subwords:
 
     def codes(self, line: str) -> list[int]:
         """Encodes a line, without BEGIN and END."""
-        return self._processor.encode(line.strip().translate(_RESERVED))
+        text = line.strip().translate(_RESERVED)
+        return self._remembered.of_all(text.split(" ")) if text else []
+
+    @functools.cached_property
+    def _remembered(self) -> _Remembered:
+        """No subword goes beyond a blank; it begins with the blank before it."""
+        blank = self._processor.piece_to_id("\u2581")
+        return _Remembered(lambda text: self._processor.encode(text) if text else [blank])
 
     def text(self, codes: Iterable[int]) -> str:
         """Decodes a line; UNKNOWN becomes <unk>, other special codes are dropped."""

@@ -120,5 +120,14 @@ def test_words_are_coded_alike_however_many_are_remembered(monkeypatch):
     assert [[known.pieces[code] for code in row] for row in codes[:1]] == [
         [" a", " dog", ",", " a", " cat"]
     ]
-    monkeypatch.setattr("data.vocabulary._CodesOf.MOST", 1)
+    monkeypatch.setattr("data.vocabulary._Remembered.MOST", 1)
     assert [build(lines, "words", 0, 2).codes(line) for line in lines] == codes
+
+
+PARTS = [*" \t\u00a0\u2581abimnT.☃\0", "  ", "wo m", "ein", "Two", " the"]
+
+
+@given(st.lists(st.sampled_from(PARTS)).map("".join))
+def test_subwords_between_blanks_are_those_of_the_whole_line(line):
+    whole = SUBWORDS._processor.encode(line.strip().translate(vocabulary._RESERVED))
+    assert SUBWORDS.codes(line) == whole
