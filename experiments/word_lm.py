@@ -114,7 +114,7 @@ PRESETS = {
         _PTB, preset="mikolov", cell="rnn_sigmoid", hidden=300, embedding=0, init="normal",
         init_scale=0.1, unroll=10, batch_size=10, clip_norm=5.0, schedule="validation", decay=0.5,
         num_steps=16 * 9295, eval_every=9295, checkpoint_every=9295, steps_per_call=50,
-        dynamic_rate=0.1,
+        dynamic_rate=0.1, patience=1,
     ),
     "zaremba-small": _zaremba(
         "zaremba-small", 200, 13, 2323, unroll=20, init_scale=0.1, decay=0.5, decay_after=4,

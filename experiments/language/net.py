@@ -15,6 +15,8 @@ from nets.language_model import Dropout, LanguageModel
 class LanguageOptions(LayerOptions, InitOptions, DecayOptions, KeepOptions):
     """The options that character and word models share."""
 
+    heading = "Language model"
+
     valid_percent: float = option(10.0, "percentage of the text to validate on, before the test",
                                   least=0.0, most=49.0)
     test_percent: float = option(10.0, "percentage of the text to test on, from its end", least=0.1,

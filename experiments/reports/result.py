@@ -4,6 +4,7 @@ import dataclasses
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import jax
 import rich.table
 
 from experiments.runtime.options import Shared
@@ -64,6 +65,7 @@ def finish(
         "examples_per_second": round(trained.steps * config.batch_size / trained.seconds, 1),
         "seed": config.seed,
         "dtype": config.dtype,
+        "device": jax.devices()[0].device_kind,
     }
     write_json(workdir.result, result)
     print_table(result)

@@ -1,8 +1,8 @@
-"""The folder of a run: its files and how they are written.
+"""A run's folder: its files, and how they are written.
 
     config.json     the options, with versions, devices, command and commit
     metrics.jsonl   one JSON object per line: step, split, then figures
-    samples.jsonl   the samples of a net that generates, by step
+    samples.jsonl   a generative net's samples, by step
     result.json     written once, at the end
     best/           the parameters that did best on the validation part
     report.html     a self-contained page
@@ -66,16 +66,17 @@ def _finite(value: Any) -> Any:
 
 
 class Workdir:
-    """A run's folder, created if need be and locked against a second run until the process ends."""
+    """A run's folder, created if necessary, locked against a second run until the process ends."""
 
     def __init__(self, path: str):
         """Raises UserError if `path` cannot be written to, or another run is using it.
 
-        Of several processes only the first writes there; what the others write is thrown away.
+        If there are several processes, only the first writes there; what the others write is
+        discarded.
         """
         if not is_first():
-            self._thrown_away = tempfile.TemporaryDirectory(prefix="unfold-")
-            path = self._thrown_away.name
+            self._discarded = tempfile.TemporaryDirectory(prefix="unfold-")
+            path = self._discarded.name
         self.path = pathlib.Path(path)
         try:
             os.fsencode(path).decode("utf-8")  # Orbax needs it
@@ -113,7 +114,7 @@ class Workdir:
 
 
 def provenance() -> dict[str, Any]:
-    """The versions, devices, command and commit that a run was made with."""
+    """The versions, devices, command and commit of a run."""
     packages = ("jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "numpy")
     return {
         "versions": {name: importlib.metadata.version(name) for name in packages}

@@ -14,6 +14,8 @@ CELLS = ("rnn", "rnn_relu", "rnn_sigmoid", "irnn", "lstm", "gru", "gru_after")
 class CellOptions(Shared):
     """Options of an experiment with one kind of recurrent cell."""
 
+    heading = "Recurrent net"
+
     cell: str = option("lstm", "rnn (tanh), rnn_relu, rnn_sigmoid, irnn, lstm, gru (reset before "
                        "the product), gru_after", choices=CELLS)
     hidden: int = option(128, "units of a layer", least=1, most=65_536)

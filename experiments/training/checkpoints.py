@@ -32,6 +32,7 @@ from experiments.runtime.processes import from_first, is_first, is_single_proces
 from experiments.training.loop import TrainState, Tree
 
 KEPT = 3
+NAMED = 3  # options that a refusal names, at most
 NOTED = {"identity", "totals", "seconds", "sha256", "layout"}  # what every note holds
 KEPT_NETS = "kept"  # what a note also holds; checkpoints of earlier versions do not
 # The steps in a name that JAX gives to a leaf: an attribute, or a number or quoted key in brackets.
@@ -306,14 +307,20 @@ def _leaves_of_first(state: TrainState) -> TrainState:
 
 
 def check_identity(folder: pathlib.Path, theirs: dict[str, Any], ours: dict[str, Any]) -> None:
-    """Raises UserError, naming the options, if a checkpoint is of another run than ours."""
+    """Raises UserError, naming the first options that differ, if a checkpoint is not of our run."""
+    if len({*theirs} ^ {*ours}) > NAMED:
+        raise UserError(
+            f"{folder} holds checkpoints of another experiment: give another --workdir."
+        )
     names = [n for n in (theirs | ours) if theirs.get(n) != ours.get(n)]
     if names:
         differences = ", ".join(
-            f"{n} {_short(theirs.get(n))} there and {_short(ours.get(n))} here" for n in names
+            f"{n} {_short(theirs.get(n))} there and {_short(ours.get(n))} here"
+            for n in names[:NAMED]
         )
+        more = f", and {len(names) - NAMED} more" if len(names) > NAMED else ""
         raise UserError(
-            f"{folder} holds checkpoints of another configuration ({differences}): "
+            f"{folder} holds checkpoints of another configuration ({differences}{more}): "
             "give the same flags as then, or another --workdir."
         )
 

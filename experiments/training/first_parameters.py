@@ -14,6 +14,8 @@ from experiments.runtime.xla import call_once
 class InitOptions(Shared):
     """How the initial parameters are drawn."""
 
+    heading = "Initial parameters"
+
     init: str = option("default", "initial weights: default (orthogonal and LeCun's), normal "
                        "(biases 0), uniform (biases too)",
                        choices=("default", "normal", "uniform"))

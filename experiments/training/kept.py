@@ -40,6 +40,8 @@ Figures = dict[str, float]
 class KeepOptions(Shared):
     """Options of an experiment with a validation part."""
 
+    heading = "Validation"
+
     keep: str = option(
         "best", "which net the run's figures, report and commands are of: best (on the validation "
         "part, if there is one), last (of the last step)",

@@ -14,6 +14,8 @@ from experiments.training.validated_rate import scale_by_validation
 class ScheduleOptions(Shared):
     """Options of an experiment with a learning rate schedule."""
 
+    heading = "Training rule"
+
     schedule: str = option("cosine", "of the learning rate: constant or cosine",
                            choices=("constant", "cosine"))
 

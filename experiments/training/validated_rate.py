@@ -2,9 +2,9 @@
 
 The rate is constant as long as each evaluation finds the validation text clearly more likely. From
 the first evaluation that does not, every one multiplies it by `--decay`: 0.5 in the paper, which
-evaluates after every pass. The paper stops when a lower rate no longer helps; here the number of
-steps is fixed, and what remains of the rate matters little. Its program also undoes a pass that
-makes validation worse; here training continues from there at the lower rate.
+evaluates after every pass. With `--patience=1` training ends, as the paper's does, when a lower
+rate no longer helps. Its program also undoes a pass that makes validation worse; here training
+continues from there at the lower rate, and the best net is kept.
 """
 
 from collections.abc import Callable

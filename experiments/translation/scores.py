@@ -1,5 +1,6 @@
 """The quality of translations: BLEU by sacrebleu, and exact matches."""
 
+import logging
 import re
 from collections.abc import Sequence
 
@@ -13,6 +14,23 @@ _CHINESE = re.compile("[\u3400-\u9fff\uf900-\ufaff\U00020000-\U0003ffff]")
 _OTHERS_WITHOUT_SPACES = re.compile(
     "[\u3040-\u30ff\uff66-\uff9f\u0e00-\u0fff\u1000-\u109f\u1780-\u17ff]"
 )
+
+
+class _Once(logging.Filter):
+    """Passes a message once: BLEU is computed cased and lower-cased, and of parts of the data."""
+
+    def __init__(self):
+        super().__init__()
+        self.seen: set[str] = set()
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        message = record.getMessage()
+        new = message not in self.seen
+        self.seen.add(message)
+        return new
+
+
+logging.getLogger("sacrebleu").addFilter(_Once())
 
 
 def tokenizer_for(config, references: Sequence[str]) -> str:

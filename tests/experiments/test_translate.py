@@ -5,6 +5,7 @@ import dataclasses
 import importlib.util
 import io
 import json
+import logging
 import types
 
 import jax
@@ -13,10 +14,11 @@ import pytest
 
 from data.errors import UserError
 from data.parallel_text import Pairs
+from data.vocabulary import build
 from experiments import translate
 from experiments.runtime.command_line import main
 from experiments.translation import report as translate_report
-from experiments.translation.decode import Decode, decode, restore_translator
+from experiments.translation.decode import Decode, decode, restore_translator, unknown_words
 from experiments.translation.net import make_model
 from experiments.translation.pairs import drop_long, make_vocabularies
 from experiments.translation.scores import scores, signatures, tokenizer_for
@@ -145,6 +147,34 @@ def test_one_line_out_for_one_line_in(run_dir, command):
     # nor on a byte order mark
     marked = b"\xef\xbb\xbf" + lines[0]
     assert command("decode", f"--workdir={run_dir}", stdin=marked)[1] == written[0] + b"\n"
+
+
+def test_sacrebleu_warns_once(caplog):
+    for once in logging.getLogger("sacrebleu").filters:
+        once.seen.clear()  # other tests
+    lines = [f"word {'w' * n} ." for n in range(200)]
+    config = types.SimpleNamespace(bleu_tokenizer="13a", target_unit="words")
+    for _ in range(2):
+        scores(config, lines, lines)
+    assert caplog.text.count("tokenized period") == 1
+
+
+def test_unknown_words_are_named_once(run_dir, command):
+    lines = "one two\nzwei one zwei drei\n\nfour\x1b2 drei\n"
+    status, out, error = command("decode", f"--workdir={run_dir}", stdin=lines.encode())
+    assert status == 0 and out.count(b"\n") == 4
+    assert error.decode().splitlines() == [
+        "line 2: not in the vocabulary, and read as <unk>: zwei drei",
+        r"line 4: not in the vocabulary, and read as <unk>: \x1b 2",
+    ]
+    assert command("decode", f"--workdir={run_dir}", stdin=b"one two\n")[2] == b""
+
+
+@pytest.mark.parametrize("unit", ["characters", "subwords"])
+def test_unknown_characters_are_named(unit):
+    source = build(["one two three"] * 20, unit, 14, 1)
+    found = list(unknown_words(source, ["one", "tree 雪x", "雪x two"]))
+    assert found == [(2, ["雪", "x"] if unit == "characters" else ["雪x"])]
 
 
 def test_the_n_best_have_their_scores(run_dir, command):

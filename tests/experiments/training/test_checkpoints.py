@@ -138,11 +138,25 @@ def test_leaves_of_any_name_are_found_again(tmp_path):
         (IDENTITY | {"batch_size": 64}, "batch_size 32 there and 64 here"),
         (IDENTITY | {"mu": 0.1}, "mu None there and 0.1 here"),
         ({"batch_size": 32}, "net lenet5 there and None here"),
+        (IDENTITY | {"batch_size": 1, "a": 1, "b": 1}, r"b None there and 1 here\): give the same"),
+        (
+            IDENTITY | {"net": "x", "batch_size": 1, "a": 1, "b": 1, "c": 1},
+            r"\((\w+ \w+ there and \w+ here, ){3}and 2 more\): give the same",
+        ),
     ],
 )
 def test_another_configuration_is_refused_by_name(copy, identity, sentence):
     with pytest.raises(UserError, match=sentence):
         restored(copy, identity)
+    assert_is(restored(copy), 30)
+
+
+def test_another_experiment_is_refused_in_a_short_sentence(copy):
+    other = {"cell": "lstm", "hidden": 3, "unroll": 4, "dataset": "x" * 500}
+    with pytest.raises(UserError) as refusal:
+        restored(copy, other)
+    message = str(refusal.value).removeprefix(str(copy))
+    assert message == " holds checkpoints of another experiment: give another --workdir."
     assert_is(restored(copy), 30)
 
 
