@@ -136,7 +136,7 @@ def run(config: Config) -> dict:
     cuts = evaluation_batches(mesh, test, 200)
 
     def evaluated(state, watch):
-        batches = watch(cuts, "test", len(cuts))
+        batches = watch(cuts, "test")
         means = evaluate(lambda cut: measure(state.params, *cut), batches).means()
         return {"test": {"nats_per_picture": means["nats_per_picture"],
                          "wrong_percent": 100 * means["wrong"]}}  # fmt: skip

@@ -213,7 +213,7 @@ def run(config: Config) -> dict:
     cuts = evaluation_batches(mesh, test, 512)
 
     def evaluated(state, watch):
-        batches = watch(cuts, "test", len(cuts))
+        batches = watch(cuts, "test")
         means = evaluate(lambda cut: measure(state.params, cut), batches).means()
         return {"test": figures(config, means)}
 

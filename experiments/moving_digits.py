@@ -185,7 +185,7 @@ def run(config: Config) -> dict:
         return films(random, digits.train, config.batch_size)
 
     def evaluated(state, watch):
-        params, batches = local_copy(state.params), watch(cuts, "test", len(cuts))
+        params, batches = local_copy(state.params), watch(cuts, "test")
         return {"test": evaluate(lambda cut: measure(params, cut), batches).means()}
 
     def figures(means):

@@ -85,7 +85,7 @@ def make_evaluate(config, predict, splits: dict[str, Images], mesh):
     def evaluate_splits(state, watch=unwatched):
         one = functools.partial(measure_batch, state.params, state.variables)
         return {
-            name: to_figures(evaluate(one, watch(split, name, len(split))).means())
+            name: to_figures(evaluate(one, watch(split, name)).means())
             for name, split in batches.items()
         }
 

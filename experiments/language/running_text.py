@@ -76,7 +76,7 @@ def make_surprisals(model: LanguageModel):
     def surprisals(params, codes: np.ndarray, watch=unwatched, what: str = "") -> np.ndarray:
         blocks = blocks_of_windows(windows_of_text(codes, EVALUATION_WINDOW), WINDOWS_IN_A_CALL)
         carry, nats = on_first_device(model.carry(1)), []
-        for block in watch(blocks, what, len(blocks)):
+        for block in watch(blocks, what):
             carry, of_block = by_window(params, carry, block)
             nats.append(np.asarray(of_block, np.float64).ravel())
         return np.concatenate(nats)[: len(codes) - 1]

@@ -49,8 +49,7 @@ def make_predict(nets: Mapping[str, Labeller]):
 def predict_part(predict, params, vectors, data, part, watch) -> dict[str, list[Predictions]]:
     """The predictions of every copy of every net for a part of the data, in its order."""
     found = {}
-    cover = data.cover(part)
-    for rows, count, batch in data.batches(part, watch(cover, "evaluation", len(cover))):
+    for rows, count, batch in data.batches(part, watch(data.cover(part), "evaluation")):
         for name, (labels, nats) in jax.device_get(predict(params, vectors, batch)).items():
             copies = found.setdefault(name, [({}, {}) for _ in labels])
             for (by_row, sums), copy, each in zip(copies, labels, nats, strict=True):

@@ -10,7 +10,7 @@ maps a name to a total and a count, divided once at the end: no batch weighs mor
 examples, and padding weighs nothing.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import flax.struct
@@ -258,11 +258,11 @@ def fit(
     return state
 
 
-# Goes through the batches of an evaluation: (batches, of what, how many) -> the same batches.
-Watch = Callable[[Iterable[Tree], str, int], Iterable[Tree]]
+# Goes through the batches of an evaluation: (batches, of what) -> the same batches.
+Watch = Callable[[Sequence[Tree], str], Iterable[Tree]]
 
 
-def unwatched(batches: Iterable[Tree], what: str, count: int) -> Iterable[Tree]:
+def unwatched(batches: Sequence[Tree], what: str) -> Iterable[Tree]:
     """A `Watch` that shows nothing and does not stop."""
     return batches
 

@@ -2,7 +2,7 @@
 
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from types import MappingProxyType
 from typing import NamedTuple
 
@@ -235,7 +235,7 @@ class _Run:
         Of several processes none stops by itself, since the others would wait for it.
         """
 
-        def watch(batches: Iterable[Tree], what: str, count: int) -> Iterator[Tree]:
+        def watch(batches: Sequence[Tree], what: str) -> Iterator[Tree]:
             for batch in batches:
                 if self.pending.signal and is_single_process():
                     raise self._interrupted(now, self.pending.signal)

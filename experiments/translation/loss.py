@@ -58,7 +58,7 @@ def make_perplexity(model: Seq2Seq, shapes: np.ndarray):
         cover = list(covering(pairs.lengths, shapes, EVALUATION_BATCH))
         batches = (
             (batch_of(pairs, rows, shapes[bucket]), np.arange(len(rows)) < count)
-            for bucket, rows, count in watch(cover, what, len(cover))
+            for bucket, rows, count in watch(cover, what)
         )
         return math.exp(evaluate(lambda batch: measure(params, *batch), batches).means()["nats"])
 

@@ -52,7 +52,7 @@ class Translator(NamedTuple):
         for width, numbers in sorted(by_width.items()):
             rows = min(ROWS, max(1, MAX_WORDS // width))
             batches += [(width, rows, numbers[n : n + rows]) for n in range(0, len(numbers), rows)]
-        for width, rows, batch in watch(batches, "translation", len(batches)):
+        for width, rows, batch in watch(batches, "translation"):
             best = self._batch(params, [codes[n] for n in batch], width, rows)
             for n, hypotheses in zip(batch, best, strict=True):
                 translations[n] = hypotheses

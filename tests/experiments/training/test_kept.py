@@ -61,7 +61,7 @@ def trained(folder, signals=None, config=CONFIG, offer=None, has_valid=True):
     signals, seen = signals or Signals(), []
 
     def pulse(watch, now):
-        for batch in watch(range(3), "toy", 3):
+        for batch in watch(range(3), "toy"):
             if batch == 1 and now:
                 signal.raise_signal(signal.SIGTERM)
 
@@ -275,7 +275,7 @@ def test_a_signal_in_the_last_evaluation_is_not_forgotten(tmp_path, monkeypatch)
 
     class Unwatched(training_run._Run):
         def _watch(self, now):
-            return lambda batches, what, count: batches
+            return lambda batches, what: batches
 
     with monkeypatch.context() as patch:
         patch.setattr(training_run, "_Run", Unwatched)
