@@ -4,8 +4,10 @@ import dataclasses
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import rich.box
 import rich.table
 
+from experiments.runtime.numbers import readable
 from experiments.runtime.options import Shared
 from experiments.runtime.terminal import console
 from experiments.runtime.workdir import Workdir, write_json
@@ -89,16 +91,30 @@ def headlines(metrics: Mapping[str, float]) -> dict[str, float]:
 
 
 def print_table(result: Mapping[str, Any]) -> None:
-    """Prints the run's figures next to the published ones."""
-    table = rich.table.Table(title=f"{result['experiment']} {result['preset']}")
-    table.add_column("figure")
-    for column in ("this run", "published"):
-        table.add_column(column, justify="right")
-    table.add_column("source")
+    """Prints the run's figures next to the published ones, if there are any, and their sources."""
+    table = rich.table.Table(
+        title=f"{result['experiment']} {result['preset']}", box=rich.box.SIMPLE_HEAD,
+        padding=(0, 1, 0, 0),
+    )  # fmt: skip
+    table.add_column("figure", overflow="fold")
+    for column in ("this run", "published") if result["paper"] else ("this run",):
+        table.add_column(column, justify="right", no_wrap=True)
     for name, value in headlines(result["metrics"]).items():
         published = result["paper"].get(name)
-        cells = ("{value:g}", "{source} ({kind})") if published else ()
-        table.add_row(name, f"{value:.4g}", *(cell.format(**published) for cell in cells))
-    table.add_row("parameters", f"{result['parameters']:,}")
-    table.add_row("seconds", f"{result['seconds']:,}")
+        table.add_row(name, readable(value), readable(published["value"]) if published else "")
+    table.add_row("parameters", readable(result["parameters"]))
+    table.add_row("seconds", readable(result["seconds"]))
     console().print(table)
+    for line in sources(result):
+        console().print(line)
+
+
+def sources(result: Mapping[str, Any]) -> list[str]:
+    """A line for each source of published figures, with their names if there are several."""
+    names = {}
+    for name in headlines(result["metrics"]):
+        if figure := result["paper"].get(name):
+            names.setdefault(f"{figure['source']} ({figure['kind']})", []).append(name)
+    if len(names) == 1:
+        return [f"published: {source}" for source in names]
+    return [f"published {', '.join(those)}: {source}" for source, those in names.items()]

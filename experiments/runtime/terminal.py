@@ -8,9 +8,9 @@ class _Console(rich.console.Console):
         raise  # the command's own way to end, not rich's
 
 
-def console(width: int | None = None) -> rich.console.Console:
-    """Standard output for rich, which prints text as it is: `[/b]` in a file name is no markup.
+def console(width: int | None = None, stderr: bool = False) -> rich.console.Console:
+    """Standard output or error for rich, which prints text as it is: `[/b]` is no markup.
 
     `width` is in columns; None: that of the terminal, or 80.
     """
-    return _Console(width=width, markup=False, emoji=False, highlight=False)
+    return _Console(width=width, stderr=stderr, markup=False, emoji=False, highlight=False)

@@ -24,8 +24,9 @@ from experiments.training.loop import (
     fit,
     parameter_count,
 )
-from experiments.training.metrics import Metrics, Progress
+from experiments.training.metrics import Metrics
 from experiments.training.norm import norm
+from experiments.training.progress import Progress
 
 # Scaled tanh units hide a divergence from the loss; the norm of the weights shows it.
 LARGEST_GROWTH = 1000.0
@@ -136,7 +137,9 @@ class _Run:
         first, last = int(state.step), self._config.num_steps
         self.metrics = Metrics(self._workdir.metrics, first)
         self._begin = time.monotonic()
-        self._progress = Progress(first, last)
+        self._progress = Progress(
+            first, last, unit="examples", per_step=self._config.batch_size
+        )
         if first:
             print(f"resuming at step {first} of {last} in {self._workdir.path}", flush=True)
         return state
@@ -163,6 +166,10 @@ class _Run:
 
     def on_pause(self, state: TrainState, now: int) -> TrainState:
         """Evaluates and saves where it is time to, and stops where that was asked for."""
+        with self._progress.paused():
+            return self._paused(state, now)
+
+    def _paused(self, state: TrainState, now: int) -> TrainState:
         last = now == self._config.num_steps
         if now % self._config.eval_every == 0 or last:
             state = self._evaluated(state, now)

@@ -25,4 +25,4 @@ def test_tables_are_printed_on_this_console_alone():
         for path in EXPERIMENTS.rglob("*.py")
         if re.search(r"\bConsole\(", path.read_text(encoding="utf-8"))
     }
-    assert consoles <= {"terminal.py", "metrics.py"}  # the latter has the progress bar's
+    assert consoles <= {"terminal.py"}
