@@ -28,11 +28,12 @@ from experiments.runtime.mesh import (
     mesh_for,
     placed,
 )
+from experiments.runtime.numbers import counted
 from experiments.runtime.options import option
 from experiments.runtime.workdir import Workdir
 from experiments.runtime.xla import call_once
 from experiments.training.batches import drawn_batches
-from experiments.training.cell_options import CellOptions, make_cell
+from experiments.training.cell_options import CellOptions, cell_name, make_cell
 from experiments.training.export_form import FLOATS, INTS, KEY, Form, Size
 from experiments.training.loop import Ratio, evaluate, init_state, make_step
 from experiments.training.optimizer import RuleOptions, make_optimizer
@@ -171,12 +172,16 @@ def write_report(config: Config, workdir: Workdir, trained, result, model, test:
     key, side = jax.random.key(config.seed), test.pictures.shape[-1]
     drawn = jax.jit(lambda params: model.sample(params, classes, key, side))(params)
     real = np.concatenate([test.pictures[test.labels == name][:DRAWN] for name in range(CLASSES)])
+    sides = {"Drawn by the net": np.asarray(drawn.swapaxes(0, 1)), "From the test set": real}
     pictures = [
-        Picture(drawing.tiles(words, np.asarray(images), 0, 1, columns=DRAWN, side=40), f"{words}.")
-        for words, images in (("Drawn by the net", drawn.swapaxes(0, 1)), ("Of the test", real))
+        Picture(drawing.tiles(words, images, 0, 1, columns=DRAWN, side=40), f"{words}.")
+        for words, images in sides.items()
     ]
     names = {"nats_per_picture": "nats per picture", "wrong_percent": "wrong class (%)"}
-    text = ("One class to a row, 0 to 9. The net is given the class and its own rows alone.",)
+    text = (
+        "Each row is of one class, from 0 to 9. To draw a row of pixels, the net sees the class "
+        "and the rows that it has drawn above.",
+    )
     sections = [
         page.result_section(result),
         *page.configuration_sections(config, workdir),
@@ -184,9 +189,10 @@ def write_report(config: Config, workdir: Workdir, trained, result, model, test:
         Section("Drawn digits", text, pictures=pictures),
     ]
     summary = (
-        f"{config.dataset}, {side} rows of {side} pixels: a {config.cell} of {config.hidden} "
-        f"units, {result['parameters']:,} parameters, {config.num_steps:,} steps of "
-        f"{config.batch_size}."
+        f"Digits of {side} × {side} pixels (data {config.dataset}), learned by "
+        f"{counted(config.hidden, cell_name(config.cell) + ' unit')} with "
+        f"{result['parameters']:,} parameters in {counted(config.num_steps, 'step')} of "
+        f"{counted(config.batch_size, 'picture')}."
     )
     page.write(workdir.report, f"Drawn digits, preset {config.preset}", summary, sections)
 

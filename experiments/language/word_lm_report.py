@@ -8,9 +8,10 @@ from markupsafe import Markup, escape
 from data.text import Text
 from data.words import END, UNKNOWN
 from experiments.language.scores import Surprisals, perplexity, positions
-from experiments.language.sections import samples_by_stage, training_curves
+from experiments.language.sections import layers_of, samples_by_stage, training_curves
 from experiments.reports import drawing, page
 from experiments.reports.page import Picture, Section, Table
+from experiments.runtime.numbers import counted, readable
 from experiments.runtime.workdir import Workdir
 from experiments.training.run import Trained
 
@@ -46,10 +47,10 @@ def write(
         nearest_words(text, word_vectors(params)),
     ]
     summary = (
-        f"A {config.layers}-layer {config.cell} of {config.hidden:,} units with "
-        f"{result['parameters']:,} parameters, trained for {config.num_steps:,} steps of "
-        f"{config.batch_size} × {config.unroll} words on {config.dataset}: {size:,} words for "
-        f"training, {len(test.net):,} for testing, a vocabulary of {len(text.symbols):,}."
+        f"{layers_of(config)} with {result['parameters']:,} parameters, trained for "
+        f"{counted(config.num_steps, 'step')} of {config.batch_size:,} × {config.unroll:,} words "
+        f"on {config.dataset}: {size:,} words for training, {len(test.net):,} for testing, a "
+        f"vocabulary of {len(text.symbols):,}."
     )
     page.write(workdir.report, f"Word language model, preset {config.preset}", summary, sections)
 
@@ -63,8 +64,8 @@ def notes(config, weight: float | None) -> list[str]:
     ]
     if weight is not None:
         lines.append(
-            f"In the mixture the net has a weight of {weight:.2f}, the best one on the validation "
-            "part."
+            f"In the mixture the net has a weight of {readable(weight, 2)}, the best one on the "
+            "validation part."
         )
     return lines
 
@@ -141,8 +142,8 @@ def passage(text: Text, surprisals: Surprisals) -> Section:
         pictures.append(Picture(markup, f"The surprisal by {name}."))
     introduction = (
         "A passage from the middle of the test part. The stronger the orange, the lower the "
-        "predicted probability of the word: white at 1, full orange at "
-        f"{np.exp(-MAX_SURPRISAL):.5f} and below.",
+        "predicted probability of the word: none at 1, full orange at "
+        f"{readable(np.exp(-MAX_SURPRISAL), 1)} and below. ↵ is the end of a sentence.",
     )
     return Section("Surprisal", introduction, pictures=pictures)
 
