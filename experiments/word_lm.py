@@ -239,6 +239,7 @@ def run(config: Config) -> dict:
         workdir=workdir,
     )  # fmt: skip
     word_lm_report.write(config, workdir, trained, result, text, scored)
+    print(word_lm_report.beside_ngrams(result["metrics"]))
     print(f"sample: ./launch.sh word_lm sample --workdir={workdir.path}")
     return result
 

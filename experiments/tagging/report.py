@@ -202,9 +202,8 @@ def difference_section(run: TaggerRun, labelled: Labelled) -> list[Section]:
     rows = [n for n in range(len(first)) if first[n] != second[n]]
     others = [n for n in once(labelled, rows) if n not in shown_rows(run, labelled)]
     shown = sorted(others, key=lambda n: (len(labelled.words[n]) > 40, n))[:SENTENCES]
-    text = (f"The {' net and the '.join(labelled.predicted)} net differ in {len(rows):,} of "
-            f"{counted(len(first), 'sentence')}; {len(shown)} others than above are "
-            "shown.",)  # fmt: skip
+    text = (f"The nets label {len(rows):,} of {counted(len(first), 'sentence')} differently; "
+            f"{len(shown)} others than above are shown.",)  # fmt: skip
     selected, title = labelled.select(shown), "Where the nets differ"
     if not shown:
         return [Section(title, text)]
