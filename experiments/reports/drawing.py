@@ -80,14 +80,12 @@ def plot(label: str, draw: Callable[..., None], width=PHONE, height=2.6, ratios=
     svg = file.getvalue().replace(_TEXT, "currentColor")
     svg = re.sub(r"<metadata>.*?</metadata>", "", svg[svg.index("<svg") :], flags=re.DOTALL)
     svg = re.sub(r' id="[a-z0-9]+_\d+"', "", svg)  # the next plot would repeat these ids
-    svg = _LINK.sub(r"<use\2><title>\1</title></use>", svg)
+    # A point's title, which matplotlib has written as an address.
+    svg = re.sub(r"<a xlink:href=(['\"])(.*?)\1[^>]*>(.*?)</a>", r"<g><title>\2</title>\3</g>",
+                 svg, flags=re.DOTALL)  # fmt: skip
     return Markup('<div class="plot{}" role="img" aria-label="{}">{}</div>').format(
         " wide" if width > PHONE else "", label, Markup(svg)
     )
-
-
-# How matplotlib writes a point with a URL, which is here the point's title.
-_LINK = re.compile(r'<a xlink:href="([^"]*)">\s*<use([^>]*)/>\s*</a>')
 
 
 def titled_points(axes: "Axes", points: np.ndarray, titles: Sequence[str], **style) -> None:
