@@ -191,7 +191,10 @@ def shown_rows(run: TaggerRun, labelled: Labelled) -> list[int]:
 
 def once(labelled: Labelled, rows: Sequence[int]) -> list[int]:
     """Those of the rows whose words do not come in an earlier one."""
-    return list({tuple(labelled.words[n]): n for n in reversed(rows)}.values())[::-1]
+    first = {}
+    for n in rows:
+        first.setdefault(tuple(labelled.words[n]), n)
+    return list(first.values())
 
 
 def difference_section(run: TaggerRun, labelled: Labelled) -> list[Section]:
