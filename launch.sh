@@ -3,7 +3,7 @@
 #
 # The first call creates .venv next to this file. Later calls leave it alone until setup.cfg, its
 # Python or the requested extras change: the stamp in .venv records all three. A stamp that reads
-# "incomplete" is that of an interrupted installation, which the next call starts over.
+# "incomplete" was left by an interrupted installation, which the next call starts over.
 set -euo pipefail
 unset PYTHONHOME
 
@@ -37,7 +37,7 @@ find_python() {  # the versions that the tests run on come first
   for name in python3.12 python3.11 python3.14 python3.13 python3; do
     if suits "$name"; then printf '%s\n' "$name"; return; fi
   done
-  fail 2 "Unfold needs Python 3.11 or newer with its venv module; there is none on PATH."
+  fail 2 "Unfold needs Python 3.11 or newer with its venv module; none was found on PATH."
 }
 
 accelerator() {  # the extra for this machine's accelerator; nothing if it has none
@@ -60,16 +60,16 @@ fingerprint() {
   "$venv/bin/python" -I -S -c 'import sys; print("Python %d.%d" % sys.version_info[:2])'
 }
 
-wanted() {  # wanted EXTRAS: these, those of UNFOLD_EXTRAS, the machine's own, and the experiments'
+wanted() {  # wanted EXTRAS: these, those of UNFOLD_EXTRAS, those of the machine, and the experiments'
   local extras extra have
   extras="experiments $* $(printf '%s' "${UNFOLD_EXTRAS:-}" | tr ',' ' ')"
   for extra in $extras; do
     contains "experiments cuda12 cuda13 tpu test oracle" "$extra" \
-      || fail 2 "UNFOLD_EXTRAS names $extra, which is none of cuda12, cuda13, tpu, test, oracle."
+      || fail 2 "UNFOLD_EXTRAS names $extra, which is not one of cuda12, cuda13, tpu, test, oracle."
   done
   have=$(stamped 2)
   case "$extras $have" in
-    *cuda*|*tpu*) ;;  # settled; nvidia-smi may take a second
+    *cuda*|*tpu*) ;;  # known already; nvidia-smi may take a second
     *) extras="$extras $(accelerator)" ;;
   esac
   printf '%s\n' "$extras"
@@ -84,7 +84,7 @@ complete() {  # complete EXTRAS: is .venv installed from this setup.cfg, with th
 }
 
 lock() {  # one installation at a time
-  [ -w "$root" ] || fail 1 "cannot write to $root, where .venv belongs."
+  [ -w "$root" ] || fail 1 "cannot write to $root, where .venv is to be created."
   if command -v flock >/dev/null 2>&1; then
     # pip inherits the descriptor, so that a pip that outlives a killed launch.sh holds the lock
     exec 9>"$root/.venv.lock"
@@ -120,18 +120,18 @@ quietly() {  # in the background, since bash handles signals at once only while 
   return "$status"
 }
 
-install() {  # install EXTRAS into .venv, made if need be
+install() {  # install EXTRAS into .venv, created if necessary
   local extras=$1 python before
   if [ "$(stamped 1)" = incomplete ]; then remove
   elif [ -f "$stamp" ]; then suits "$venv/bin/python" || remove
-  elif [ -d "$venv" ]; then  # not ours: use it, but never delete it
+  elif [ -d "$venv" ]; then  # not created by launch.sh: use it, but never delete it
     if ! suits "$venv/bin/python" || ! "$venv/bin/python" -m pip --version >/dev/null 2>&1; then
-      fail 2 "$venv is not launch.sh's and lacks Python 3.11 or newer with pip; move it away."
+      fail 2 "$venv was not created by launch.sh and lacks Python 3.11 or newer with pip; move it away."
     fi
   fi
   python=$(find_python)
   before=$(cat "$stamp" 2>/dev/null || true)
-  # what is installed stays, so that an experiment and the tests may alternate
+  # keep what is installed, so that running an experiment and the tests in turn reinstalls nothing
   extras=$(printf '%s\n' "$extras $(stamped 2)" | tr ' ' '\n' | sort -u | xargs)
   if [ -n "$before" ]; then say "Bringing .venv up to date ..."
   else say "Setting up .venv (first time only; a few minutes) ..."; fi
@@ -141,9 +141,9 @@ install() {  # install EXTRAS into .venv, made if need be
       || ! quietly "$venv/bin/python" -m pip install --quiet --no-input \
         --disable-pip-version-check --editable ".[${extras// /,}]"; then
     cat "$log" >&2
-    # pip fetches everything before it changes anything: what was complete still is
+    # pip downloads everything before it changes anything: a complete .venv still is
     [ -z "$before" ] || printf '%s\n' "$before" >"$stamp"
-    fail 1 "the installation failed; the lines above say why."
+    fail 1 "the installation failed; see the lines above."
   fi
   printf '%s\n%s\n' "$(fingerprint | tr '\n' ' ')" "$extras" >"$stamp.new"
   mv "$stamp.new" "$stamp"
@@ -175,7 +175,7 @@ settings() {  # environment variables, one per line
 python() {  # run .venv's Python in place of this shell, or print the command with -n
   local line words=()
   while IFS= read -r line; do words+=("$line"); done < <(settings)
-  # -P: a folder named data or nets in the user's current folder is not ours
+  # -P: do not import data or nets from the user's current folder
   set -- env "${words[@]}" "$venv/bin/python" -P "$@"
   [ -n "$dry" ] || exec "$@"
   printf '%q' "$1"; shift
@@ -200,17 +200,20 @@ fi
 name=${1-}
 [ $# -eq 0 ] || shift
 case $name in
-  ''|-h|--help|help) experiments ;;
-  -*) fail 2 "$name is not an option of launch.sh (-n, --help); flags follow the experiment." ;;
-  setup) [ -n "$dry" ] || set_up "" ;;
+  ''|-h|--help|--helpshort|--helpfull|help) experiments ;;
+  --version) experiments --version ;;
+  -*) fail 2 "$name is not an option of launch.sh (-n, --help, --version); flags follow the experiment." ;;
+  setup)
+    case ${1-} in -*) experiments "$1"; exit ;; esac
+    [ -n "$dry" ] || set_up "" ;;
   test)
     if [ -n "$dry" ]; then printf 'cd %q && ' "$root"; else set_up test; cd "$root"; fi
     python -m pytest "$@" ;;
   multi)
-    [ $# -lt 2 ] || experiments "$2"
+    case ${2-} in ''|-*) ;; *) experiments "$2" ;; esac
     [ -n "$dry" ] || set_up ""
     python -m experiments.launch.multi "$@" ;;
-  doctor) without_venv experiments.launch.doctor "$@" ;;  # checks the present state, unchanged
+  doctor) without_venv experiments.launch.doctor "$@" ;;  # checks the installation as it is
   slurm|tpu|sweep)
     if [ -n "$dry" ]; then set -- -n "$@"; dry=; fi  # these take -n themselves
     set_up ""

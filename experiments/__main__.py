@@ -1,4 +1,4 @@
-"""Lists the experiments, or checks that one exists: `python -m experiments [NAME]`.
+"""Lists the experiments, or checks that one exists: `python -m experiments [NAME | --version]`.
 
 Reads the files without importing them, using only the standard library, so that `./launch.sh`
 works before anything is installed. An experiment is a module with a function `run` and a class
@@ -9,6 +9,7 @@ import ast
 import pathlib
 import sys
 
+from experiments.runtime import usage
 from experiments.runtime.broken_pipe import quiet_if_unread
 
 COMMANDS = """
@@ -16,19 +17,20 @@ COMMANDS = """
 ./launch.sh multi N EXPERIMENT ...             trains in N processes on this machine
 ./launch.sh slurm [-n] EXPERIMENT ...          submits a SLURM job; -n prints the batch script
 ./launch.sh tpu [-n] EXPERIMENT ...            trains on a TPU slice; -n prints the commands
-./launch.sh sweep [-n] EXPERIMENT --flag=a,b   runs every combination of values, ranks the runs
-./launch.sh export --workdir=RUN --out=FOLDER  exports parameters and forward function
+./launch.sh sweep [-n] EXPERIMENT --flag=a,b   runs all combinations of values and ranks them
+./launch.sh export --workdir=RUN --out=FOLDER  exports the parameters and the forward pass
 ./launch.sh doctor                             checks the installation, the devices and the data
-./launch.sh test [--thorough] [pytest's ...]   runs the tests; --thorough includes the slow ones
+./launch.sh test [--thorough] [pytest args]    runs the tests; --thorough includes the slow ones
 ./launch.sh speed NAME [--out=FILE]            times training steps against PyTorch
-./launch.sh faults [--count=120]               injects faults into runs, shows what they lose
+./launch.sh faults [--count=120]               injects faults into runs, shows what is lost
 ./launch.sh results [add FOLDERS]              rewrites the tables of results
-./launch.sh setup                              only installs
+./launch.sh setup                              installs, and runs nothing
+./launch.sh NAME --help                        explains an experiment or a command
 ./launch.sh -n ...                             prints the command instead of running it
 """
 VARIABLES = """
 UNFOLD_RAW_DIR  folder of raw data files, <folder>/<dataset>/<file>, used instead of downloading
-UNFOLD_EXTRAS   what else to install, comma-separated: cuda12, cuda13, tpu, test, oracle (PyTorch)
+UNFOLD_EXTRAS   extras to install, comma-separated: cuda12, cuda13, tpu, test, oracle (PyTorch)
 """
 
 
@@ -66,8 +68,9 @@ def listing(known: dict[str, str]) -> str:
 
 def main(arguments: list[str]) -> int:
     known = experiments(pathlib.Path(__file__).parent)
-    if not arguments:
-        print(listing(known))
+    answer = usage.answer(arguments, lambda: listing(known)) if arguments else listing(known)
+    if answer is not None:
+        print(answer)
     elif arguments[0] not in known:
         names = ", ".join(known) or "none yet"
         print(f"There is no experiment {arguments[0]!r}; choose one of {names}.", file=sys.stderr)

@@ -2,17 +2,17 @@
 
     ./launch.sh char_rnn                        an LSTM on Python's own documentation, a minute
     ./launch.sh char_rnn --preset=lecture       84 -> tanh 100 -> 84 on Shakespeare, 200,000 steps
-    ./launch.sh char_rnn --preset=karpathy-lstm War and Peace; -gru and -rnn too, and each with
-                                                -128, -256 or -512 for the larger budgets, and
+    ./launch.sh char_rnn --preset=karpathy-lstm War and Peace; also -gru and -rnn, and each with
+                                                -128, -256 or -512 for larger budgets and
                                                 -batch-25 for four times as many updates
     ./launch.sh char_rnn --preset=ptb-char      the Penn Treebank in characters
     ./launch.sh char_rnn --dataset=./my.txt     any text
     ./launch.sh char_rnn sample --workdir=runs/char_rnn/quick --prime="The " --length=500
 
-What the papers do not state is filled in as follows: the first forget bias of Karpathy's LSTM
-is 1 and gradients are clipped element by element at 5, as in his published code; his GRU and RNN
-are the largest whose parameters are no more than the LSTM's. The lecture's net is that of
-min-char-rnn. It sees less than one pass of its text; the last 8 % are kept for testing.
+Where the papers are silent: the forget bias of Karpathy's LSTM is initialised to 1 and gradients
+are clipped elementwise at 5, as in his published code; his GRU and RNN are the largest with no more
+parameters than the LSTM. The lecture's net is that of min-char-rnn; it trains for less than one
+pass over its text, and the last 8 % is held out for testing.
 """
 
 import dataclasses
@@ -37,11 +37,12 @@ from experiments.language.running_text import (
 )
 from experiments.reports.result import Figure, finish, same_options
 from experiments.runtime.command_line import main
-from experiments.runtime.mesh import local_copy, mesh_for, placed
+from experiments.runtime.mesh import local_copy, mesh_for, on_first_device, placed
 from experiments.runtime.options import option
 from experiments.runtime.workdir import Workdir
 from experiments.training.export_form import Form
 from experiments.training.first_parameters import first_parameters
+from experiments.training.kept import NET, lowest
 from experiments.training.loop import init_state, make_step
 from experiments.training.optimizer import make_optimizer
 from experiments.training.run import train
@@ -53,7 +54,7 @@ class Config(LanguageOptions):
     """What a run of this experiment is; the defaults are the `quick` preset."""
 
     dataset: str = option("python", f"{', '.join(corpora.NAMES)}, or the path of a text file")
-    unit: str = option("characters", "a symbol is one of the characters or bytes",
+    unit: str = option("characters", "what a symbol is: a character or a byte",
                        choices=("characters", "bytes"))
     num_steps: int = option(2000, "updates of the parameters", least=1, most=2**31 - 1)
     eval_every: int = option(500, "steps between evaluations", least=1, identity=False)
@@ -72,7 +73,7 @@ _KARPATHY = Config(
     schedule="decay", decay=0.95, decay_after=10, num_steps=50 * 260, eval_every=5 * 260,
     checkpoint_every=260, steps_per_call=20,
 )  # fmt: skip
-# Hidden units that give each cell the parameters of an LSTM of the given size, one layer.
+# Hidden units with which one layer of each cell has the parameters of an LSTM of the given size.
 BUDGETS = {
     64: {"lstm": 64, "gru": 76, "rnn": 140},
     128: {"lstm": 128, "gru": 151, "rnn": 272},
@@ -89,8 +90,8 @@ KARPATHY = {
     for budget, sizes in BUDGETS.items()
     for cell, hidden in sizes.items()
 }
-# Measured (`./launch.sh speed devices`): of two cores two devices with half of the rows each are
-# faster than one device here; where nets are smaller or vocabularies larger they are slower.
+# Measured on two cores (`./launch.sh speed devices`): two devices with half of the rows each are
+# faster than one here, but slower for smaller nets or larger vocabularies.
 _LARGEST = "karpathy-lstm-512"
 KARPATHY[_LARGEST] = dataclasses.replace(KARPATHY[_LARGEST], num_cpu_devices=2)
 # The published schedule ends before the nets have converged. A quarter of the batch gives four
@@ -163,26 +164,28 @@ def run(config: Config) -> dict:
     mesh = mesh_for(config.batch_size)
     state = init_state(params, optimizer, carry=model.carry(config.batch_size))
     nats = make_surprisals(model)
-    splits = {"test": text.test} | ({"valid": text.valid} if len(text.valid) > 1 else {})
-
     untrained = jax.device_get(params)  # a copy: the loop gives the first state's memory up
 
-    def evaluated(state) -> dict:
-        """The validation part at each pause, the test part at the end; a sample too."""
-        now, params = int(state.step), local_copy(state.params)
+    def validated(state, watch) -> dict:
+        """The figures of the validation part; a sample too."""
+        params = local_copy(state.params)
         if not workdir.samples.exists():
             save_sample(workdir, config, model, untrained, text, 0)
-        save_sample(workdir, config, model, params, text, now)
-        return {
-            name: character_figures(nats(params, part).mean())
-            for name, part in splits.items()
-            if name == "valid" or now == config.num_steps
-        }
+        save_sample(workdir, config, model, params, text, int(state.step))
+        if len(text.valid) < 2:
+            return {}
+        return {"valid": character_figures(nats(params, text.valid, watch, "validation").mean())}
+
+    def tested(nets, watch) -> dict:
+        """The figures of the test part."""
+        params = on_first_device(nets[NET].params)
+        return {"test": character_figures(nats(params, text.test, watch, "test").mean())}
 
     batches = make_batches(config, text.train, mesh)
     trained = train(
-        config, workdir, placed(mesh, state), step, batches, evaluated,
+        config, workdir, placed(mesh, state), step, batches, validated,
         lambda means: character_figures(means["nats"]) | {"gradient_norm": means["gradient_norm"]},
+        test=tested, offer=lowest("nats_per_character"),
         data=f"{config.dataset}, {len(text.train):,} {config.unit} for training and "
              f"{len(text.test):,} for testing",
         facts=text.facts,
@@ -204,7 +207,7 @@ def run(config: Config) -> dict:
 
 
 def export_form(saved: SavedRun, options) -> Form:
-    """Characters to the logits of the next ones."""
+    """The exported form: from characters to the logits of the next ones."""
     symbols = list(saved.identity["symbols"])
     return language_form(saved, make_model(saved.config(Config), len(symbols)), symbols)
 

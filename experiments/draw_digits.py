@@ -3,10 +3,10 @@
     ./launch.sh draw_digits                   scikit-learn's 8x8 digits, under a minute
     ./launch.sh draw_digits --preset=mnist    MNIST's, 28 rows of 28 pixels
 
-One vector goes in, the class's, and a sequence comes out. The figures are -ln p of a whole test
-picture, in nats, and, since p(picture | class) also says which class a picture is of (Bayes' rule,
-all classes as likely), the share of test pictures that it names wrongly. Pixels are made black or
-white at the middle. No figure is published for this net.
+The input is a single vector, that of the class; the output is a sequence. The figures are -ln p of
+a whole test picture, in nats, and the error rate of classifying test pictures by p(picture | class)
+(Bayes' rule with equally likely classes). Pixels are thresholded at half intensity to black or
+white. No figure is published for this net.
 """
 
 import dataclasses
@@ -53,11 +53,11 @@ class Config(CellOptions, RuleOptions):
                        choices=("rnn", "irnn", "lstm", "gru"))
     hidden: int = option(64, "units", least=1, most=65_536)
     num_steps: int = option(1000, "updates of the parameters", least=1, most=2**31 - 1)
-    batch_size: int = option(32, "pictures in a step, over all devices", least=1, most=65_536)
-    learning_rate: float = option(3e-3, "first step size of the optimiser", least=0.0)
+    batch_size: int = option(32, "pictures in a batch, over all devices", least=1, most=65_536)
+    learning_rate: float = option(3e-3, "initial learning rate", least=0.0)
     eval_every: int = option(100, "steps between evaluations", least=1, identity=False)
     checkpoint_every: int = option(500, "steps between checkpoints", least=1, identity=False)
-    steps_per_call: int = option(50, "steps that one call to the device makes", least=1,
+    steps_per_call: int = option(50, "training steps in one device call", least=1,
                                  most=100_000, identity=False)
 
 
@@ -77,7 +77,7 @@ class Pictures(NamedTuple):
 
 
 def load(config: Config) -> tuple[Pictures, Pictures]:
-    """To train on, and to test."""
+    """The training pictures and the test pictures."""
     if config.dataset == "mnist":
         sets = mnist.load(config.data_dir or None, config.raw_dir or None)
         return tuple(Pictures((part.images > 127).astype(np.float32), part.labels)
@@ -87,16 +87,16 @@ def load(config: Config) -> tuple[Pictures, Pictures]:
     labels, digits = load_digits().target.astype(np.int32), small_digits()
     cut = len(digits.train)
     pairs = ((digits.train, labels[:cut]), (digits.test, labels[cut:]))
-    return tuple(Pictures((images >= 0.5).astype(np.float32), names) for images, names in pairs)
+    return tuple(Pictures((images >= 0.5).astype(np.float32), labels) for images, labels in pairs)
 
 
 def rows_first(pictures):
-    """[B, side, side] to rows [T, B, W]."""
+    """Pictures [B, side, side] as time-major rows [T, B, W]."""
     return jnp.swapaxes(pictures, 0, 1)
 
 
 def make_loss(model: RowWriter):
-    """The mean of -ln p of a picture, for the loop."""
+    """The mean -ln p of a picture, in the form that `experiments.training.loop` expects."""
 
     def loss(params, variables, carry, batch, key):
         nats = -model.log_p(params, batch.labels, rows_first(batch.pictures))
@@ -107,7 +107,7 @@ def make_loss(model: RowWriter):
 
 
 def make_measure(model: RowWriter):
-    """(params, Pictures, mask [B]) -> -ln p in the right class, and whether another is likelier."""
+    """A function (params, Pictures, mask [B]) -> -ln p given the true class, and errors."""
 
     @jax.jit
     def measure(params, batch, mask):
@@ -136,8 +136,9 @@ def run(config: Config) -> dict:
     measure = make_measure(model)
     cuts = evaluation_batches(mesh, test, 200)
 
-    def evaluated(state):
-        means = evaluate(lambda cut: measure(state.params, *cut), cuts).means()
+    def evaluated(state, watch):
+        batches = watch(cuts, "test", len(cuts))
+        means = evaluate(lambda cut: measure(state.params, *cut), batches).means()
         return {"test": {"nats_per_picture": means["nats_per_picture"],
                          "wrong_percent": 100 * means["wrong"]}}  # fmt: skip
 
@@ -153,35 +154,32 @@ def run(config: Config) -> dict:
 
 
 def floor(training: Pictures, test: Pictures) -> dict[str, float]:
-    """-ln p of a test picture whose pixels are independent, each as often black as its class's."""
+    """The mean -ln p of a test picture if its pixels were independent, given its class."""
     nats = np.zeros(len(test.labels))
-    for name in range(CLASSES):
-        chosen = training.pictures[training.labels == name]
-        p = (chosen.sum(0) + 1) / (len(chosen) + 2)
-        mine = test.labels == name
-        pictures = test.pictures[mine]
+    for label in range(CLASSES):
+        examples = training.pictures[training.labels == label]
+        p = (examples.sum(0) + 1) / (len(examples) + 2)
+        members = test.labels == label
+        pictures = test.pictures[members]
         log_p = pictures * np.log(p) + (1 - pictures) * np.log(1 - p)
-        nats[mine] = -log_p.sum((1, 2))
+        nats[members] = -log_p.sum((1, 2))
     return {"test_nats_per_picture_of_independent_pixels": float(nats.mean())}
 
 
 def write_report(config: Config, workdir: Workdir, trained, result, model, test: Pictures) -> None:
-    """Writes report.html: curves, and pictures that the net drew next to real ones."""
-    params = jax.tree.map(jnp.asarray, trained.state.params)
+    """Writes report.html: curves, and pictures drawn by the net next to real ones."""
+    params = jax.tree.map(jnp.asarray, trained.net.params)
     classes = jnp.repeat(jnp.arange(CLASSES), DRAWN)
     key, side = jax.random.key(config.seed), test.pictures.shape[-1]
     drawn = jax.jit(lambda params: model.sample(params, classes, key, side))(params)
-    real = np.concatenate([test.pictures[test.labels == name][:DRAWN] for name in range(CLASSES)])
+    real = np.concatenate([test.pictures[test.labels == label][:DRAWN] for label in range(CLASSES)])
     sides = {"Drawn by the net": np.asarray(drawn.swapaxes(0, 1)), "From the test set": real}
     pictures = [
-        Picture(drawing.tiles(words, images, 0, 1, columns=DRAWN, side=40), f"{words}.")
-        for words, images in sides.items()
+        Picture(drawing.tiles(source, images, 0, 1, columns=DRAWN, side=40), f"{source}.")
+        for source, images in sides.items()
     ]
     names = {"nats_per_picture": "nats per picture", "wrong_percent": "wrong class (%)"}
-    text = (
-        "Each row is of one class, from 0 to 9. To draw a row of pixels, the net sees the class "
-        "and the rows that it has drawn above.",
-    )
+    text = ("One class per row, 0 to 9. The net sees only the class and the rows it has drawn.",)
     sections = [
         page.result_section(result),
         *page.configuration_sections(config, workdir),
@@ -198,7 +196,7 @@ def write_report(config: Config, workdir: Workdir, trained, result, model, test:
 
 
 def export_form(saved: SavedRun, options) -> Form:
-    """a class and the rows so far to the logits of the rows below them."""
+    """The exported form: from a class and the rows so far to the logits of the row below each."""
     config = saved.config(Config)
     width = len(saved.checkpoint.arrays[".params['output']['bias']"])
     model = RowWriter(make_cell(config), CLASSES, width)
@@ -211,8 +209,8 @@ def export_form(saved: SavedRun, options) -> Form:
     return Form(
         forward, saved.parameters(jax.eval_shape(model.init, KEY)),
         {"classes": Size(INTS, "batch"), "above": Size(FLOATS, f"batch, time, {width}")},
-        {"classes": list(mnist.CLASSES), "note": "rows of 0 and 1, the first of `above` is 0; "
-         "logits of ink for the row below each"},
+        {"classes": list(mnist.CLASSES), "note": "pixels are 0 or 1, and the first row of "
+         "`above` is 0; the logits are of ink in the row below each"},
     )  # fmt: skip
 
 

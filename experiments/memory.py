@@ -1,20 +1,20 @@
 """What a recurrent net can remember, and for how long. | Hochreiter, Schmidhuber 1997
 
-    ./launch.sh memory                       the adding problem of length 100, by an LSTM
-    ./launch.sh memory --preset=adding-rnn   the same by a tanh RNN, which cannot
-    ./launch.sh memory --preset=order-lstm   temporal order; order-rnn too
-    ./launch.sh memory --preset=copy-lstm    copy ten symbols after 50 blanks; copy-rnn too
-    ./launch.sh memory --preset=rows-lstm    MNIST row by row; rows-irnn too
+    ./launch.sh memory                       the adding problem of length 100, with an LSTM
+    ./launch.sh memory --preset=adding-rnn   the same with a tanh RNN, which fails
+    ./launch.sh memory --preset=order-lstm   temporal order; also order-rnn
+    ./launch.sh memory --preset=copy-lstm    copy ten symbols after 50 blanks; also copy-rnn
+    ./launch.sh memory --preset=rows-lstm    MNIST row by row; also rows-irnn
 
-The sequences of the 1997 paper are made exactly. The net is not its net: a common LSTM or RNN
-with forget gates, exact gradients, Adam and minibatches, where the paper has blocks of two cells
-without forget gates, truncated gradients and updates after each sequence. A sequence counts as
-wrong in the paper's terms: an error of 0.04 or more of the target (adding), 0.3 or more at any
-output (order). A task is solved where fewer than 1 % of the test's sequences are wrong, as in
-Pascanu, Mikolov and Bengio 2013; copy and rows count wrong symbols and wrong digits.
+Sequences are generated exactly as in the 1997 paper. The net differs: a common RNN, or LSTM with
+forget gates, exact gradients, Adam and minibatches, where the paper has blocks of two cells without
+forget gates, truncated gradients and an update after each sequence. A sequence counts as wrong by
+the paper's criterion: an error of 0.04 or more (adding), or of 0.3 or more at any output (order).
+A task is solved if fewer than 1 % of the test sequences are wrong, as in Pascanu, Mikolov and
+Bengio 2013; for copy and rows, wrong symbols and wrong digits are counted.
 
-The LSTM of the adding problem begins with a forget bias of 5, which remembers for some hundred
-steps from the start (Bai, Kolter and Koltun 2018 do the same): with 1 it does not learn the task
+For the adding problem the LSTM's forget bias is initialised to 5, so that it remembers for about a
+hundred steps from the start (as in Bai, Kolter and Koltun 2018): with 1 it does not learn the task
 in as many sequences.
 """
 
@@ -54,28 +54,28 @@ from nets.sequence_reader import SequenceReader
 
 TASKS = {"adding": memory_tasks.adding, "order": memory_tasks.order, "copy": memory_tasks.copy}
 SIZES = {"adding": (2, 1), "order": (8, 4), "copy": (10, 10), "rows": (28, 10)}  # inputs, outputs
-TEST_SEED, TEST_SIZE = 2**31, 2560  # beyond every run's own seed; the paper's number
+TEST_SEED, TEST_SIZE = 2**31, 2560  # above any run's own seed; the paper's size
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Config(CellOptions, RuleOptions):
     """What a run of this experiment is; the defaults are the `quick` preset."""
 
-    dataset: str = option("generated", "generated, or mnist for the task rows",
+    dataset: str = option("generated", "generated, or mnist for --task=rows",
                           choices=("generated", "mnist"))
     task: str = option("adding", "adding, order, copy or rows", choices=tuple(SIZES))
-    length: int = option(100, "T: the least length (adding, order), the blanks (copy)",
+    length: int = option(100, "T: the minimum length (adding, order), or blanks (copy)",
                          least=10, most=100_000)
     cell: str = option("lstm", "rnn (tanh), irnn, lstm or gru",
                        choices=("rnn", "irnn", "lstm", "gru"))
     hidden: int = option(32, "units", least=1, most=65_536)
-    forget_bias: float = option(5.0, "lstm: first bias of the forget gate")
+    forget_bias: float = option(5.0, "lstm: initial bias of the forget gate")
     num_steps: int = option(6000, "updates of the parameters", least=1, most=2**31 - 1)
-    batch_size: int = option(32, "sequences in a step, over all devices", least=1, most=65_536)
-    learning_rate: float = option(4e-3, "first step size of the optimiser", least=0.0)
+    batch_size: int = option(32, "sequences in a batch, over all devices", least=1, most=65_536)
+    learning_rate: float = option(4e-3, "initial learning rate", least=0.0)
     eval_every: int = option(500, "steps between evaluations", least=1, identity=False)
     checkpoint_every: int = option(500, "steps between checkpoints", least=1, identity=False)
-    steps_per_call: int = option(50, "steps that one call to the device makes", least=1,
+    steps_per_call: int = option(50, "training steps in one device call", least=1,
                                  most=100_000, identity=False)
 
 
@@ -107,13 +107,13 @@ PAPER = {
 
 
 def published(config: Config) -> dict[str, Figure]:
-    """The paper's figure for an LSTM, where the task has one at this length."""
+    """The paper's figure for an LSTM, if there is one for this task and length."""
     same = config.cell == "lstm" and config.length == 100 and config.task in PAPER
     return {"test_wrong_percent": PAPER[config.task]} if same else {}
 
 
 def floor(config: Config) -> tuple[str, float]:
-    """The loss that a net without memory cannot fall below: its name and value."""
+    """The name and value of the lowest loss that a net without memory can reach."""
     if config.task == "adding":
         return "test_mean_squared_error_floor", 1 / 6
     if config.task == "copy":
@@ -122,20 +122,20 @@ def floor(config: Config) -> tuple[str, float]:
 
 
 def loss_name(config: Config) -> str:
-    """What the loss is: for the figures' names."""
+    """The name of the loss in the figures."""
     return floor(config)[0].removeprefix("test_").removesuffix("_floor")
 
 
 def make_model(config: Config) -> SequenceReader:
-    """The net of the task's sizes."""
+    """The net, with the task's numbers of inputs and outputs."""
     return SequenceReader(make_cell(config), *SIZES[config.task])
 
 
-def measured(config: Config, model: SequenceReader, params, batch: Sequences, rows=1.0):
-    """(loss of each row [B], metrics); `rows` is 0 for those that do not count."""
+def measured(config: Config, model: SequenceReader, params, batch: Sequences, weights=1.0):
+    """(loss of each sequence [B], metrics); `weights` is 0 for sequences that do not count."""
     xs = jnp.swapaxes(batch.inputs, 0, 1)  # [T, B, ...]
     if config.task == "copy":
-        logits, targets = model.each(params, xs), batch.targets.T  # no row is shorter
+        logits, targets = model.each(params, xs), batch.targets.T  # of equal lengths
         losses = softmax_cross_entropy_with_integer_labels(logits, targets).mean(0)
         wrong = (logits.argmax(-1) != targets)[-10:].mean(0)
     else:
@@ -143,7 +143,7 @@ def measured(config: Config, model: SequenceReader, params, batch: Sequences, ro
         outputs = model.last(params, xs, mask)
         if config.task == "adding":
             errors = outputs[:, 0] - batch.targets
-            # in the units of the sum of two numbers from 0 to 1, where the floor is 1/6
+            # in units of the sum of two numbers from 0 to 1, whose variance is 1/6
             losses, wrong = jnp.square(2 * errors), abs(errors) >= 0.04
         else:
             losses = softmax_cross_entropy_with_integer_labels(outputs, batch.targets)
@@ -151,13 +151,13 @@ def measured(config: Config, model: SequenceReader, params, batch: Sequences, ro
         if config.task == "order":
             p = jax.nn.softmax(outputs)
             wrong = abs(p - jax.nn.one_hot(batch.targets, 4)).max(-1) >= 0.3
-    count = jnp.broadcast_to(jnp.float32(rows), losses.shape).sum()
-    sums = {"loss": (losses * rows).sum(), "wrong": (wrong * rows).sum(dtype=jnp.float32)}
+    count = jnp.broadcast_to(jnp.float32(weights), losses.shape).sum()
+    sums = {"loss": (losses * weights).sum(), "wrong": (wrong * weights).sum(dtype=jnp.float32)}
     return losses, {name: Ratio(total, count) for name, total in sums.items()}
 
 
 def make_loss(config: Config, model: SequenceReader):
-    """The mean loss of Sequences, as `experiments.training.loop` wants it."""
+    """The mean loss of Sequences, in the form that `experiments.training.loop` expects."""
 
     def loss(params, variables, carry, batch, key):
         losses, metrics = measured(config, model, params, batch)
@@ -167,7 +167,7 @@ def make_loss(config: Config, model: SequenceReader):
 
 
 def rows_of(images: np.ndarray, labels: np.ndarray) -> Sequences:
-    """Images uint8 [..., 28, 28] as sequences of their rows, from the top."""
+    """Images uint8 [..., 28, 28] as sequences of their rows, from top to bottom."""
     lengths = np.full(labels.shape, images.shape[-2], np.int32)
     return Sequences(images.astype(np.float32) / 255, lengths, labels)
 
@@ -191,7 +191,7 @@ def make_source(config: Config, mesh):
 
 
 def figures(config: Config, means: dict[str, float]) -> dict[str, float]:
-    """Means as they are written."""
+    """The means as they are reported."""
     return {loss_name(config): means["loss"], "wrong_percent": 100 * means["wrong"]}
 
 
@@ -213,8 +213,9 @@ def run(config: Config) -> dict:
     measure = jax.jit(lambda params, cut: measured(config, model, params, *cut)[1])
     cuts = evaluation_batches(mesh, test, 512)
 
-    def evaluated(state):
-        means = evaluate(lambda cut: measure(state.params, cut), cuts).means()
+    def evaluated(state, watch):
+        batches = watch(cuts, "test", len(cuts))
+        means = evaluate(lambda cut: measure(state.params, cut), batches).means()
         return {"test": figures(config, means)}
 
     trained = train(config, workdir, state, step, batches, evaluated,
@@ -242,10 +243,9 @@ def write_report(config: Config, workdir: Workdir, trained, result) -> None:
     wrong, loss = result["metrics"]["test_wrong_percent"], loss_name(config).replace("_", " ")
     what = "mean squared error" if config.task == "adding" else f"loss in {loss}"
     text = (
-        f"Without memory the {what} is {readable(floor(config)[1])} or more.",
-        f"The net gets {readable(wrong)} % of the test's "
-        f"{'symbols' if config.task == 'copy' else 'sequences'} wrong. The task counts as solved "
-        f"below 1 %, so it is {'solved' if wrong < 1 else 'not solved'}.",
+        f"Without memory, the {what} is {readable(floor(config)[1])} at best.",
+        f"The task is {'solved' if wrong < 1 else 'not solved'}: {readable(wrong)} % of the test "
+        f"{'symbols' if config.task == 'copy' else 'sequences'} are wrong; the limit is 1 %.",
     )
     names = {loss_name(config): loss, "wrong_percent": "wrong (%)"}
     sections = [
@@ -263,11 +263,11 @@ def write_report(config: Config, workdir: Workdir, trained, result) -> None:
 
 
 def export_form(saved: SavedRun, options) -> Form:
-    """A sequence to the output at its end, for `copy` at every step."""
+    """The exported form: from a sequence to the output at its end, or for `copy` at each step."""
     config = saved.config(Config)
     model = make_model(config)
-    whole = config.task in ("adding", "rows")  # vectors and not symbols
-    sizes = {"inputs": Size(FLOATS, f"batch, time, {model.inputs}") if whole
+    vectors = config.task in ("adding", "rows")  # the inputs of the others are symbols
+    sizes = {"inputs": Size(FLOATS, f"batch, time, {model.inputs}") if vectors
              else Size(INTS, "batch, time")}  # fmt: skip
 
     def forward(params, inputs):
@@ -279,7 +279,7 @@ def export_form(saved: SavedRun, options) -> Form:
 
     if config.task != "copy":
         sizes["lengths"] = Size(INTS, "batch")
-    notes = {"task": config.task, "note": "adding: the target itself; else logits"}
+    notes = {"task": config.task, "note": "`said`: for adding the target itself, else logits"}
     return Form(forward, saved.parameters(jax.eval_shape(model.init, KEY)), sizes, notes)
 
 

@@ -1,17 +1,17 @@
-"""An LSTM predicts how a film goes on. | Srivastava, Mansimov, Salakhutdinov 2015
+"""An LSTM predicts how a film continues. | Srivastava, Mansimov, Salakhutdinov 2015
 
-    ./launch.sh moving_digits                   two small digits in a field of 16x16, a minute
+    ./launch.sh moving_digits                   two small digits in frames of 16x16, a minute
     ./launch.sh moving_digits --preset=paper    moving MNIST of 64x64, 2,048 units; for a GPU
-    ./launch.sh moving_digits --tells=future    the future alone; --conditional=none, past, ...
+    ./launch.sh moving_digits --tells=future    the future alone; also --conditional=none, past, ...
 
 The composite LSTM reads ten frames, reconstructs them from the last to the first, and predicts
-the ten that follow. The figure is the cross-entropy of an image, summed over its pixels, the mean
-over frames and films, in nats.
+the ten that follow. The figure is the cross-entropy of a frame in nats, summed over its pixels and
+averaged over frames and films.
 
-Where the paper leaves room, this was chosen: a conditional decoder reads the frame that it has just
-decoded in training too; trained on the true frames instead, it lost its way as soon as it had to
-read its own. Before the first frame it reads 0. The published configuration's gradient_clip of 1e-4
-is left out, since it does not say of what. The test films are made of digits held out of training.
+Where the paper is silent: a conditional decoder reads its own previous frame in training as well,
+and 0 before the first (trained on the true frames instead, it failed as soon as it had to read its
+own). The published configuration's gradient_clip of 1e-4 is left out, since it does not say what is
+clipped. Test films are made of digits held out from training.
 """
 
 import dataclasses
@@ -41,7 +41,7 @@ from nets.video import FUTURE, PAST, Composite
 
 WAYS = ("both", PAST, FUTURE, "none")
 NAMES = {PAST: "reconstruction", FUTURE: "future"}
-TEST_SEED = 2**31  # beyond every run's own seed
+TEST_SEED = 2**31  # above any run's own seed
 TEST_BATCH = 40
 
 
@@ -50,22 +50,23 @@ class Config(Shared):
     """What a run of this experiment is; the defaults are the `quick` preset."""
 
     dataset: str = option("digits", "digits (8x8, embedded) or mnist", choices=("digits", "mnist"))
-    field: int = option(16, "width and height of a frame", least=8, most=1024)
+    field: int = option(16, "width and height of a frame, in pixels", least=8, most=1024)
     number: int = option(2, "digits in a film", least=1, most=100)
-    frames: int = option(10, "that are read, and that are decoded", least=1, most=1000)
-    tells: str = option("both", "both: a composite net; past; future", choices=WAYS[:3])
-    conditional: str = option("future", "decoders that read the frame before, their own: both, "
+    frames: int = option(10, "frames read, and frames decoded", least=1, most=1000)
+    tells: str = option("both", "what is decoded: past, future, or both", choices=WAYS[:3])
+    conditional: str = option("future", "decoders that read their own previous frame: both, "
                               "past, future, none", choices=WAYS)  # fmt: skip
     hidden: int = option(192, "units of each LSTM", least=1, most=65_536)
-    peepholes: bool = option(True, "the gates see the cell")
-    forget_bias: float = option(1.0, "first bias of the forget gate")
-    optimizer: str = option("adam", "adam, or momentum of 0.9", choices=("adam", "momentum"))
-    l2: float = option(0.0, "times the weights, added to the gradient", least=0.0)
-    decay: float = option(1.0, "factor of the learning rate every 10,000 steps", least=0.0)
-    test_films: int = option(200, "in the test", least=1, most=1_000_000)
+    peepholes: bool = option(True, "peephole connections from the cell to the gates")
+    forget_bias: float = option(1.0, "initial bias of the forget gate")
+    optimizer: str = option("adam", "adam, or SGD with momentum 0.9", choices=("adam", "momentum"))
+    l2: float = option(0.0, "weight decay: factor of the weights added to the gradient", least=0.0)
+    decay: float = option(1.0, "momentum: factor of the learning rate every 10,000 steps",
+                          least=0.0)
+    test_films: int = option(200, "films in the test set", least=1, most=1_000_000)
     num_steps: int = option(1200, "updates of the parameters", least=1, most=2**31 - 1)
-    batch_size: int = option(32, "films in a step, over all devices", least=1, most=65_536)
-    learning_rate: float = option(3e-3, "first step size of the optimiser", least=0.0)
+    batch_size: int = option(32, "films in a batch, over all devices", least=1, most=65_536)
+    learning_rate: float = option(3e-3, "initial learning rate", least=0.0)
     eval_every: int = option(200, "steps between evaluations", least=1, identity=False)
     checkpoint_every: int = option(600, "steps between checkpoints", least=1, identity=False)
 
@@ -90,7 +91,7 @@ PAPER = {  # by (tells, conditional)
 
 
 def published(config: Config) -> dict[str, Figure]:
-    """The paper's figure for this net, where films and sizes are the paper's."""
+    """The paper's figure for this net, if the films and sizes are the paper's."""
     names = ("dataset", "field", "number", "frames", "hidden", "peepholes")
     same = same_options(config, _PAPER, names)
     figure = PAPER.get((config.tells, config.conditional)) if same else None
@@ -98,16 +99,16 @@ def published(config: Config) -> dict[str, Figure]:
 
 
 def make_model(config: Config) -> Composite:
-    """The net of the options; raises UserError for a conditional decoder that is not there."""
-    tells = (PAST, FUTURE) if config.tells == "both" else (config.tells,)
-    conditional = {"both": tells, "none": ()}.get(config.conditional, (config.conditional,))
-    if not {*conditional} <= {*tells}:
+    """The net that the options describe; raises UserError if it lacks a conditional decoder."""
+    decoders = (PAST, FUTURE) if config.tells == "both" else (config.tells,)
+    conditional = {"both": decoders, "none": ()}.get(config.conditional, (config.conditional,))
+    if not {*conditional} <= {*decoders}:
         raise UserError(
             f"--conditional={config.conditional}: --tells={config.tells} has no such decoder; "
-            "give none, or --tells=both."
+            "give --conditional=none, or --tells=both."
         )
     cell = LSTM(config.hidden, config.peepholes, config.forget_bias)
-    return Composite(cell, config.field**2, tells, conditional)
+    return Composite(cell, config.field**2, decoders, conditional)
 
 
 def make_optimizer(config: Config) -> optax.GradientTransformation:
@@ -120,13 +121,13 @@ def make_optimizer(config: Config) -> optax.GradientTransformation:
 
 
 def target_frames(films, name: str):
-    """The frames that a decoder is to decode of films [2 T, B, P]: [T, B, P]."""
+    """The frames of films [2 T, B, P] that a decoder is trained on: [T, B, P]."""
     half = len(films) // 2
     return films[half - 1 :: -1] if name == PAST else films[half:]
 
 
 def time_first(films):
-    """[B, 2 T, height, width] to [2 T, B, P]."""
+    """Films [B, 2 T, height, width] as time-major vectors [2 T, B, P]."""
     films = jnp.swapaxes(films, 0, 1)
     return films.reshape(*films.shape[:2], -1)
 
@@ -137,7 +138,7 @@ def nats_of(logits, frames):
 
 
 def make_loss(model: Composite):
-    """The sum of the decoders' cross-entropies of an image, for the loop."""
+    """The sum of the decoders' cross-entropies, as `experiments.training.loop` expects it."""
 
     def loss(params, variables, carry, films, key):
         metrics = measured(model, params, films)
@@ -147,15 +148,15 @@ def make_loss(model: Composite):
 
 
 def measured(model: Composite, params, films):
-    """The cross-entropies of films [B, 2 T, height, width], by decoder."""
+    """Each decoder's cross-entropy per frame on films [B, 2 T, height, width]."""
     films = time_first(films)
     half = len(films) // 2
     state = model.encode(params, films[:half])
-    found = {}
+    metrics = {}
     for name in model.decoders:
         nats = nats_of(model.decode(params, name, state, half), target_frames(films, name))
-        found[f"{NAMES[name]}_nats_per_frame"] = Ratio(nats.sum(), jnp.float32(nats.size))
-    return found
+        metrics[f"{NAMES[name]}_nats_per_frame"] = Ratio(nats.sum(), jnp.float32(nats.size))
+    return metrics
 
 
 def run(config: Config) -> dict:
@@ -183,9 +184,9 @@ def run(config: Config) -> dict:
     def generate(random):
         return films(random, digits.train, config.batch_size)
 
-    def evaluated(state):
-        params = local_copy(state.params)
-        return {"test": evaluate(lambda cut: measure(params, cut), cuts).means()}
+    def evaluated(state, watch):
+        params, batches = local_copy(state.params), watch(cuts, "test", len(cuts))
+        return {"test": evaluate(lambda cut: measure(params, cut), batches).means()}
 
     def figures(means):
         return {name: mean for name, mean in means.items() if name.endswith("per_frame")}
@@ -201,9 +202,9 @@ def run(config: Config) -> dict:
 
 
 def floors(test: np.ndarray, half: int) -> dict[str, float]:
-    """What the future costs without a net: a mean frame, and the entropy of the grey pixels.
+    """The future's cross-entropy without a net: under the mean frame, and the lowest possible.
 
-    A pixel between black and white has an entropy of its own, and no net comes below it.
+    A pixel between black and white has an entropy of its own, which no net can fall below.
     """
     future = test[:, half:].reshape(-1, test[0, 0].size).astype(np.float64)
 
@@ -216,7 +217,7 @@ def floors(test: np.ndarray, half: int) -> dict[str, float]:
 
 
 def export_form(saved: SavedRun, options) -> Form:
-    """frames to the logits of those of the past, backwards, and of the future."""
+    """The exported form: from frames to the logits of the past, backwards, and of the future."""
     config = saved.config(Config)
     model = make_model(config)
 

@@ -3,22 +3,22 @@
     ./launch.sh tagger                         generated sentences, under a minute
     ./launch.sh tagger --preset=opinion-dse    opinion expressions (MPQA), 3 layers and 1; also
                                                opinion-ese, and each with -2, -4 or -5 for other
-                                               depths, -200k for width, -tuned for another rule
-    ./launch.sh tagger --preset=chunking       noun phrases and others (CoNLL-2000), from words and
+                                               depths, -200k for width, -tuned for Adam
+    ./launch.sh tagger --preset=chunking       noun and other phrases (CoNLL-2000), from words and
                                                their parts of speech
     ./launch.sh tagger --preset=pos            parts of speech (UD English EWT)
-    ./launch.sh tagger --preset=sst2           the sentiment of a sentence; sst5 too
+    ./launch.sh tagger --preset=sst2           the sentiment of a sentence; also sst5
     ./launch.sh tagger --dataset=./mine.txt --token_column=1 --label_column=3
-    ./launch.sh tagger vectors                 word vectors out of plain text, for the opinions
+    ./launch.sh tagger vectors                 word vectors from plain text, for the opinions
 
-The opinion presets are the paper's nets and rule. In place of its word vectors (300 numbers, Google
-News) they read `vectors.txt`, which `tagger vectors` makes from other text, and their results say
-so. What the paper does not state follows the authors' code (github.com/oir/deep-recurrent): a rate
-of 0.001 (with 0.005, which the paper is said to use, three layers diverge in the fourth pass on
-these vectors), weights drawn from U(-0.01, 0.01), a tenth of the rate for the output layer,
-gradients summed over the batch. The `-tuned` presets train the same nets by Adam in 6 passes. Folds
-are trained side by side on the same batches, each without the sentences that it is tested on; a
-batch of 89 has 80 of a fold's own on average.
+The opinion presets have the paper's nets and update rule. Instead of its word vectors (Google News,
+300 numbers) they read `vectors.txt`, which `tagger vectors` makes from other text; their results
+say so. Where the paper is silent they follow the authors' code (github.com/oir/deep-recurrent): a
+learning rate of 0.001 (with 0.005, reportedly the paper's, three layers diverge in the fourth pass
+on these vectors), weights drawn from U(-0.01, 0.01), a tenth of the rate for the output layer,
+gradients summed over the batch. The `-tuned` presets train the same nets with Adam in 6 passes. All
+folds are trained together on the same batches, each without the sentences that it is tested on: 80
+of a batch of 89, on average.
 """
 
 import dataclasses
@@ -33,15 +33,14 @@ from data.sentences import DIGITS
 from data.tagged_files import FORMATS
 from experiments.reports.result import Figure, finish
 from experiments.runtime.command_line import main
-from experiments.runtime.mesh import local_copy, mesh_for, placed
+from experiments.runtime.mesh import mesh_for, placed
 from experiments.runtime.options import option
 from experiments.runtime.workdir import Workdir
 from experiments.tagging import report as tagger_report
-from experiments.tagging.best import kept_best
 from experiments.tagging.data import Data, coded_corpus, facts_of
-from experiments.tagging.evaluation import Evaluation, best_of, prefix, stacked
+from experiments.tagging.evaluation import Evaluation, prefix
 from experiments.tagging.export import tagging_form
-from experiments.tagging.net import NET, first_parameters, make_loss, make_nets, select_copy
+from experiments.tagging.net import NET, first_parameters, make_loss, make_nets
 from experiments.tagging.optimizer import make_optimizer
 from experiments.tagging.paper import PAPER
 from experiments.tagging.scores import SCORINGS
@@ -49,6 +48,7 @@ from experiments.tagging.vectors import Vectors, make_vectors
 from experiments.training.cell_options import LayerOptions
 from experiments.training.export_form import Form
 from experiments.training.first_parameters import InitOptions
+from experiments.training.kept import KeepOptions
 from experiments.training.loop import init_state, make_step
 from experiments.training.optimizer import ScheduleOptions
 from experiments.training.run import train
@@ -56,57 +56,57 @@ from experiments.training.trained_net import SavedRun
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Config(LayerOptions, InitOptions, ScheduleOptions):
+class Config(LayerOptions, InitOptions, ScheduleOptions, KeepOptions):
     """What a run of this experiment is; the defaults are the `quick` preset."""
 
     dataset: str = option("grammar", f"{', '.join(tagged_corpora.NAMES)}, or the path of a file "
                           "or folder of your own")
-    file_format: str = option("auto", "of your own files", choices=FORMATS)
-    token_column: int = option(0, "of the words, from 1; 0: the first", least=0, most=1000)
-    label_column: int = option(0, "of the labels, from 1; 0: the last", least=0, most=1000)
-    feature_column: int = option(0, "a column that the net reads as well; 0: none", least=0,
+    file_format: str = option("auto", "format of your own files", choices=FORMATS)
+    token_column: int = option(0, "column of the words, from 1; 0: the first", least=0, most=1000)
+    label_column: int = option(0, "column of the labels, from 1; 0: the last", least=0, most=1000)
+    feature_column: int = option(0, "column of a further input of the net; 0: none", least=0,
                                  most=1000)
     scoring: str = option("auto", "overlap (opinions), exact (spans), accuracy", choices=SCORINGS)
     fold: int = option(0, "mpqa: the first fold", least=0, most=mpqa.FOLDS - 1)
-    folds: int = option(1, "mpqa: how many folds are trained side by side", least=1,
+    folds: int = option(1, "mpqa: number of folds to train together", least=1,
                         most=mpqa.FOLDS)
-    vectors: str = option("", "word vectors: a file of word2vec (text or binary), GloVe or "
-                          "fastText (text), plain or .gz")
-    freeze: bool = option(True, "given vectors stay as they are; false: they are learned on, in "
-                          "place of --embedding")
-    lowercase: bool = option(True, "words are looked up in small letters")
-    digits: str = option("kept", "kept: words are looked up as they are written; 0: every digit of "
-                         "a word without a given vector is a 0, so that 1999 and 2014 are one word",
+    vectors: str = option("", "file of pretrained word vectors: word2vec (text or binary), "
+                          "GloVe or fastText (text), plain or .gz")
+    freeze: bool = option(True, "keep the pretrained vectors as they are; false: train them "
+                          "further, in place of --embedding")
+    lowercase: bool = option(True, "look words up in lower case")
+    digits: str = option("kept", "kept: words are looked up as written; 0: every digit of a word "
+                         "without a pretrained vector becomes 0: 1999 and 2014 are one word",
                          choices=DIGITS, identity=False)
-    least_count: int = option(1, "rarer words of the training part are unknown", least=1)
-    word_dropout: float = option(0.5, "share of the words that come once which training reads as "
+    least_count: int = option(1, "rarer words in the training part become unknown", least=1)
+    word_dropout: float = option(0.5, "share of the words occurring once that training reads as "
                                  "unknown", least=0.0, most=1.0)
     embedding: int = option(32, "length of a word's learned vector; 0: none", least=0, most=65_536)
     letter_embedding: int = option(25, "length of a letter's vector", least=1, most=65_536)
-    letter_hidden: int = option(0, "units of each LSTM that reads a word's letters; 0: none",
+    letter_hidden: int = option(0, "units of each LSTM over a word's letters; 0: none",
                                 least=0, most=65_536)
-    longest_word: int = option(16, "letters that are read: of a longer word, both ends", least=2,
+    longest_word: int = option(16, "letters read of a word; of a longer one, both ends", least=2,
                                most=1000)
     feature_embedding: int = option(10, "length of a feature's vector", least=1, most=65_536)
     cell: str = option("rnn_relu", "rnn_relu, rnn (tanh), lstm, gru, gru_after",
                        choices=("rnn_relu", "rnn", "lstm", "gru", "gru_after"))
     hidden: int = option(32, "units of a layer in each direction", least=1, most=65_536)
-    layers: int = option(2, "on top of one another", least=1, most=100)
-    directions: str = option("both", "both, or forward alone", choices=("both", "forward"))
-    beside: str = option("one_directional", "a second net to compare with: none, shallow (one "
+    layers: int = option(2, "number of layers", least=1, most=100)
+    directions: str = option("both", "both, or forward only", choices=("both", "forward"))
+    beside: str = option("one_directional", "a second net for comparison: none, shallow (one "
                          "layer of --beside_hidden), one_directional",
                          choices=("none", "shallow", "one_directional"))
-    beside_hidden: int = option(36, "shallow: its units", least=1, most=65_536)
-    dropout: float = option(0.0, "share of a layer's units left out of a sequence", least=0.0,
-                            most=0.99)
-    input_dropout: float = option(0.0, "the same under the first layer", least=0.0, most=0.99)
+    beside_hidden: int = option(36, "shallow: units of its layer", least=1, most=65_536)
+    dropout: float = option(0.0, "dropout rate of each layer, one mask per sequence",
+                            least=0.0, most=0.99)
+    input_dropout: float = option(0.0, "the same for the first layer's inputs", least=0.0,
+                                  most=0.99)
     init: str = option("default", "first weights: default (orthogonal and LeCun's), uniform "
                        "(biases too)", choices=("default", "uniform"))
     init_scale: float = option(0.01, "uniform: limit", least=0.0)
-    optimizer: str = option("adam", "the rule", choices=("sgd", "adam"))
-    momentum: float = option(0.7, "sgd: share of the last update that is kept", least=0.0,
-                             most=0.999)
-    output_rate: float = option(1.0, "factor of the output layer's step size", least=0.0)
+    optimizer: str = option("adam", "update rule", choices=("sgd", "adam"))
+    momentum: float = option(0.7, "sgd: coefficient of momentum", least=0.0, most=0.999)
+    output_rate: float = option(1.0, "factor of the output layer's learning rate", least=0.0)
     reduction: str = option("mean", "loss: mean over words, or their sum",
                             choices=("mean", "sum"))
     outside_weight: float = option(1.0, "weight of words labelled O in the loss", least=0.0)
@@ -114,20 +114,20 @@ class Config(LayerOptions, InitOptions, ScheduleOptions):
     activation_decay: float = option(0.0, "L2 penalty of the hidden units", least=0.0)
     clip_norm: float = option(1.0, "limit of the gradient's norm; 0: none", least=0.0)
     num_steps: int = option(400, "updates of the parameters", least=1, most=2**31 - 1)
-    batch_size: int = option(32, "sentences in a step, over all devices", least=1, most=65_536)
-    learning_rate: float = option(5e-3, "first step size of the optimiser", least=0.0)
+    batch_size: int = option(32, "sentences in a batch, over all devices", least=1, most=65_536)
+    learning_rate: float = option(5e-3, "initial learning rate", least=0.0)
     eval_every: int = option(50, "steps between evaluations on the validation part; the best "
                              "parameters are kept", least=1)
     checkpoint_every: int = option(200, "steps between checkpoints", least=1, identity=False)
-    steps_per_call: int = option(4, "steps that one call to the device makes, at most; a bucket "
-                                 "has four in a row", least=1, most=1000, identity=False)
+    steps_per_call: int = option(4, "most training steps in one device call; sentence lengths "
+                                 "change every four steps", least=1, most=1000, identity=False)
 
 
 def _preset(name: str, **changes) -> Config:
     return dataclasses.replace(Config(), preset=name, beside="none", **changes)
 
 
-# Units of a layer by depth, for about 24,000 and 200,000 parameters under 300 inputs.
+# Units of a layer by depth, for about 24,000 and 200,000 parameters with 300 inputs.
 BUDGETS = {
     24_000: {1: 36, 2: 29, 3: 25, 4: 22, 5: 21},
     200_000: {1: 200, 2: 125, 3: 100, 4: 86, 5: 77},
@@ -161,7 +161,7 @@ OPINION = [
     for kind in ("dse", "ese")
     for layers in (2, 3, 4, 5)
 ]
-# The same nets by another rule, which needs 6 passes in place of 200.
+# The same nets with another optimiser, which needs 6 passes instead of 200.
 _TUNED = dict(
     init="default", optimizer="adam", learning_rate=5e-3, output_rate=1.0, reduction="mean",
     weight_decay=0.0, activation_decay=0.0, clip_norm=1.0, schedule="cosine", batch_size=45,
@@ -205,41 +205,24 @@ def run(config: Config) -> dict:
     loss = make_loss(config, nets, coding, coding.frequent + 1, data.labels_in_a_step)
     step = make_step(loss, optimizer, jax.random.key(config.seed), dtype=config.dtype)
     evaluation = Evaluation(config, corpus, coding, data, nets, given)
-    facts = facts_of(coding, table)
-    bests = kept_best(config, workdir.path, nets, facts)
-
-    def evaluated(state) -> dict:
-        """The validation part at each pause; what does best there is kept."""
-        return {"valid": evaluation.offer(bests, int(state.step), local_copy(state.params))}
-
     trained = train(
-        config, workdir, placed(mesh, state), step, data.block, evaluated,
+        config, workdir, placed(mesh, state), step, data.block, evaluation.validate,
         functools.partial(training_figures, config),
+        test=evaluation.test, offer=evaluation.offer,
         data=f"{config.dataset}, {len(corpus.train.words):,} sentences for training and "
              f"{len(corpus.test.words):,} for testing",
-        facts=facts, same_shape=data.buckets.steps_of_one_shape,
+        facts=facts_of(coding, table), same_shape=data.buckets.steps_of_one_shape,
     )  # fmt: skip
-    print(f"{trained.programs} programs compiled for the training step and "
-          f"{evaluation.programs.count} for evaluation; there are {len(data.shapes)} lengths of "
-          "batches", flush=True)  # fmt: skip
-
-    chosen = best_of(bests, trained.state.params)
-    predictions = evaluation.predictions(stacked(chosen), data.test)
-    tested = evaluation.means(
-        evaluation.figures(predictions, corpus.test, evaluation.test_rows)
-    )
-    result = finish(
-        "tagger", config, trained,
-        metrics={f"test_{name}": value for name, value in tested.items()},
-        paper=published(config), workdir=workdir, params=select_copy(trained.state.params[NET], 0),
-    )  # fmt: skip
-    finished = tagger_report.TaggerRun(evaluation, chosen, predictions)
+    kept = evaluation.kept(trained.nets)
+    result = finish("tagger", config, trained, metrics={}, paper=published(config),
+                    workdir=workdir, params=kept[NET, 0].params)  # fmt: skip
+    finished = tagger_report.TaggerRun(evaluation, kept, evaluation.tested)
     tagger_report.write(finished, workdir, trained, result)
     return result
 
 
 def training_figures(config, means: dict[str, float]) -> dict[str, float]:
-    """The mean loss of each net, as it is written, and the gradient's norm."""
+    """The mean loss of each net, by the figure's name, and the gradient norm."""
     losses = {
         prefix(config, name.removesuffix("_nats")) + "nats": value
         for name, value in means.items() if name.endswith("_nats")
@@ -267,10 +250,10 @@ def published(config: Config) -> dict[str, Figure]:
 
 
 def export_form(saved: SavedRun, options) -> Form:
-    """Sentences to the logits of labels, by the parameters that did best on the validation part."""
+    """The exported form: from sentences to label logits, with the best parameters in validation."""
     places = {name: getattr(options, name) or saved.written.get(name, "")
               for name in ("data_dir", "raw_dir", "vectors")}  # fmt: skip
-    digits = saved.written.get("digits", "0")  # what runs from before the option did
+    digits = saved.written.get("digits", "0")  # as in runs made before the option existed
     return tagging_form(saved, saved.config(Config, **places, digits=digits))
 
 

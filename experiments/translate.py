@@ -1,22 +1,21 @@
-"""A recurrent net translates, from one sentence to another. | Sutskever, Vinyals, Le 2014
+"""A recurrent net translates sentences. | Sutskever, Vinyals, Le 2014
 
-    ./launch.sh translate                          numbers in words to digits, about a minute
+    ./launch.sh translate                          numbers from words to digits, about a minute
     ./launch.sh translate --preset=cpu             German to English on Multi30k, with attention
     ./launch.sh translate --preset=paper-attention the open baseline's net; paper-lstm, paper-gru
-    ./launch.sh translate --preset=reversal        the source reversed, and as it is: Sutskever's
-                                                   point
+    ./launch.sh translate --preset=reversal        the source reversed and in order: Sutskever's
+                                                   finding
     ./launch.sh translate --dataset=./mine.de,./mine.en --source_unit=subwords
     ./launch.sh translate decode --workdir=runs/translate/quick < source.txt > target.txt
 
-`--form` is the way from the source to the decoder: `sutskever`, `cho`, `kalchbrenner`, `bahdanau`
-or `luong` (`nets/seq2seq.py`). BLEU is sacrebleu's, on text as one writes it; its signature is
-printed.
+`--form` is how the decoder gets the source: `sutskever`, `cho`, `kalchbrenner`, `bahdanau` or
+`luong` (`nets/seq2seq.py`). BLEU is sacrebleu's, on detokenised text; its signature is printed.
 
 The `paper-` presets have the sizes, data and schedule of the open baselines on Multi30k (Trevett,
-pytorch-seq2seq). What differs: words are split by a rule of our own and not by spaCy, so that the
-vocabularies, and with them the parameters, are not quite as many; the decoder reads the right
-words only, where the baseline feeds it its own every other time; dropout goes under the softmax
-too; and BLEU is of the detokenised text, not of spaCy's tokens.
+pytorch-seq2seq). What differs: words are split by a rule of our own, not by spaCy, which gives
+slightly smaller vocabularies and so slightly fewer parameters; the decoder is trained on reference
+words only, where the baseline feeds back its own predictions half of the time; dropout is also
+applied before the softmax; and BLEU is computed on detokenised text, not on spaCy's tokens.
 """
 
 import dataclasses
@@ -31,12 +30,13 @@ from data.parallel_text import Corpus
 from data.vocabulary import UNITS
 from experiments.reports.result import Figure, finish, same_options
 from experiments.runtime.command_line import main
-from experiments.runtime.mesh import local_copy, mesh_for, placed
+from experiments.runtime.mesh import local_copy, mesh_for, on_first_device, placed
 from experiments.runtime.options import option
 from experiments.runtime.workdir import Workdir
 from experiments.training.cell_options import LayerOptions
 from experiments.training.export_form import Form
 from experiments.training.first_parameters import InitOptions, first_parameters
+from experiments.training.kept import NET, KeepOptions, lowest
 from experiments.training.loop import init_state, make_step
 from experiments.training.optimizer import RuleOptions, make_optimizer
 from experiments.training.run import train
@@ -52,56 +52,57 @@ from experiments.translation.translator import Translator
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Config(LayerOptions, InitOptions, RuleOptions):
+class Config(LayerOptions, InitOptions, RuleOptions, KeepOptions):
     """What a run of this experiment is; the defaults are the `quick` preset."""
 
-    dataset: str = option("numbers", "numbers, multi30k, your own two files of aligned lines, "
-                          "SOURCE,TARGET, or one of pairs with a tab between")
+    dataset: str = option("numbers", "numbers, multi30k, two files of your own with aligned lines, "
+                          "SOURCE,TARGET, or one with a tab between the two sides")
     source: str = option("de", "multi30k: the language to translate from, de, en or fr")
     target: str = option("en", "multi30k: the language to translate into")
-    valid_percent: float = option(2.0, "your own files: of the pairs, before the test part",
+    valid_percent: float = option(2.0, "your own files: percentage to validate on, before the test",
                                   least=0.0, most=49.0)
-    test_percent: float = option(2.0, "your own files: of the pairs, from the end",
+    test_percent: float = option(2.0, "your own files: percentage to test on, from the end",
                                  least=0.0, most=49.0)
     valid: str = option("", "pairs to validate on, in files like those of --dataset, in place of "
                         "--valid_percent", identity=False)
     test: str = option("", "pairs to test on, likewise, in place of --test_percent", identity=False)
-    lowercase: bool = option(False, "both sides in small letters, the test's too")
+    lowercase: bool = option(False, "lower-case both sides, in the test part too")
     source_unit: str = option("words", "words, characters or subwords", choices=UNITS)
     target_unit: str = option("characters", "words, characters or subwords", choices=UNITS)
-    vocabulary: int = option(4000, "the largest vocabulary of a side: the most frequent words or "
-                             "characters, or so many subwords; 0: no limit (not for subwords)",
+    vocabulary: int = option(4000, "limit of each side's vocabulary: the most frequent words or "
+                             "characters, or the number of subwords; 0: none (not for subwords)",
                              least=0, most=1_000_000)
-    least_count: int = option(1, "how often a word must occur to be known", least=1)
+    least_count: int = option(1, "words that occur less often are unknown", least=1)
     longest: int = option(100, "longest side of a training pair, in --source_unit or --target_unit "
                           "units; longer pairs are left out",
                           least=1, most=10_000)
     form: str = option("luong", "; ".join(f"{name}: {text}" for name, text in FORMS.items()),
                        choices=tuple(FORMS))
-    reverse: bool = option(False, "the source is read from its last word to its first")
-    compare: bool = option(False, "train another net with the source the other way round, too")
+    reverse: bool = option(False, "read the source from its last word to its first")
+    compare: bool = option(False, "also train a net with the source in the opposite order")
     cell: str = option("gru", "rnn (tanh), rnn_sigmoid, lstm, gru (reset before the product), "
                        "gru_after", choices=("rnn", "rnn_sigmoid", "lstm", "gru", "gru_after"))
     hidden: int = option(96, "units of a layer", least=1, most=65_536)
-    layers: int = option(1, f"cells on top of one another; {', '.join(ONE_LAYER)} have one",
+    layers: int = option(1, f"number of layers; {', '.join(ONE_LAYER)} have one",
                          least=1, most=100)
     embedding: int = option(64, "length of a word's vector", least=1, most=65_536)
-    bridge: bool = option(True, "cho: the decoder's first state is tanh(W v + b), else v itself")
-    maxout: int = option(0, "maxout units under the softmax; 0: none", least=0, most=65_536)
-    dropout: float = option(0.0, "share of embeddings and outputs left out", least=0.0, most=0.99)
-    label_smoothing: float = option(0.0, "share of a uniform word in what is wanted",
+    bridge: bool = option(True, "cho: the decoder starts from tanh(W v + b); false: from v")
+    maxout: int = option(0, "maxout units before the softmax; 0: none", least=0, most=65_536)
+    dropout: float = option(0.0, "dropout rate of embeddings and outputs", least=0.0, most=0.99)
+    label_smoothing: float = option(0.0, "weight of a uniform distribution in the target",
                                     least=0.0, most=0.99)
-    beam: int = option(5, "sequences that the search keeps", least=1, most=1000, identity=False)
-    length_power: float = option(1.0, "of the length, by which log-probabilities are divided",
+    beam: int = option(5, "width of the beam search; 1: greedy search", least=1, most=1000,
+                       identity=False)
+    length_power: float = option(1.0, "p: log-probabilities are divided by length^p",
                                  least=0.0, most=10.0, identity=False)
     bleu_tokenizer: str = option("auto", "sacrebleu's tokenizer; auto: zh or char for text without "
-                                 "blanks, else 13a", choices=TOKENIZERS, identity=False)
+                                 "spaces, else 13a", choices=TOKENIZERS, identity=False)
     num_steps: int = option(600, "updates of the parameters", least=1, most=2**31 - 1)
-    batch_size: int = option(64, "pairs in a step, over all devices", least=1, most=65_536)
-    learning_rate: float = option(5e-3, "first step size of the optimiser", least=0.0)
+    batch_size: int = option(64, "pairs in a batch, over all devices", least=1, most=65_536)
+    learning_rate: float = option(5e-3, "initial learning rate", least=0.0)
     eval_every: int = option(100, "steps between evaluations", least=1, identity=False)
     checkpoint_every: int = option(200, "steps between checkpoints", least=1, identity=False)
-    steps_per_call: int = option(4, "steps that one call to the device makes", least=1,
+    steps_per_call: int = option(4, "training steps in one device call", least=1,
                                  most=100_000, identity=False)
 
 
@@ -141,18 +142,13 @@ PRESETS = {
     ),
 }  # fmt: skip
 
+# The notebooks' perplexities are of words after the net's own, not after the reference's: another
+# quantity than ours.
 _TREVETT = "Trevett, pytorch-seq2seq, notebook {}, BLEU of lower-cased spaCy tokens"
 PAPER = {
-    preset: {
-        "test_bleu_lowercased": Figure(bleu, _TREVETT.format(number), "paper"),
-        "test_perplexity": Figure(perplexity, _TREVETT.format(number), "paper"),
-    }
-    for number, (preset, bleu, perplexity) in enumerate(
-        (
-            ("paper-lstm", 13.76, 43.83),
-            ("paper-gru", 20.61, 37.46),
-            ("paper-attention", 28.30, 25.57),
-        ),
+    preset: {"test_bleu_lowercased": Figure(bleu, _TREVETT.format(number), "paper")}
+    for number, (preset, bleu) in enumerate(
+        (("paper-lstm", 13.76), ("paper-gru", 20.61), ("paper-attention", 28.30)),
         1,
     )
 }
@@ -203,33 +199,30 @@ def run(config: Config) -> dict:
     perplexity = make_perplexity(model, sentences.shapes)
     translations = []
 
-    def translate(params) -> None:
-        """The test set, best first."""
-        best = translator.translate(params, corpus.test.sources)
-        translations[:] = [hypotheses[0].text for hypotheses in best]
-
-    def evaluated(state) -> dict:
-        """The validation's perplexity at each pause; the test, translated, at the end."""
+    def validated(state, watch) -> dict:
+        """The perplexity of the validation part."""
         params = local_copy(state.params)
-        found = {"valid": {"perplexity": perplexity(params, sentences.valid)}}
-        if int(state.step) == config.num_steps:
-            translate(params)
-            found["test"] = scores(config, translations, corpus.test.targets) | {
-                "perplexity": perplexity(params, sentences.test)
-            }
-        return found
+        return {"valid": {"perplexity": perplexity(params, sentences.valid, watch, "valid")}}
+
+    def tested(nets, watch) -> dict:
+        """The scores of the test part, translated, and its perplexity."""
+        params = on_first_device(nets[NET].params)
+        best = translator.translate(params, corpus.test.sources, watch)
+        translations[:] = [hypotheses[0].text for hypotheses in best]
+        return {"test": scores(config, translations, corpus.test.targets) | {
+            "perplexity": perplexity(params, sentences.test, watch, "test")
+        }}  # fmt: skip
 
     trained = train(
         config, workdir, placed(mesh, init_state(params, optimizer)), step,
-        make_batches(config, sentences, buckets, mesh), evaluated,
+        make_batches(config, sentences, buckets, mesh), validated,
         lambda means: {"perplexity": float(np.exp(means["nats"])),
                        "gradient_norm": means["gradient_norm"]},
+        test=tested, offer=lowest("perplexity"),
         data=f"{config.dataset}, {len(corpus.train.sources):,} pairs for training and "
              f"{len(corpus.test.sources):,} for testing",
         facts=facts(corpus, vocabularies, sentences), same_shape=buckets.steps_of_one_shape,
     )  # fmt: skip
-    if not translations:  # the run had ended before
-        translate(trained.state.params)
     result = finish("translate", config, trained, workdir=workdir, metrics=other,
                     paper=published(config))  # fmt: skip
     for signature in signatures(config):
@@ -241,7 +234,7 @@ def run(config: Config) -> dict:
 
 
 def facts(corpus: Corpus, vocabularies, sentences: Sentences) -> dict[str, str]:
-    """What else than the options decides a run's figures, and what decoding needs."""
+    """What determines a run's figures besides its options, and what decoding needs."""
     return {
         "sentences": corpus.fingerprint,
         "source_vocabulary": vocabularies.source.to_json(),
@@ -251,7 +244,7 @@ def facts(corpus: Corpus, vocabularies, sentences: Sentences) -> dict[str, str]:
 
 
 def other_way_round(config: Config, workdir: Workdir) -> dict[str, float]:
-    """The figures of the same run with the source the other way round."""
+    """The figures of the same run with the source in the opposite order."""
     name = "forward" if config.reverse else "reversed"
     other = dataclasses.replace(
         config, reverse=not config.reverse, compare=False, workdir=str(workdir.path / name)
@@ -261,7 +254,7 @@ def other_way_round(config: Config, workdir: Workdir) -> dict[str, float]:
 
 
 def export_form(saved: SavedRun, options) -> Form:
-    """A source sentence and a target's beginning to the logits of its next words."""
+    """The exported form: from a source and the target so far to the logits of its next words."""
     return translation_form(saved, saved.config(Config))
 
 

@@ -5,18 +5,18 @@
     ./launch.sh word_lm --preset=mikolov          a simple recurrent net of 300 sigmoid units
     ./launch.sh word_lm --preset=variational      2 x 1500, dropout by Gal and Ghahramani, tied
     ./launch.sh word_lm --dataset=./my.txt --vocabulary=5000
-    ./launch.sh word_lm ngrams --dataset=penn_treebank      the models without a net, in seconds
+    ./launch.sh word_lm ngrams --dataset=penn_treebank      n-gram models without a net, in seconds
     ./launch.sh word_lm sample --workdir=runs/word_lm/zaremba-small --prime="the company said"
 
-Beside the net's perplexity stand those of counted words, of a Kneser-Ney 5-gram model, and of
-the mixture of net and 5-grams with the weight that is best on the validation part. Every word of
+Next to the net's perplexity, a run reports those of a unigram model, of a Kneser-Ney 5-gram model,
+and of the mixture of net and 5-grams with the best weight on the validation part. Every word of
 the test part counts, <eos> included; the state is carried through the whole part.
 
-What the papers do not state is filled in as follows: the forget gates' biases are drawn like all
-other weights, about 0. One bias for each gate, where Zaremba's program has two that only ever
-act as their sum. Mikolov's net learns from one word at a time: here ten rows learn side by side
-at ten times the rate. Gal's program draws what the recurrence and the alphabet lose for each
-row and gate; here the rows of a batch share the draw, and his weight decay of 1e-7 is left out.
+Where the papers are silent: forget biases are drawn like all other weights, around 0. Each gate has
+one bias; Zaremba's program has two, which only ever act as their sum. Mikolov's net learns from one
+word at a time, ours from ten rows at once at ten times the learning rate. Gal's program draws the
+dropout masks of the recurrence and the vocabulary for each row and gate; ours are shared by the
+rows of a batch, and his weight decay of 1e-7 is left out.
 """
 
 import dataclasses
@@ -44,17 +44,18 @@ from experiments.language.scores import (
 from experiments.language.word_lm_sample import DEFAULT, sample, save_sample
 from experiments.reports.result import Figure, finish, same_options
 from experiments.runtime.command_line import main
-from experiments.runtime.mesh import local_copy, mesh_for, placed
+from experiments.runtime.mesh import local_copy, mesh_for, on_first_device, placed
 from experiments.runtime.options import option
 from experiments.runtime.terminal import console
 from experiments.runtime.workdir import Workdir
 from experiments.training.export_form import Form
 from experiments.training.first_parameters import first_parameters
+from experiments.training.kept import NET
 from experiments.training.loop import init_state, make_step
 from experiments.training.optimizer import make_optimizer
 from experiments.training.run import train
 from experiments.training.trained_net import SavedRun
-from experiments.training.validated_rate import make_rescale
+from experiments.training.validated_rate import make_offer, make_rescale
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -62,31 +63,31 @@ class Config(LanguageOptions):
     """What a run of this experiment is; the defaults are the `quick` preset."""
 
     dataset: str = option("python", f"{', '.join(word_corpora.NAMES)}, or the path of a text file")
-    tokens: str = option("marks", "blanks: a word ends at a blank; marks: punctuation marks are "
-                         "words too; the published texts are cut at blanks",
+    tokens: str = option("marks", "blanks: words are separated by spaces; marks: punctuation marks "
+                         "are words too; published texts are always split at spaces",
                          choices=("marks", "blanks"))
-    vocabulary: int = option(2000, "the most frequent words, which the net knows; 0: all, or all "
-                             "that come twice where none is <unk>", least=0, most=1_000_000)
+    vocabulary: int = option(2000, "number of known words, the most frequent; 0: all, or those "
+                             "that occur twice if the text has no <unk>", least=0, most=1_000_000)
     embedding: int = option(128, "length of a word's vector; 0: one-hot", least=0, most=65_536)
-    tied: bool = option(False, "the words' vectors are the output's weights too")
-    dropout: float = option(0.4, "share left out of the words' vectors and of a layer's outputs",
+    tied: bool = option(False, "use the word vectors as the output weights too")
+    dropout: float = option(0.4, "dropout rate of word vectors and of layer outputs",
                             least=0.0, most=0.99)
-    same_mask: bool = option(False, "dropout: one draw serves all steps of a window")
-    recurrent_dropout: float = option(0.0, "share of the units left out of the recurrence; one "
-                                      "draw for a window", least=0.0, most=0.99)
-    word_dropout: float = option(0.0, "share of the words that have no vector; one draw for a "
-                                 "window", least=0.0, most=0.99)
-    unroll: int = option(20, "steps back in time of a gradient", least=1, most=1_000_000)
+    same_mask: bool = option(False, "dropout: one mask for all steps of a window")
+    recurrent_dropout: float = option(0.0, "dropout rate of the recurrent connections; one mask "
+                                      "per window", least=0.0, most=0.99)
+    word_dropout: float = option(0.0, "share of the vocabulary whose vectors are dropped; one mask "
+                                 "per window", least=0.0, most=0.99)
+    unroll: int = option(20, "time steps of truncated backpropagation", least=1, most=1_000_000)
     sum_over_time: bool = option(False, "the loss is summed over the steps of a window")
     schedule: str = option("cosine", "of the learning rate: constant, cosine, decay (by pass), "
-                           "validation (decay from when an evaluation improves little)",
+                           "validation (decay once an evaluation improves little)",
                            choices=("constant", "cosine", "decay", "validation"))
-    dynamic_rate: float = option(0.0, "learning rate while testing, as one more figure; 0: none",
+    dynamic_rate: float = option(0.0, "learning rate of dynamic evaluation; 0: no such figure",
                                  least=0.0, identity=False)
     num_steps: int = option(1000, "updates of the parameters", least=1, most=2**31 - 1)
-    batch_size: int = option(20, "texts side by side, over all devices", least=1, most=65_536)
+    batch_size: int = option(20, "texts read in parallel, over all devices", least=1, most=65_536)
     eval_every: int = option(200, "steps between evaluations, which --schedule=validation "
-                             "heeds", least=1)
+                             "follows", least=1)
     checkpoint_every: int = option(200, "steps between checkpoints", least=1, identity=False)
 
 
@@ -113,7 +114,7 @@ PRESETS = {
         _PTB, preset="mikolov", cell="rnn_sigmoid", hidden=300, embedding=0, init="normal",
         init_scale=0.1, unroll=10, batch_size=10, clip_norm=5.0, schedule="validation", decay=0.5,
         num_steps=16 * 9295, eval_every=9295, checkpoint_every=9295, steps_per_call=50,
-        dynamic_rate=0.1,
+        dynamic_rate=0.1, patience=1,
     ),
     "zaremba-small": _zaremba(
         "zaremba-small", 200, 13, 2323, unroll=20, init_scale=0.1, decay=0.5, decay_after=4,
@@ -132,7 +133,7 @@ PRESETS = {
 
 _MIKOLOV = "Mikolov et al. 2011"
 _ZAREMBA = "Zaremba et al. 2014, Table 1"
-PAPER = {  # test, then what else
+PAPER = {  # the test perplexity first
     "mikolov": {
         "test_perplexity": Figure(124.7, _MIKOLOV, "quoted"),
         "test_mixture_perplexity": Figure(105.7, _MIKOLOV, "quoted"),
@@ -169,7 +170,7 @@ def published(config: Config) -> dict[str, Figure]:
 
 
 def read_text(config: Config) -> Text:
-    """The text in words, as the options want it; raises UserError, also for an empty test part."""
+    """The text in words that the options describe; raises UserError, also without a test part."""
     text = word_corpora.load(
         config.dataset, tokens=config.tokens, vocabulary=config.vocabulary,
         valid_percent=config.valid_percent, test_percent=config.test_percent,
@@ -177,7 +178,7 @@ def read_text(config: Config) -> Text:
         data_dir=config.data_dir, raw_dir=config.raw_dir,
     )  # fmt: skip
     if len(text.test) < 2:
-        raise UserError("The test part has no words: give a longer text or --test_percent.")
+        raise UserError("The test part has no words: give more text or a larger --test_percent.")
     return text
 
 
@@ -203,35 +204,47 @@ def run(config: Config) -> dict:
     surprisals = make_surprisals(model)
     splits = {"test": text.test} | ({"valid": text.valid} if len(text.valid) > 1 else {})
     untrained = jax.device_get(params)  # a copy: the loop gives the first state's memory up
+    nats = {}  # of the words of a part: by its name and the step, of the best net and the latest
 
-    def evaluated(state) -> dict:
-        """The validation part at each pause, the test part at the end; a sample too."""
-        now = int(state.step)
+    def read(params, name: str, step: int, watch) -> dict:
+        if (name, step) not in nats:
+            best = min((key for key in nats if key[0] == name), key=lambda key: nats[key].mean(),
+                       default=None)  # fmt: skip
+            for other in [key for key in nats if key[0] == name and key != best]:
+                del nats[other]
+            nats[name, step] = surprisals(params, splits[name], watch, name)
+        return {name: {"perplexity": perplexity(nats[name, step])}}
+
+    def validated(state, watch) -> dict:
+        """The perplexity of the validation part; a sample too."""
+        now, params = int(state.step), local_copy(state.params)
         if not workdir.samples.exists():
             save_sample(workdir, config, model, untrained, text.symbols, 0)
-        save_sample(workdir, config, model, local_copy(state.params), text.symbols, now)
-        return {
-            name: {"perplexity": perplexity(surprisals(local_copy(state.params), part))}
-            for name, part in splits.items()
-            if name == "valid" or now == config.num_steps
-        }
+        save_sample(workdir, config, model, params, text.symbols, now)
+        return read(params, "valid", now, watch) if "valid" in splits else {}
+
+    def tested(nets, watch) -> dict:
+        """The perplexity of the test part, and what the mixture needs of the validation part."""
+        params, step = on_first_device(nets[NET].params), nets[NET].step
+        if "valid" in splits:
+            read(params, "valid", step, watch)
+        return read(params, "test", step, watch)
 
     trained = train(
         config, workdir, placed(mesh, state), step, make_batches(config, text.train, mesh),
-        evaluated,
+        validated,
         lambda means: {
             "perplexity": perplexity(means["nats"]), "gradient_norm": means["gradient_norm"],
         },
+        test=tested, offer=make_offer(config),
         data=f"{config.dataset}, {len(text.train):,} words for training and {len(text.test):,} for "
              "testing",
         facts=text.facts, after_evaluation=make_rescale(config),
     )  # fmt: skip
 
-    params = jax.device_put(trained.state.params)
+    params, step = on_first_device(trained.net.params), trained.net.step
     ngrams = kneser_ney(text, splits)
-    scored = {
-        name: Surprisals(surprisals(params, part), ngrams[name]) for name, part in splits.items()
-    }
+    scored = {name: Surprisals(nats[name, step], ngrams[name]) for name in splits}
     result = finish(
         "word_lm", config, trained,
         metrics=further_figures(config, model, params, text, scored),
@@ -247,7 +260,7 @@ def run(config: Config) -> dict:
 def further_figures(
     config: Config, model, params, text: Text, scored: dict[str, Surprisals]
 ) -> dict[str, float]:
-    """The further figures of a run: n-grams, the mixture with them, and dynamic evaluation."""
+    """The figures of n-grams, of the mixture with them, and of dynamic evaluation."""
     test = scored["test"]
     found = {
         "test_unigram_perplexity": unigram_perplexity(text),
@@ -266,7 +279,7 @@ def further_figures(
 
 
 def ngrams(config: Config) -> None:
-    """Prints the perplexities without a net: of counted words, and of the 5-grams."""
+    """Prints the perplexities of the unigram and 5-gram models, which need no net."""
     text = read_text(config)
     table = rich.table.Table(title=f"{config.dataset}, {len(text.symbols):,} words")
     table.add_column("model")
@@ -278,7 +291,7 @@ def ngrams(config: Config) -> None:
 
 
 def export_form(saved: SavedRun, options) -> Form:
-    """Words to the logits of the next ones."""
+    """The exported form: from words to the logits of the next ones."""
     symbols = saved.identity["words"].split(" ")
     return language_form(saved, make_word_model(saved.config(Config), len(symbols)), symbols)
 

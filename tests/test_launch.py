@@ -48,7 +48,8 @@ class Repository:
         self.calls_file = folder / "calls"
         (self.root / "experiments" / "runtime").mkdir(parents=True)
         for name in ("launch.sh", "setup.cfg", "pyproject.toml", "experiments/__main__.py",
-                     "experiments/runtime/broken_pipe.py"):  # fmt: skip
+                     "experiments/runtime/broken_pipe.py",
+                     "experiments/runtime/usage.py"):  # fmt: skip
             shutil.copy(ROOT / name, self.root / name)
         (self.root / "experiments" / "lenet5.py").write_text(LENET)
         (self.root / "experiments" / "train.py").write_text('"""No experiment."""')
@@ -110,6 +111,27 @@ def test_without_arguments_it_lists_the_experiments_and_installs_nothing(launch)
     assert "  lenet5  LeNet-5 reads digits.  LeCun 1998\n" in out
     assert "train" not in out.partition("Commands")[0] and "./launch.sh test" in out
     assert not (launch.root / ".venv").exists()
+
+
+@pytest.mark.parametrize("word", ["-h", "--help", "--helpshort", "--helpfull", "help"])
+def test_help_lists_the_same(launch, word):
+    assert launch(word) == launch()
+    if word != "help":
+        assert launch("setup", word) == launch()
+    assert not (launch.root / ".venv").exists()
+
+
+def test_the_version_is_that_of_setup_cfg(launch):
+    assert "version = 0.1.0\n" in (launch.root / "setup.cfg").read_text()
+    assert launch("--version") == launch("setup", "--version") == (0, "Unfold 0.1.0\n", "")
+
+
+@pytest.mark.parametrize("word", ["--help", "-h", "--helpfull", "--version"])
+@pytest.mark.parametrize("command", ["multi", "multi 2", "slurm", "doctor", "speed", "results"])
+def test_a_command_explains_itself(launch, command, word):
+    """Python gets the word, whatever launch.sh checks before."""
+    status, out, _ = launch(*command.split(), word)
+    assert status == 0 and out.splitlines()[-1] == word
 
 
 @pytest.mark.parametrize(

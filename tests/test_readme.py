@@ -22,7 +22,7 @@ from experiments.export.__main__ import main as export
 from experiments.faults.__main__ import Options as FaultOptions
 from experiments.images import lenet5_report
 from experiments.launch import multi
-from experiments.runtime import command_line
+from experiments.runtime import command_line, usage
 from experiments.runtime.command_line import configuration, options_of
 from experiments.speed.__main__ import parsed as speed_parsed
 
@@ -155,6 +155,8 @@ def check(words: list[str]) -> None:
     """Parses a command without running it; raises UserError or AssertionError."""
     word, *rest = words if words[:1] != ["-n"] else words[1:]
     assert word in WORDS
+    if usage.answer(rest, str) is not None:  # help or version
+        return
     if word in EXPERIMENTS:
         presets, _, commands = main_of(word)
         if rest[:1] and rest[0] in commands:

@@ -1,1 +1,1 @@
-"""A trained net for use elsewhere: parameters as safetensors, the forward function in a file."""
+"""Exports a trained net for use elsewhere: parameters as safetensors, and the forward pass."""

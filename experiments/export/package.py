@@ -1,4 +1,4 @@
-"""An exported net as files: whole or absent."""
+"""Writes an exported net to a folder, completely or not at all."""
 
 import json
 import os
@@ -27,13 +27,13 @@ HOW = (
 
 
 def named(tree: Tree, is_leaf=None) -> dict[str, Any]:
-    """A tree's leaves by names such as `layers.0.input.x`."""
+    """A tree's leaves, by names such as `layers.0.input.x`."""
     leaves = jax.tree.leaves_with_path(tree, is_leaf=is_leaf)
     return {jax.tree_util.keystr(path, simple=True, separator="."): leaf for path, leaf in leaves}
 
 
 def exported(form: Form) -> export.Exported:
-    """The forward function of dictionaries by name, for any size of the axes that have names."""
+    """The forward pass as a function of dictionaries of arrays; named axes may have any size."""
     sizes = named(form.inputs, lambda x: isinstance(x, Size))
     structures = [jax.tree.structure(form.parameters),
                   jax.tree.structure(form.inputs, lambda x: isinstance(x, Size))]  # fmt: skip
@@ -63,7 +63,7 @@ def description(run: SavedRun, form: Form, forward: export.Exported) -> dict[str
                for name, aval in avals.items()}
         for part, avals in (("inputs", inputs), ("outputs", outputs), ("parameters", parameters))
     }  # fmt: skip
-    faulty = f"jaxlib {' and '.join(xla.FAULTY)}: set XLA_FLAGS={xla.FLAG}= on a processor"
+    faulty = f"jaxlib {' and '.join(xla.FAULTY)}: set XLA_FLAGS={xla.FLAG}= on a CPU"
     return {
         "experiment": run.experiment,
         "preset": run.identity["preset"],
@@ -83,19 +83,19 @@ def _axis(size) -> int | str:
     return int(size) if isinstance(size, int) else str(size)
 
 
-def check_place(out: str) -> None:
-    """Raises UserError if the folder to be made is there already or cannot be made."""
+def check_destination(out: str) -> None:
+    """Raises UserError if the folder already exists or cannot be created."""
     path = pathlib.Path(out).absolute()
     if path.exists() or path.is_symlink():
-        raise UserError(f"--out={out} is there already: name a folder that is not, or delete it.")
+        raise UserError(f"--out={out} already exists: give another folder, or delete it.")
     if not path.parent.is_dir():
-        raise UserError(f"--out={out}: there is no folder {path.parent}; make it first.")
+        raise UserError(f"--out={out}: there is no folder {path.parent}; create it first.")
     if not os.access(path.parent, os.W_OK):
-        raise UserError(f"--out={out}: {path.parent} cannot be written to; name another place.")
+        raise UserError(f"--out={out}: {path.parent} cannot be written to; give another folder.")
 
 
 def write(out: str, run: SavedRun, form: Form) -> dict[str, Any]:
-    """Makes the folder `out`, whole or not at all; returns what export.json holds."""
+    """Writes the folder `out`, completely or not at all; returns the content of export.json."""
     forward = exported(form)
     content = description(run, form, forward)
     path = pathlib.Path(out).absolute()

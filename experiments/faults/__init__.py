@@ -1,1 +1,1 @@
-"""Fault injection into real runs: `./launch.sh faults` shows what they lose."""
+"""Injects faults into real runs, and shows what is lost: `./launch.sh faults`."""

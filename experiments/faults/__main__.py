@@ -1,14 +1,14 @@
-"""Injects faults into real runs at random moments, and shows whether the runs survive them.
+"""Injects faults into real runs at random moments, and shows whether they survive.
 
     ./launch.sh faults [--count=120] [--seed=0] [--only=char_rnn] [--out=FILE]
 
-It takes half an hour on two cores. A full disk needs permission to mount one, and a folder that
-turns read-only needs chattr; without these the table shows 0 times.
+It takes half an hour on two cores. Filling a disk needs permission to mount one, and making a
+folder read-only needs chattr; without these the table shows 0 times.
 
-One run of each experiment is undisturbed. Others suffer one fault after another, and are resumed by
-the same command each time, until they finish. A fault is survived if the process reacts as it
-should (`faults.py`), the next process resumes from the newest checkpoint that the fault did not
-damage, and the run ends with the same bytes and figures as the undisturbed one. A damaged
+One run of each experiment is undisturbed. The others suffer one fault after another, and the same
+command resumes them each time until they finish. A fault is survived if the process reacts as it
+should (`faults.py`), the next process resumes from the newest undamaged checkpoint, and the run
+ends with the same bytes and figures as the undisturbed one. A damaged
 checkpoint may cost the steps since the previous one; no other fault may cost more than the steps
 since the newest.
 """
@@ -49,7 +49,7 @@ COLUMNS = ("experiment", "fault", "times", "survived")
 class Options:
     """The command's flags."""
 
-    count: int = option(120, "number of faults in total", least=1, most=100_000)
+    count: int = option(120, "total number of faults", least=1, most=100_000)
     seed: int = option(0, "seed of the random moments", least=0, most=2**31 - 1)
     only: str = option("", f"one of {', '.join(EXPERIMENTS)}; empty: all",
                        choices=("", *EXPERIMENTS))  # fmt: skip
@@ -58,7 +58,7 @@ class Options:
 
 @dataclasses.dataclass
 class Injected:
-    """A fault that was injected; `wrong` says how the run did not survive it."""
+    """An injected fault; `wrong` says why the run did not survive it, and is empty if it did."""
 
     fault: str
     wrong: str = ""
@@ -73,7 +73,7 @@ def run_with_faults(
       words: the experiment and its flags.
       run: its folder.
       names: of the faults, taken from the end; those left when the run finishes stay in the list.
-      generator: chooses the moments.
+      generator: chooses the random moments.
     """
     injected, may_resume_at = [], {None}
     while True:
@@ -86,25 +86,25 @@ def run_with_faults(
                 break
         status = process.wait()
         if process.resumed_at() not in may_resume_at | {None}:
-            injected[-1].wrong += f" resumed at {process.resumed_at()} and not {may_resume_at}"
+            injected[-1].wrong += f" resumed at {process.resumed_at()}, not at {may_resume_at}"
         if status == 0:
             return injected
         if not last.fault or not FAULTS[last.fault].fatal:
-            raise RuntimeError(f"{words[0]} failed by itself with status {status}: {process.err}")
+            raise RuntimeError(f"{words[0]} failed without a fault, status {status}: {process.err}")
         may_resume_at = resumption_steps(run, FAULTS[last.fault])
 
 
 def resumption_steps(run: pathlib.Path, fault: Fault) -> set[int | None]:
-    """The steps that the next process may resume at; None stands for not resuming."""
+    """The steps at which the next process may resume; None stands for not resuming."""
     kept = checkpoints(run)[-2:] if fault.damages else checkpoints(run)[-1:]
     return set(kept) or {None}
 
 
 def run_undisturbed(words: Sequence[str], run: pathlib.Path) -> dict:
-    """Runs the command without faults; gives its end state."""
+    """Runs the command without faults; returns the run's end state."""
     process = RunProcess(words, run)
     if process.wait():
-        raise RuntimeError(f"{words[0]} failed by itself: {process.err}")
+        raise RuntimeError(f"{words[0]} failed without a fault: {process.err}")
     return end_state(run)
 
 
@@ -123,11 +123,11 @@ def inject_into(
             if not names:
                 repeated = possible * -(-count // len(possible))
                 names = generator.sample(repeated[:count], count)
-            now = run_with_faults(words, run, names, generator)
+            latest = run_with_faults(words, run, names, generator)
             if end_state(run) != expected:
-                for fault in now:
+                for fault in latest:
                     fault.wrong += " the run ended differently from the undisturbed one"
-            injected += now
+            injected += latest
             print(f"{experiment}: run {runs} ended, {len(injected)} of {count} faults", flush=True)
     return injected
 
@@ -153,10 +153,8 @@ def print_table(rows: Sequence[dict[str, Any]]) -> None:
 
 
 def run(words: Sequence[str]) -> int:
-    """Injects the faults; returns the exit status, 1 if one was not survived."""
+    """Injects the faults; returns the exit status, 1 if a run did not survive one."""
     options = options_of(Options(), ["faults", *words])
-    if options is None:
-        return 0
     if options.out and not pathlib.Path(options.out).absolute().parent.is_dir():
         raise UserError(f"--out={options.out}: its folder does not exist; create it first.")
     chosen, rows, wrong = [options.only] if options.only else list(EXPERIMENTS), [], []
@@ -165,8 +163,8 @@ def run(words: Sequence[str]) -> int:
             count = options.count // len(chosen) + (i < options.count % len(chosen))
             if count:
                 generator = random.Random(f"{options.seed} {experiment}")
-                place = pathlib.Path(folder) / experiment
-                injected = inject_into(experiment, count, place, generator)
+                runs = pathlib.Path(folder) / experiment
+                injected = inject_into(experiment, count, runs, generator)
                 rows += table(experiment, injected)
                 wrong += [f"{experiment}, {i.fault}: {i.wrong}" for i in injected if i.wrong]
     print_table(rows)
@@ -176,7 +174,7 @@ def run(words: Sequence[str]) -> int:
     return 1 if wrong else 0
 
 
-main = main_of(run)
+main = main_of(run, Options())
 
 if __name__ == "__main__":
     sys.exit(main(sys.argv[1:]))

@@ -1,4 +1,4 @@
-"""The faults that a run may suffer, and how its process has to react to each."""
+"""The faults that a run may suffer, and how its process must react to each."""
 
 import contextlib
 import pathlib
@@ -16,16 +16,16 @@ LONGEST_DELAY = 1.5  # seconds before a fault
 
 
 class Fault(NamedTuple):
-    """A fault; `inject` causes it, and returns how the process reacted wrongly, if it did."""
+    """A fault; `inject` causes it, and returns what was wrong with the reaction, or nothing."""
 
     inject: Callable[[RunProcess, random.Random], str]
     fatal: bool = True  # whether the process should end
-    damages: bool = False  # whether it may lose the newest checkpoint
-    possible: Callable[[pathlib.Path], bool] = lambda run: True  # in this run's folder
+    damages: bool = False  # whether the newest checkpoint may be lost
+    possible: Callable[[pathlib.Path], bool] = lambda run: True  # given the run's folder
 
 
 def random_delay(process: RunProcess, generator: random.Random) -> None:
-    """Waits for a random moment, mostly during training, sometimes during the start."""
+    """Waits for a random moment, mostly during training, sometimes during start-up."""
     if generator.random() < 0.85:
         process.wait_for(process.training)
     stop = time.monotonic() + generator.uniform(0.0, LONGEST_DELAY)
@@ -33,7 +33,7 @@ def random_delay(process: RunProcess, generator: random.Random) -> None:
 
 
 def wrong_exit(process: RunProcess, statuses: tuple[int, ...], message: str) -> str:
-    """What is wrong with its exit; empty for one of the statuses, the message, no traceback."""
+    """What is wrong with the exit: its status, its message, or a traceback; empty if nothing."""
     status, err = process.wait(), process.err
     if status == 0:
         return ""  # it finished before the fault
@@ -45,7 +45,7 @@ def wrong_exit(process: RunProcess, statuses: tuple[int, ...], message: str) -> 
 
 
 def failure(process: RunProcess) -> str:
-    """Empty if it is still running or has succeeded."""
+    """How the process has failed; empty if it is still running or has succeeded."""
     if process.running() or process.wait() == 0:
         return ""
     return f"status {process.wait()}: {process.err[-300:]}"
@@ -66,7 +66,7 @@ def kill_while_writing(process: RunProcess, generator: random.Random) -> str:
 
 
 def interrupt(number: signal.Signals) -> Callable[[RunProcess, random.Random], str]:
-    """A signal on which a run saves and says so; outside of training it may just kill it."""
+    """A signal that makes a run save and say so; outside of training it may just kill it."""
 
     def inject(process: RunProcess, generator: random.Random) -> str:
         random_delay(process, generator)
@@ -166,7 +166,7 @@ def can_be_made_immutable(run: pathlib.Path) -> bool:
 
 
 def on_a_small_disk(run: pathlib.Path) -> bool:
-    """Whether the run has a small disk to itself, which may be filled."""
+    """Whether the run is on a small disk of its own, which may be filled."""
     return run.parent.is_mount()
 
 

@@ -1,4 +1,4 @@
-"""A process that runs an experiment in its folder, and what can be observed of it from outside."""
+"""A process that runs an experiment, and what can be observed of it from outside."""
 
 import json
 import os
@@ -11,7 +11,7 @@ import tempfile
 import time
 from collections.abc import Callable, Sequence
 
-# The experiment's own command, in a process whose Python clock jumps by days on SIGUSR1.
+# Runs the experiment as its own command does, but SIGUSR1 makes Python's clock jump by days.
 COMMAND = """
 import random, runpy, signal, sys, time
 clock, shift = time.time, [0.0]
@@ -41,7 +41,7 @@ class RunProcess:
         return self._popen.poll() is None
 
     def wait_for(self, condition: Callable[[], bool], seconds: float = 120.0) -> bool:
-        """Waits until `condition` holds; False if the process exits first, or on a time-out."""
+        """Waits until `condition` holds; False if the process exits first or the time is up."""
         stop = time.monotonic() + seconds
         while self.running() and time.monotonic() < stop:
             if condition():
@@ -55,11 +55,11 @@ class RunProcess:
         return step is not None and step > (self.newest_before or 0)
 
     def trained(self) -> bool:
-        """Whether all training steps are done, and only the results remain to be written."""
+        """Whether training is done and only the results remain to be written."""
         return f"--num_steps={newest(self.run)}" in self.words
 
     def writing(self) -> bool:
-        """Whether a checkpoint is being written at this moment."""
+        """Whether a checkpoint is being written."""
         return bool(unfinished(self.run) - self._left_over)
 
     def signal(self, number: int) -> None:
@@ -77,7 +77,7 @@ class RunProcess:
 
     @property
     def status(self) -> int | None:
-        """Its exit status, as `wait` gives it; None while it runs."""
+        """Its exit status, as `wait` returns it; None while it is running."""
         return self._popen.returncode
 
     @property
@@ -91,7 +91,7 @@ class RunProcess:
         return _text(self._err)
 
     def resumed_at(self) -> int | None:
-        """The step that it says it resumes from; None if it does not resume."""
+        """The step at which it says that it resumes; None if it does not."""
         found = re.search(r"^resuming at step (\d+) ", self.out, re.MULTILINE)
         return int(found[1]) if found else None
 
@@ -124,7 +124,7 @@ def unfinished(run: pathlib.Path) -> set[str]:
 
 
 def end_state(run: pathlib.Path) -> dict:
-    """What must be equal in two runs that did the same: the last state's digest, the figures."""
+    """What two equal runs have in common: the digest of the last state, and the figures."""
     note = run / "checkpoints" / str(newest(run)) / "note" / "metadata"
     result = json.loads((run / "result.json").read_text(encoding="utf-8"))
     figures = {n: v for n, v in result.items() if n not in ("seconds", "examples_per_second")}

@@ -11,7 +11,7 @@ from data.distortions import distort
 from data.images import Images
 from experiments.runtime.mesh import evaluation_batches
 from experiments.training.batches import drawn_batches
-from experiments.training.loop import Ratio, evaluate
+from experiments.training.loop import Ratio, evaluate, unwatched
 from nets import lenet
 from nets.convnet import ConvNet
 
@@ -56,7 +56,7 @@ def measure(losses: jax.Array, scores: jax.Array, labels: jax.Array, mask=1.0):
 
 
 def make_batches(config, train_set: Images, mesh):
-    """Blocks of Images [steps, B, ...], distorted if that is asked for."""
+    """Blocks of Images [steps, B, ...], distorted if `--distortions`."""
 
     def distorted(images: Images, positions: np.ndarray) -> Images:
         return images._replace(images=distort(images.images, config.seed, positions))
@@ -70,7 +70,7 @@ def make_predict(net: nn.Module):
 
 
 def make_evaluate(config, predict, splits: dict[str, Images], mesh):
-    """A function from a train state to its figures by split."""
+    """A function (state, watch) -> its figures by split; see `experiments.training.loop`."""
     batches = {
         name: evaluation_batches(mesh, images, EVALUATION_BATCH)
         for name, images in splits.items()
@@ -82,9 +82,12 @@ def make_evaluate(config, predict, splits: dict[str, Images], mesh):
         scores = predict(params, variables, images)
         return measure(example_loss(config, scores, labels), scores, labels, mask)
 
-    def evaluate_splits(state):
+    def evaluate_splits(state, watch=unwatched):
         one = functools.partial(measure_batch, state.params, state.variables)
-        return {name: to_figures(evaluate(one, split).means()) for name, split in batches.items()}
+        return {
+            name: to_figures(evaluate(one, watch(split, name, len(split))).means())
+            for name, split in batches.items()
+        }
 
     return evaluate_splits
 

@@ -1,4 +1,4 @@
-"""LeNet-5's optimiser and learning rate: the paper's, or common ones."""
+"""LeNet-5's optimiser and learning rate schedule: the paper's, or common ones."""
 
 import flax.linen as nn
 import jax
@@ -40,7 +40,7 @@ def make_optimizer(config, net: nn.Module, train_set: Images):
 
 
 def make_curvature_estimate(config, net: lenet.LeNet5, train_set: Images):
-    """The estimate of h, from examples drawn anew for each pass, as a function of the seed."""
+    """A function (params, n) -> the n-th estimate of h, each from its own random examples."""
     images, labels = jnp.asarray(train_set.images), jnp.asarray(train_set.labels)
     curvature_net = net.clone(rule=CURVATURE)
 

@@ -32,7 +32,7 @@ COUNTS = {  # published numbers of trainable parameters, and their source
     ),
     ("lenet1", False): ({"total": 2578}, "LeCun et al. 1990"),
 }
-_BITMAPS = "The paper shows its bitmaps in a figure only: those used here were redrawn from it."
+_BITMAPS = "The paper shows its bitmaps only in a figure: those used here were redrawn from it."
 _RUBBISH = "The paper gives no value for the constant j of eq. 9: this run uses {rubbish}."
 _SCALE = (
     "The loss is multiplied by {loss_scale}: without the factor, training diverges with the "
@@ -64,7 +64,7 @@ def write(
     """
     size, test = len(sets.train.labels) - config.valid_size, sets.test
     predictions = scores_of(predict, test.images).argmax(-1)
-    layers = maps.activations(net, trained.state, test.images[0])
+    layers = maps.activations(net, trained.net, test.images[0])
     kind, outputs = (config.net, config.softmax), []
     if kind == ("lenet5", False):
         outputs = [maps.output_units(layers["F6"], test.labels[0], sets.classes)]
@@ -72,11 +72,11 @@ def write(
         page.result_section(result, notes(config)),
         *page.configuration_sections(config, workdir),
         page.parameters_section(
-            trained.state.params, list(layers), *COUNTS.get(kind, ({}, ""))
+            trained.net.params, list(layers), *COUNTS.get(kind, ({}, ""))
         ),
         training_curves(config, trained, size),
         *([table_i()] if config.net == "lenet5" else []),
-        maps.filters(trained.state.params, list(layers)),
+        maps.filters(trained.net.params, list(layers)),
         *maps.feature_maps(net, layers, test.images[0], sets.classes[test.labels[0]]),
         *outputs,
         mistakes.confusion(test.labels, predictions, sets.classes),

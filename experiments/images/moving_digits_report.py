@@ -14,7 +14,7 @@ from experiments.training.run import Trained
 from nets.video import FUTURE, PAST, Composite
 
 FILMS = 6  # shown
-MILLISECONDS = 250  # that a frame is shown
+MILLISECONDS = 250  # per frame
 
 
 def write(
@@ -22,7 +22,7 @@ def write(
     test: np.ndarray,
 ) -> None:  # fmt: skip
     """Writes report.html; `test` holds films [N, 2 T, height, width]."""
-    params = jax.tree.map(jnp.asarray, trained.state.params)
+    params = jax.tree.map(jnp.asarray, trained.net.params)
     labels = {
         f"{name}_nats_per_frame": f"{name} (nats per frame)"
         for name in ("reconstruction", "future")
@@ -60,15 +60,14 @@ def films(model: Composite, params, test: np.ndarray) -> Section:
         caption = (f"Film {n}: above, the {half} frames that the net reads and the {half} that "
                    "follow; below, what it decodes.")  # fmt: skip
         pictures.append(Picture(rows, caption))
-    text = ("The first films of the test set. A decoder that is conditional reads the frame that "
-            "it decoded last.",)  # fmt: skip
+    text = ("The first films of the test set. A conditional decoder reads its own previous frame.",)
     return Section("Films", text, pictures=pictures)
 
 
 def decode(model: Composite, params, test: np.ndarray) -> np.ndarray:
-    """The decoded frames in the order of time, reconstruction before prediction; shaped as `test`.
+    """The decoded frames, reconstruction before prediction, in order of time; shaped as `test`.
 
-    The frames of a decoder that the net does not have are 0.
+    If the net lacks a decoder, its frames are 0.
     """
     half = test.shape[1] // 2
 

@@ -16,7 +16,7 @@ from experiments.reports.page import Picture, Section
 from experiments.runtime.numbers import readable
 
 BATCH = 500
-MAX_IMAGES = 2000  # test images that are distorted, evenly spaced over the set
+MAX_IMAGES = 2000  # test images distorted, evenly spaced over the set
 NOISE_SEED = 0
 
 
@@ -49,7 +49,7 @@ DEMOS = (
 def scores_of(predict: Callable, images: np.ndarray) -> np.ndarray:
     """Scores float [N, C] of any number of images uint8 [N, 28, 28].
 
-    `predict` is called with [BATCH, 28, 28] alone, so that it is compiled for one shape.
+    `predict` is only called with [BATCH, 28, 28], so that it is compiled once.
     """
     batches = padded_batches((images,), BATCH)
     return np.concatenate([np.asarray(predict(batch))[mask > 0] for (batch,), mask in batches])
@@ -69,7 +69,7 @@ def robustness(predict: Callable, images: Images) -> dict[str, float]:
 
     Args:
       predict: images uint8 [BATCH, 28, 28] -> scores [BATCH, C].
-      images: the test set, of which the `thinned` images are used.
+      images: the test set; its `thinned` images are used.
     """
     xs, labels = thinned(images)
     figures = {}

@@ -29,7 +29,7 @@ def scale_by_curvature(
 
     Args:
       estimate: `estimate(params, n)` is the n-th estimate of h, in the structure of `params`.
-      every: the number of steps between estimates, those of a pass.
+      every: the number of steps between estimates, one pass.
       mu: keeps the step size finite where the error surface is flat.
     """
 

@@ -24,14 +24,14 @@ from nets.cells import LSTM, RNN
 from nets.inspection import gradient_by_distance, spectral_radius
 from nets.language_model import LanguageModel
 
-STEPS_BACK, ROWS = 100, 20  # of the gradient, and excerpts over which it is averaged
+STEPS_BACK, ROWS = 100, 20  # steps of the gradient, and excerpts to average it over
 
 
 def write(
     config, workdir: Workdir, trained: Trained, result: Mapping, model: LanguageModel, text: Text
 ) -> None:
-    """Writes report.html, from a folder that has config.json and samples.jsonl."""
-    params = jax.tree.map(jnp.asarray, trained.state.params)
+    """Writes report.html; the folder has config.json and samples.jsonl."""
+    params = jax.tree.map(jnp.asarray, trained.net.params)
     codes = text.test[:RECORDED]
     layers = jax.device_get(record(model, params, jnp.asarray(codes)[:, None]))
     values = [values for values, _ in layers]
@@ -64,17 +64,17 @@ def notes(config) -> list[str]:
     if config.preset.startswith("karpathy"):
         lines.append(
             "Karpathy, Johnson and Li's table is quoted from memory. The GRU and the RNN are the "
-            "largest that have no more parameters than the LSTM."
+            "largest with no more parameters than the LSTM."
         )
     if config.preset == "lecture":
         lines.append(
-            "There is no published figure for the lecture's net: compare it with the n-grams."
+            "No figure is published for the lecture's net: compare it with the n-grams."
         )
     return lines
 
 
 def gradients(config, params, text: Text) -> Section:
-    """The norm of the gradient by steps back in time, in untrained cells and the trained one."""
+    """The gradient norm by steps back in time, in untrained cells and in the trained one."""
     starts = np.linspace(0, len(text.test) - STEPS_BACK - 1, ROWS).astype(int)
     if starts[-1] < 0:
         return Section("Gradients through time", ("The test text is too short.",))

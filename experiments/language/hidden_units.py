@@ -15,7 +15,7 @@ from nets.language_model import LanguageModel
 from nets.unroll import unroll
 
 RECORDED = 20_000  # symbols of the test text over which the units are recorded
-SHOWN, SHOWN_UNITS = 500, 4  # of them, from the middle
+SHOWN, SHOWN_UNITS = 500, 4  # symbols from the middle, and units
 
 
 @functools.partial(jax.jit, static_argnums=0)
@@ -41,7 +41,7 @@ def record(model: LanguageModel, params, xs):
 
 
 def properties(text: str) -> dict[str, np.ndarray]:
-    """What a unit might respond to: a number at each character of a text."""
+    """What a unit might respond to, as a number for each character of a text."""
 
     def running(update: Callable[[int, str], int]) -> np.ndarray:
         values = itertools.accumulate(text, update, initial=0)
@@ -59,7 +59,7 @@ def properties(text: str) -> dict[str, np.ndarray]:
 
 
 def best_correlated(values: np.ndarray, text: str) -> list[tuple[str, int, float]]:
-    """(property, unit, correlation): for each property the unit most correlated with it.
+    """(property, unit, correlation) of the unit most correlated with each property, best first.
 
     Args:
       values: of all units, [T, N].
@@ -88,7 +88,7 @@ def highlighted(text: str, values: Sequence[float]) -> Markup:
 
 
 def units_section(values: np.ndarray, text: str, hidden: int) -> page.Section:
-    """The units that respond most clearly to something, over an excerpt of the test text."""
+    """The units that respond most clearly to some property, on an excerpt of the test text."""
     first = max(0, (len(text) - SHOWN) // 2)
     excerpt = slice(first, first + SHOWN)
     pictures = [

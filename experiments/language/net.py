@@ -6,28 +6,33 @@ from data.errors import UserError
 from experiments.runtime.options import option
 from experiments.training.cell_options import LayerOptions, make_cell
 from experiments.training.first_parameters import InitOptions
+from experiments.training.kept import KeepOptions
 from experiments.training.optimizer import DecayOptions
 from nets.language_model import Dropout, LanguageModel
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class LanguageOptions(LayerOptions, InitOptions, DecayOptions):
+class LanguageOptions(LayerOptions, InitOptions, DecayOptions, KeepOptions):
     """The options that character and word models share."""
 
-    valid_percent: float = option(10.0, "of the text, before the test part", least=0.0, most=49.0)
-    test_percent: float = option(10.0, "of the text, from its end", least=0.1, most=49.0)
+    heading = "Language model"
+
+    valid_percent: float = option(10.0, "percentage of the text to validate on, before the test",
+                                  least=0.0, most=49.0)
+    test_percent: float = option(10.0, "percentage of the text to test on, from its end", least=0.1,
+                                 most=49.0)
     valid: str = option("", "a text file to validate on, in place of --valid_percent of the text",
                         identity=False)
     test: str = option("", "a text file to test on, in place of --test_percent of the text",
                        identity=False)
     embedding: int = option(0, "length of a symbol's vector; 0: one-hot", least=0, most=65_536)
-    dropout: float = option(0.0, "share of a layer's outputs left out", least=0.0, most=0.99)
-    unroll: int = option(64, "steps back in time of a gradient", least=1, most=1_000_000)
-    recompute: bool = option(False, "for long windows: keep the state of every sqrt(unroll)-th "
-                             "step alone for the backward pass and compute the rest again; the "
-                             "same gradient in less memory and more time", identity=False)
-    batch_size: int = option(32, "texts side by side, over all devices", least=1, most=65_536)
-    learning_rate: float = option(5e-3, "first step size of the optimiser", least=0.0)
+    dropout: float = option(0.0, "dropout rate of layer outputs", least=0.0, most=0.99)
+    unroll: int = option(64, "time steps of truncated backpropagation", least=1, most=1_000_000)
+    recompute: bool = option(False, "for long windows: keep only the state of every "
+                             "sqrt(unroll)-th step for the backward pass and recompute the rest; "
+                             "the same gradient in less memory and more time", identity=False)
+    batch_size: int = option(32, "texts read in parallel, over all devices", least=1, most=65_536)
+    learning_rate: float = option(5e-3, "initial learning rate", least=0.0)
 
 
 def make_model(config: LanguageOptions, symbols: int) -> LanguageModel:

@@ -10,12 +10,13 @@ import numpy as np
 from optax import softmax_cross_entropy_with_integer_labels
 
 from data.batches import windows
-from experiments.runtime.mesh import block_of_batches, own_rows
-from experiments.training.loop import Ratio
+from experiments.runtime.mesh import block_of_batches, on_first_device, own_rows
+from experiments.training.loop import Ratio, unwatched
 from nets.language_model import LanguageModel
 from nets.masks import blank
 
 EVALUATION_WINDOW = 500
+WINDOWS_IN_A_CALL = 20  # at most, so that a call takes seconds and not minutes
 
 
 class Window(NamedTuple):
@@ -58,22 +59,27 @@ def make_loss(model: LanguageModel, sum_over_time: bool = False, recompute: bool
 
 
 def make_surprisals(model: LanguageModel):
-    """A function (params, codes [N]) -> float64 [N - 1]: the surprisal -ln p in nats.
+    """A function (params, codes [N], watch, what) -> float64 [N - 1]: the surprisal -ln p in nats.
 
-    It is that of every symbol but the first; the state is carried through the whole text.
+    It is that of every symbol but the first; the state is carried through the whole text, which
+    takes several calls of the device. `watch` goes through them (`experiments.training.loop`).
     """
 
     @jax.jit
-    def by_window(params, symbols):
-        def window(carry, symbols):  # [T + 1]
+    def by_window(params, carry, symbols):  # [W, T + 1]
+        def window(carry, symbols):
             carry, logits = model.logits(params, symbols[:-1, None], carry)
             return carry, softmax_cross_entropy_with_integer_labels(logits[:, 0], symbols[1:])
 
-        return jax.lax.scan(window, model.carry(1), symbols)[1]
+        return jax.lax.scan(window, carry, symbols)
 
-    def surprisals(params, codes: np.ndarray) -> np.ndarray:
-        nats = by_window(params, windows_of_text(codes, EVALUATION_WINDOW))
-        return np.asarray(nats, np.float64).ravel()[: len(codes) - 1]
+    def surprisals(params, codes: np.ndarray, watch=unwatched, what: str = "") -> np.ndarray:
+        blocks = blocks_of_windows(windows_of_text(codes, EVALUATION_WINDOW), WINDOWS_IN_A_CALL)
+        carry, nats = on_first_device(model.carry(1)), []
+        for block in watch(blocks, what, len(blocks)):
+            carry, of_block = by_window(params, carry, block)
+            nats.append(np.asarray(of_block, np.float64).ravel())
+        return np.concatenate(nats)[: len(codes) - 1]
 
     return surprisals
 
@@ -85,6 +91,14 @@ def windows_of_text(codes: np.ndarray, length: int) -> np.ndarray:
     """
     firsts = np.arange(0, len(codes) - 1, length)[:, None]
     return np.pad(codes, (0, length))[firsts + np.arange(length + 1)]
+
+
+def blocks_of_windows(windows: np.ndarray, most: int) -> np.ndarray:
+    """Windows [n, L] in blocks of `most` or fewer, all equal: [b, m, L]; 0 fills the last."""
+    blocks = -(-len(windows) // most)
+    size = -(-len(windows) // blocks)
+    padded = np.pad(windows, [(0, blocks * size - len(windows)), (0, 0)])
+    return padded.reshape(blocks, size, -1)
 
 
 def character_figures(nats: float) -> dict[str, float]:

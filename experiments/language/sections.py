@@ -1,4 +1,4 @@
-"""The sections that the reports of all language models have: training curves and samples."""
+"""The sections common to the reports of language models: training curves and samples."""
 
 from collections.abc import Mapping
 

@@ -15,24 +15,24 @@ from experiments.runtime.numbers import counted, readable
 from experiments.runtime.workdir import Workdir
 from experiments.training.run import Trained
 
-RANKS = (10, 100, 1000, 5000, 10_000)  # the last ranks of the frequency classes
-POSITIONS = (*range(1, 12), 16, 21, 31)  # the first positions of the classes, in words
+RANKS = (10, 100, 1000, 5000, 10_000)  # the last rank of each frequency class
+POSITIONS = (*range(1, 12), 16, 21, 31)  # the first position of each class, in words
 SHOWN_WORDS, NEIGHBOURS, COMPARED = 12, 6, 3000
 OFTEN = 30  # times that a word comes in the training part, for its vector to say something
 PASSAGE = 150  # words of the test text
-MAX_SURPRISAL = 10.0  # nats, shown in full colour
+MAX_SURPRISAL = 10.0  # nats, from which on the colour is full
 
 
 def write(
     config, workdir: Workdir, trained: Trained, result: Mapping, text: Text,
     surprisals: Mapping[str, Surprisals],
 ) -> None:
-    """Writes report.html, from a folder that has config.json and samples.jsonl.
+    """Writes report.html; the folder has config.json and samples.jsonl.
 
     `surprisals` are those of the parts `test` and, if there is one, `valid`.
     """
     size, test = len(text.train), surprisals["test"]
-    params = trained.state.params
+    params = trained.net.params
     weight = result["metrics"].get("mixture_weight_of_the_net")
     columns = {"net": test.net, "5-grams": test.ngrams}
     columns |= {} if weight is None else {"mixture": test.mixture(weight)}
@@ -71,7 +71,7 @@ def notes(config, metrics: Mapping[str, float], weight: float | None) -> list[st
     """How the figures were computed."""
     lines = [
         beside_ngrams(metrics),
-        f"Perplexities are those of every word of a part, {END} included; the net's state is "
+        f"Perplexities are over every word of a part, {END} included; the net's state is "
         "carried through the whole part. The 5-gram model has interpolated Kneser-Ney smoothing "
         "and is estimated on the training part."
     ]
@@ -82,7 +82,7 @@ def notes(config, metrics: Mapping[str, float], weight: float | None) -> list[st
         )
     if weight is not None:
         lines.append(
-            f"In the mixture the net has a weight of {readable(weight, 2)}, the best one on the "
+            f"In the mixture the net has a weight of {readable(weight, 2)}, the best on the "
             "validation part."
         )
     return lines
@@ -97,7 +97,7 @@ def by_frequency(text: Text, columns: Mapping[str, np.ndarray]) -> Section:
     counts = np.bincount(text.train, minlength=len(text.symbols))
     ranks = np.empty(len(counts), int)
     special = [text.symbols.index(END), text.symbols.index(UNKNOWN)]
-    counts[special] = -1  # to rank last, outside of the classes
+    counts[special] = -1  # ranked last, outside the frequency classes
     ranks[np.argsort(-counts, kind="stable")] = np.arange(1, len(counts) + 1)
     classes = {name: words == text.symbols.index(name) for name in (END, UNKNOWN)}
     first = 1
@@ -142,7 +142,7 @@ def by_position(text: Text, columns: Mapping[str, np.ndarray]) -> Section:
 
 
 def passage(text: Text, surprisals: Surprisals) -> Section:
-    """A passage of the test part, each word on a background that shows its surprisal."""
+    """A passage of the test part, the background of each word showing its surprisal."""
     ends = np.flatnonzero(text.test == text.symbols.index(END))
     middle = int(ends[len(ends) // 2])  # the end of a sentence
     codes = text.test[middle + 1 : middle + 1 + PASSAGE]

@@ -1,9 +1,9 @@
-"""Checks what is installed, the devices and the data, and says how to fix what is wrong.
+"""Checks the installation, the devices and the data, and says how to fix what is wrong.
 
     ./launch.sh doctor [--data_dir=FOLDER] [--raw_dir=FOLDER]
 
-Exit status 0 if all is well, 1 if something is wrong. It needs only the standard library, so that
-it also works if the installation is broken or missing; JAX runs in a separate process.
+The exit status is 0 if all is well and 1 if something is wrong. It needs only the standard library,
+so that it also works when the installation is broken or missing; JAX runs in a separate process.
 """
 
 import configparser
@@ -27,12 +27,12 @@ from experiments.runtime import xla
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 SETUP = "run ./launch.sh setup"
 REINSTALL = "delete .venv and run ./launch.sh setup"
-NEEDED_BYTES = 2**30  # of disk and of memory, below which a run is likely to fail
+NEEDED_BYTES = 2**30  # of disk and of memory; with less a run is likely to fail
 PROBE_SECONDS = 180
 
 
 class Finding(NamedTuple):
-    """A line of the report; if it has a remedy, something is wrong."""
+    """A line of the report; something is wrong if it has a remedy."""
 
     topic: str
     text: str
@@ -40,19 +40,19 @@ class Finding(NamedTuple):
 
 
 def check_python() -> Iterator[Finding]:
-    """Which Python runs, and whether .venv is complete."""
+    """Which Python is running, and whether .venv is complete."""
     new = sys.version_info >= (3, 11)
     yield Finding("python", f"{platform.python_version()}, {sys.executable}",
                   "" if new else "install Python 3.11 or newer")  # fmt: skip
     stamp = ROOT / ".venv" / "unfold-stamp"
     if pathlib.Path(sys.prefix) != ROOT / ".venv":
-        yield Finding(".venv", "missing, or its Python does not run", SETUP)
+        yield Finding(".venv", "is missing, or its Python does not run", SETUP)
     elif stamp.exists() and stamp.read_text().startswith("incomplete"):
         yield Finding(".venv", "its installation was interrupted", SETUP)
 
 
 def requirements() -> dict[str, str]:
-    """Name -> least version, of all that setup.cfg requires for running experiments."""
+    """Name -> minimum version, of every package that setup.cfg requires for experiments."""
     options = configparser.ConfigParser()
     options.read(ROOT / "setup.cfg", encoding="utf-8")
     asked = options["options"]["install_requires"], options["options.extras_require"]["experiments"]
@@ -62,7 +62,7 @@ def requirements() -> dict[str, str]:
 
 
 def check_packages(required: Mapping[str, str]) -> Iterator[Finding]:
-    """The installed versions, and what is missing or too old."""
+    """The installed versions, and the packages that are missing or too old."""
     found = {name: installed(name) for name in ("jaxlib", *required)}
     shown = {"jax": found.get("jax"), **found}
     yield Finding("packages", ", ".join(f"{n} {v}" for n, v in shown.items() if v) or "none")
@@ -89,7 +89,7 @@ def version_numbers(version: str) -> list[int]:
 
 
 def run_probe() -> tuple[dict | None, str]:
-    """What `probe` found (None if it failed), and the last line that JAX printed or the reason."""
+    """What `probe` found (None if it failed), and the last line it printed or why it failed."""
     command = [sys.executable, "-P", "-m", "experiments.launch.probe"]
     environment = os.environ | {"PYTHONPATH": str(ROOT)}
     try:
@@ -117,7 +117,7 @@ def check_jax(found: dict | None, last: str) -> Iterator[Finding]:
     shown = ", ".join(f"{kinds.count(kind)} x {kind}" for kind in dict.fromkeys(kinds))
     yield Finding("devices", f"{found['platform']}: {shown}; {os.cpu_count()} CPU cores")
     if not found["product"]:
-        yield Finding("devices", "a product of matrices of ones is wrong",
+        yield Finding("devices", "multiplying matrices of ones gives a wrong product",
                       "use the CPU (JAX_PLATFORMS=cpu), and have the device checked")
     jaxlib = f"jaxlib {xla.jaxlib_version()}"
     if not found["reductions"]:
@@ -161,7 +161,7 @@ def check_gpu(cuda: int | None, found: dict | None, last: str) -> Iterator[Findi
 
 
 def check_data(data_dir: str, raw_dir: str) -> Iterator[Finding]:
-    """Which data sets the folders hold, and whether their files are the published ones."""
+    """Which data sets the folders contain, and whether their files are the published ones."""
     try:
         from data.published import DATASETS, holdings
         from data.raw import chosen_raw_dir, download_folder
@@ -190,13 +190,13 @@ def check_data(data_dir: str, raw_dir: str) -> Iterator[Finding]:
                 yield Finding(topic, f"{name}: {held.sound} of {held.files} files are present")
         if absent:
             when = " without a raw folder" if topic == "raw_dir" else ""
-            yield Finding(topic, f"absent, needed by no default, and downloaded when asked for by "
-                          f"name{when}: {', '.join(absent)}")  # fmt: skip
+            yield Finding(topic, "not present (no default needs them; each is downloaded when it "
+                          f"is named{when}): {', '.join(absent)}")  # fmt: skip
     yield from check_prepared(downloads.parent, data_dir)
 
 
 def check_prepared(root: pathlib.Path, data_dir: str) -> Iterator[Finding]:
-    """Whether the prepared data can be read, and the folder written to."""
+    """Whether the prepared data are readable and the folder is writable."""
     if (root / "unfold_mnist").exists():
         from data import mnist, mnist_builder
 
@@ -213,7 +213,7 @@ def check_prepared(root: pathlib.Path, data_dir: str) -> Iterator[Finding]:
 def check_space(disk: int, memory: int | None) -> Iterator[Finding]:
     """Whether enough bytes are free on the current folder's disk and in memory."""
     for topic, free, remedy in (
-        ("disk", disk, f"free some space, or give a --workdir on another disk than "
+        ("disk", disk, f"free some space, or give a --workdir that is not on the disk of "
          f"{pathlib.Path.cwd()}"),
         ("memory", memory, "close other programs, or lower --batch_size"),
     ):  # fmt: skip
@@ -223,7 +223,7 @@ def check_space(disk: int, memory: int | None) -> Iterator[Finding]:
 
 
 def free_memory() -> int | None:
-    """The free bytes of the machine and of this container, the smaller; None if unknown."""
+    """The free memory in bytes, of the machine or the container if less; None if unknown."""
     left = []
     try:
         text = pathlib.Path("/proc/meminfo").read_text()
@@ -266,7 +266,7 @@ def run(words: Sequence[str]) -> int:
         if remedy:
             wrong += 1
             print(f"{'':5}  {'':10}  -> {remedy}", flush=True)
-    print(f"{wrong} wrong: see the arrows." if wrong else "All is well.")
+    print(f"{wrong} wrong: do what the arrows say." if wrong else "All is well.")
     return min(wrong, 1)
 
 

@@ -1,4 +1,4 @@
-"""Trains in several processes on this machine, which share each batch over the loopback.
+"""Trains in several processes on this machine, which share each batch.
 
     ./launch.sh multi 2 lenet5 --preset=quick
 
@@ -19,14 +19,14 @@ from data.errors import UserError
 from experiments.launch import main_of
 from experiments.runtime import children
 
-USAGE = "Write ./launch.sh multi N EXPERIMENT [--flags], with N processes from 1 to 256."
+USAGE = "Write ./launch.sh multi N EXPERIMENT [--flags], with N processes, from 1 to 256."
 EXPLAINED = (2, 128 + signal.SIGINT, 128 + signal.SIGTERM)  # process 0 has printed what to do
-NOTICE_SECONDS = 15.0  # for the others to notice by themselves that one is gone
-GRACE_SECONDS = 5.0  # and then to exit after SIGTERM
+NOTICE_SECONDS = 15.0  # for the others to notice that one has exited
+GRACE_SECONDS = 5.0  # for them to exit after SIGTERM
 
 
 def free_port() -> int:
-    """A port of the loopback that nobody listens on."""
+    """An unused port of the loopback interface."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return probe.getsockname()[1]
@@ -57,7 +57,7 @@ def start(count: int, words: Sequence[str], logs: Sequence) -> list[subprocess.P
 
 @contextlib.contextmanager
 def signals_forwarded(processes: Sequence[subprocess.Popen]) -> Iterator[None]:
-    """Inside the context, Ctrl-C and SIGTERM go to the processes, which save and exit."""
+    """Inside the context, Ctrl-C and SIGTERM are forwarded to the processes."""
 
     def forward(number, frame):
         _send(processes, number)

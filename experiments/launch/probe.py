@@ -1,6 +1,6 @@
 """Prints as JSON what devices JAX finds and whether it computes correctly, for `doctor`.
 
-It is a separate process, since a jaxlib made for another machine may crash whatever imports it.
+It runs in a separate process, since a jaxlib built for another machine may crash on import.
 """
 
 import importlib
@@ -14,7 +14,7 @@ from experiments.runtime import xla
 
 
 def main() -> int:
-    """Prints the devices, whether two computations are correct, and any error of an import."""
+    """Prints the devices, whether two computations are correct, and any import error."""
     devices = jax.devices()
     ones = jnp.ones((64, 64))
     found = {
@@ -25,7 +25,7 @@ def main() -> int:
         "import_error": "",
     }
     try:
-        importlib.import_module("experiments.lenet5")  # imports nearly every package in use
+        importlib.import_module("experiments.lenet5")  # imports nearly every package
     except Exception as error:  # whatever a broken package raises
         found["import_error"] = f"{type(error).__name__}: {error}"
     print(json.dumps(found))

@@ -1,13 +1,18 @@
 """Submits an experiment to SLURM: one task per GPU, requeued when preempted or out of time.
 
     ./launch.sh slurm [-n] [--nodes=2] [--gpus=8] [--hours=24] EXPERIMENT [--flags]
+    ./launch.sh slurm --account=vision --memory=64G --constraint=a100 --exclusive lenet5
 
 With -n the batch script is printed and nothing is submitted. SLURM sends SIGTERM two minutes before
 the time limit; the run saves a checkpoint, and resumes after it is requeued.
+
+Every other option before the experiment is passed on to sbatch, such as --constraint=a100 above. It
+is written --name or --name=value, and replaces this command's own value of the same option.
 """
 
 import dataclasses
 import pathlib
+import re
 import shlex
 import subprocess
 import sys
@@ -27,10 +32,14 @@ class Job:
     """The resources to request."""
 
     nodes: int = option(1, "number of nodes", least=1)
-    gpus: int = option(1, "GPUs per node, with one task for each", least=1)
+    gpus: int = option(1, "GPUs per node; each gets one task", least=1)
     cpus: int = option(8, "CPU cores per task", least=1)
     hours: int = option(24, "time limit; a job that reaches it is requeued and resumes", least=1)
+    minutes: int = option(0, "time limit in minutes, in place of --hours; 0: --hours", least=0)
+    memory: str = option("", "memory per node, such as 64G; empty: the cluster's default")
+    account: str = option("", "account to charge; empty: your default")
     partition: str = option("", "partition of the cluster; empty: its default")
+    qos: str = option("", "quality of service; empty: the cluster's default")
 
 
 def split(words: Sequence[str], usage: str) -> tuple[bool, list[str], list[str]]:
@@ -55,23 +64,50 @@ def split(words: Sequence[str], usage: str) -> tuple[bool, list[str], list[str]]
     return dry, words[:ours], words[ours:]
 
 
-def script(job: Job, words: Sequence[str]) -> str:
-    """The batch script."""
-    directives = [
-        f"--job-name=unfold-{words[0]}",
+def parsed(words: Sequence[str]) -> tuple[Job, list[str]]:
+    """The job, and the options that are for sbatch; raises UserError for an invalid value."""
+    names = {field.name for field in dataclasses.fields(Job)}
+    own = [word for word in words if word.lstrip("-").partition("=")[0] in names]
+    others = [word for word in words if word not in own]
+    for word in others:
+        if not re.fullmatch(r"--[a-z][a-z-]*(=.*)?", word):
+            raise UserError(f"{word}: write an option for sbatch as --name or --name=value.")
+    return options_of(Job(), ["slurm", *own]), others
+
+
+def directives(job: Job, experiment: str, others: Sequence[str]) -> list[str]:
+    """The options of sbatch: the job's, unless `others` have the same ones, and the others."""
+    optional = {"mem": job.memory, "account": job.account, "partition": job.partition,
+                "qos": job.qos}  # fmt: skip
+    options = [
+        f"--job-name=unfold-{experiment}",
         f"--nodes={job.nodes}",
         f"--ntasks-per-node={job.gpus}",
         f"--gpus-per-node={job.gpus}",
         f"--cpus-per-task={job.cpus}",
-        f"--time={job.hours}:00:00",
+        f"--time={job.minutes}" if job.minutes else f"--time={job.hours}:00:00",
         "--signal=TERM@120",
         "--requeue",
         "--open-mode=append",
         "--output=unfold-%j.log",
-    ] + ([f"--partition={job.partition}"] if job.partition else [])
+        *(f"--{name}={value}" for name, value in optional.items() if value),
+    ]
+    replaced = {word.partition("=")[0] for word in others}
+    kept = [word for word in options if word.partition("=")[0] not in replaced]
+    return [*kept, *others]
+
+
+def script(job: Job, words: Sequence[str], others: Sequence[str] = ()) -> str:
+    """The batch script.
+
+    Args:
+      job: what to request.
+      words: the experiment and its flags.
+      others: further options for sbatch.
+    """
     lines = [
         "#!/usr/bin/env bash",
-        *(f"#SBATCH {directive}" for directive in directives),
+        *(f"#SBATCH {shlex.quote(option)}" for option in directives(job, words[0], others)),
         f"cd {shlex.quote(str(ROOT))}",
         "./launch.sh setup  # once, before the tasks start",
         "status=0",
@@ -85,12 +121,10 @@ def script(job: Job, words: Sequence[str]) -> str:
 
 def run(words: Sequence[str]) -> int:
     """Prints or submits the job; returns the exit status."""
-    usage = "Write ./launch.sh slurm [-n] [--nodes=N] [--gpus=N] EXPERIMENT [--flags]."
+    usage = "Write ./launch.sh slurm [-n] [--nodes=N] [--gpus=N] [--OPTION=x] EXPERIMENT [--flags]."
     dry, ours, theirs = split(words, usage)
-    job = options_of(Job(), ["slurm", *ours])
-    if job is None:
-        return 0
-    text = script(job, theirs)
+    job, others = parsed(ours)
+    text = script(job, theirs, others)
     if dry:
         print(text, end="")
         return 0
@@ -102,7 +136,7 @@ def run(words: Sequence[str]) -> int:
         ) from None
 
 
-main = main_of(run)
+main = main_of(run, Job())
 
 if __name__ == "__main__":
     sys.exit(main(sys.argv[1:]))

@@ -1,13 +1,12 @@
-"""Runs an experiment with every combination of some flags' values, and ranks the runs.
+"""Runs an experiment with every combination of several flags' values, and ranks the runs.
 
     ./launch.sh sweep lenet5 --learning_rate=1e-3,2e-3 --seed=0,1,2 --num_steps=1000
     ./launch.sh sweep --jobs=2 --sort=test_bleu --workdir=runs/beams translate --hidden=96,192
 
 A flag with commas is an axis of the grid; a comma within a value is written `\\,`, as in
 '--hidden=300\\,100,200'. Each run has a folder of its own in --workdir (default
-runs/sweep/<experiment>/<axes>), named after the flags. The same command skips the runs that are
-finished and continues the others; with more values it adds runs. With -n the commands of the runs
-are printed.
+runs/sweep/<experiment>/<axes>), named after the flags. The same command skips finished runs and
+resumes the others; with more values it adds runs. With -n it prints the commands of the runs.
 """
 
 import dataclasses
@@ -30,15 +29,15 @@ from experiments.runtime import options
 from experiments.runtime.command_line import configuration, given_flags, options_of
 from experiments.runtime.options import option
 
-USAGE = "Write ./launch.sh sweep [-n] [--jobs=N] EXPERIMENT --flag=a,b,c [--other=1,2] [--more=x]."
+USAGE = "Write ./launch.sh sweep [-n] [--jobs=N] EXPERIMENT --flag=a,b,c [--other=1,2] [--third=x]."
 LONGEST_NAME = 150  # of a folder
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Options:
-    """The sweep's own flags, given before the experiment or after it."""
+    """The sweep's own flags, which may precede or follow the experiment."""
 
-    workdir: str = option("", "folder of all runs; default: runs/sweep/<experiment>/<axes>",
+    workdir: str = option("", "folder of all the runs; default: runs/sweep/<experiment>/<axes>",
                          path=True)  # fmt: skip
     jobs: int = option(1, "number of runs at a time", least=1, most=256)
     sort: str = option("", "figure to sort the table by; empty: the headline figure, on the "
@@ -46,7 +45,7 @@ class Options:
 
 
 class Grid(NamedTuple):
-    """The flags with several values, and the arguments that every run gets."""
+    """The flags with several values, and the arguments common to all runs."""
 
     axes: dict[str, list[str]]
     fixed: list[str]
@@ -82,8 +81,6 @@ def grid_of(words: Sequence[str]) -> Grid:
 def trials_of(experiment: str, presets: Mapping[str, Any], grid: Grid, root: str) -> list[Trial]:
     """A run for each combination; raises UserError for the first invalid one."""
     fixed = given_flags(presets["quick"], [experiment, *grid.fixed])
-    if fixed is None:
-        raise UserError(f"./launch.sh {experiment} --help explains its flags. {USAGE}")
     folder = pathlib.Path(root or f"runs/sweep/{experiment}/{'-'.join(sorted(grid.axes))}")
     found = []
     for values in itertools.product(*grid.axes.values()):
@@ -125,8 +122,6 @@ def run(words: Sequence[str]) -> int:
     dry, before, (experiment, *flags) = split(words, USAGE)
     after, flags = own_flags(flags)
     chosen = options_of(Options(), ["sweep", *before, *after])
-    if chosen is None:
-        return 0
     presets = importlib.import_module(f"experiments.{experiment}").PRESETS
     grid = grid_of(flags)
     planned = trials_of(experiment, presets, grid, chosen.workdir)
@@ -155,7 +150,7 @@ def exit_status(outcomes, signal: int, wanted: str, figure: str) -> int:
     return 0 if done == len(outcomes) else 1
 
 
-main = main_of(run)
+main = main_of(run, Options())
 
 if __name__ == "__main__":
     sys.exit(main(sys.argv[1:]))

@@ -1,5 +1,6 @@
 """The table at the end of a sweep: on the terminal, and as JSON."""
 
+import os
 import pathlib
 from collections.abc import Sequence
 from typing import Any, NamedTuple
@@ -13,13 +14,14 @@ from experiments.runtime.terminal import console
 from experiments.runtime.workdir import write_json
 
 LARGER_IS_BETTER = ("accuracy", "f1", "bleu", "precision", "recall", "exact_match", "per_second")
-MORE_FIGURES = 4  # shown after the one that the table is sorted by
+MORE_FIGURES = 4  # at most, besides the one that the table is sorted by
+COLUMN_WIDTH = 12  # what a column takes, with its border
 
 
 class Table(NamedTuple):
     """The runs in order, the best first and those without figures last."""
 
-    figure: str  # that the runs are sorted by; empty if none has any
+    figure: str  # the one that the runs are sorted by; empty if there is none
     runs: list[dict[str, Any]]
 
 
@@ -40,7 +42,7 @@ def ranked(planned: Sequence[Trial], outcomes: Sequence[Outcome], wanted: str) -
 
 
 def usual(metrics: dict[str, float]) -> str:
-    """The headline figure on the validation part, which one should select by, or on the test."""
+    """The headline figure on the validation part, to select by, or else on the test part."""
     name = headline({"metrics": metrics})
     valid = name.replace("test_", "valid_", 1)
     return valid if valid in metrics else name
@@ -67,26 +69,47 @@ def write(path: pathlib.Path, experiment: str, fixed: Sequence[str], table: Tabl
 
 
 def show(experiment: str, table: Table) -> None:
-    """Prints the table."""
+    """Prints the table; nothing that distinguishes two runs is cut off, however narrow it is."""
+    terminal = console()
+    names = list(table.runs[0]["flags"])
+    flags = [without_folder([str(run["flags"][name]) for run in table.runs]) for name in names]
     shown = rich.table.Table(title=f"{experiment}, sorted by {table.figure or 'nothing'}")
-    for name in table.runs[0]["flags"]:
-        shown.add_column(name, overflow="fold")  # two paths may differ in their last letters
-    names = columns(table)
-    for name in (*names, "seconds"):
-        shown.add_column(name.replace("_", " "), justify="right")
-    shown.add_column("outcome", overflow="fold")
-    for run in table.runs:
-        values = [*(run["metrics"].get(name) for name in names), run["seconds"]]
-        figures = ("" if value is None else f"{value:.4g}" for value in values)
-        reason = run["reason"].partition(";")[0]  # sweep.json has all of it
-        outcome = f"{run['status']}: {reason}" if reason else run["status"]
-        shown.add_row(*map(str, run["flags"].values()), *figures, outcome)
-    console().print(shown)
+    for name, cells in zip(names, flags, strict=True):
+        shown.add_column(name, overflow="fold", min_width=min(5, max(map(len, cells))))
+    figures = {name: [run["metrics"].get(name) for run in table.runs]
+               for name in columns(table, terminal.width)}  # fmt: skip
+    texts = {name: [_text(x, ".4g") for x in values] for name, values in figures.items()}
+    texts["seconds"] = [_text(run["seconds"], ",.0f") for run in table.runs]
+    for name, cells in texts.items():
+        widest = max(map(len, cells))
+        shown.add_column(name.replace("_", " "), justify="right", overflow="fold", min_width=widest)
+    shown.add_column("outcome", overflow="fold", min_width=5)
+    for row in zip(*flags, *texts.values(), map(_outcome, table.runs), strict=True):
+        shown.add_row(*row)
+    terminal.print(shown)
 
 
-def columns(table: Table) -> list[str]:
-    """The figure that the table is sorted by, and a few more headline figures of the test."""
+def _text(value: float | None, form: str) -> str:
+    return "" if value is None else f"{value:{form}}"
+
+
+def _outcome(run: dict[str, Any]) -> str:
+    reason = run["reason"].partition(";")[0]  # sweep.json has all of it
+    return f"{run['status']}: {reason}" if reason else run["status"]
+
+
+def without_folder(values: Sequence[str]) -> list[str]:
+    """The values, with `.../` in place of the folders that all of them begin with."""
+    common = os.path.commonprefix(values)
+    cut = common.rfind("/") + 1
+    return [f".../{value[cut:]}" for value in values] if cut > len(".../") else list(values)
+
+
+def columns(table: Table, width: int) -> list[str]:
+    """The figure that the table is sorted by, and as many of the test part as `width` allows."""
     metrics = next((run["metrics"] for run in table.runs if run["metrics"]), {})
     others = [name for name in headlines(metrics) if name.startswith("test_")]
-    others = [name for name in others if name != table.figure][:MORE_FIGURES]
-    return [table.figure, *others] if metrics else []
+    others = [name for name in others if name != table.figure]
+    taken = len(table.runs[0]["flags"]) + len(("figure", "seconds", "outcome"))
+    more = max(0, width // COLUMN_WIDTH - taken)
+    return [table.figure, *others[: min(more, MORE_FIGURES)]] if metrics else []

@@ -2,8 +2,8 @@
 
     ./launch.sh tpu [-n] --name=my-slice --zone=us-central2-b EXPERIMENT --workdir=/shared/run
 
-With -n the commands are printed and not run. The slice must exist already, and its hosts share the
---workdir (only process 0 writes there).
+With -n the commands are printed and not run. The slice must exist already, and its hosts must
+share the --workdir (only process 0 writes there).
 """
 
 import dataclasses
@@ -20,7 +20,7 @@ from experiments.runtime.command_line import options_of
 from experiments.runtime.options import option
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-FOLDER = "unfold"  # in the home folder of every host
+FOLDER = "unfold"  # in the home folder of each host
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -51,8 +51,6 @@ def run(words: Sequence[str]) -> int:
     usage = "Write ./launch.sh tpu [-n] --name=TPU --zone=ZONE EXPERIMENT [--flags]."
     dry, ours, theirs = split(words, usage)
     slice_ = options_of(Slice(), ["tpu", *ours])
-    if slice_ is None:
-        return 0
     if not (slice_.name and slice_.zone):
         raise UserError(usage)
     for command in commands(slice_, theirs):
@@ -70,7 +68,7 @@ def run(words: Sequence[str]) -> int:
     return 0
 
 
-main = main_of(run)
+main = main_of(run, Slice())
 
 if __name__ == "__main__":
     sys.exit(main(sys.argv[1:]))

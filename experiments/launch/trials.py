@@ -1,4 +1,4 @@
-"""The runs of a sweep: which are finished, and running the others, a few at a time."""
+"""The runs of a sweep: finds those that are finished, and runs the others, a few at a time."""
 
 import json
 import pathlib
@@ -21,8 +21,8 @@ class Trial(NamedTuple):
     """A run of a sweep."""
 
     words: list[str]  # the experiment and its flags
-    flags: dict[str, Any]  # those that differ from run to run
-    identity: dict[str, Any]  # all the options that determine its figures
+    flags: dict[str, Any]  # those that differ between runs
+    identity: dict[str, Any]  # the options that determine its figures
     folder: pathlib.Path
 
 
@@ -35,7 +35,7 @@ class Outcome(NamedTuple):
 
 
 def finished(trial: Trial) -> Outcome | None:
-    """The outcome of a run that has finished: one that has its report, which is written last."""
+    """A finished run's outcome; None without a report, which is the last thing a run writes."""
     if not (trial.folder / "report.html").exists():
         return None
     try:
@@ -48,7 +48,7 @@ def finished(trial: Trial) -> Outcome | None:
 
 
 def start(trial: Trial) -> subprocess.Popen:
-    """Starts the run as a process; its output goes to a log in its folder."""
+    """Starts the run as a process whose output goes to a log in its folder."""
     trial.folder.mkdir(parents=True, exist_ok=True)
     experiment, *flags = trial.words
     command = [sys.executable, "-P", "-m", f"experiments.{experiment}", *flags]
@@ -70,7 +70,7 @@ def outcome_of(trial: Trial, status: int) -> Outcome:
 
 
 def run_all(planned: Sequence[Trial], jobs: int) -> tuple[list[Outcome], int]:
-    """Runs what is not finished, `jobs` at a time; a run that fails does not stop the others.
+    """Runs what is not finished, `jobs` at a time; a failed run does not stop the others.
 
     Returns:
       An outcome for each, and the signal that interrupted the sweep, or 0.
@@ -96,7 +96,7 @@ def run_all(planned: Sequence[Trial], jobs: int) -> tuple[list[Outcome], int]:
                     reason = outcomes[n].reason and f": {outcomes[n].reason}"
                     print(f"{outcomes[n].status}: {label(planned[n])}{reason}", flush=True)
                 time.sleep(0.05)
-        finally:  # some still run if a second Ctrl-C came
+        finally:  # some are still running after a second Ctrl-C
             _end(running.values(), outcomes, list(running))
     return outcomes, pending.signal
 
@@ -115,5 +115,5 @@ def _end(processes, outcomes, numbers) -> None:
 
 
 def label(trial: Trial) -> str:
-    """The flags that set a run apart, for messages."""
+    """The flags that distinguish a run, for messages."""
     return " ".join(f"--{name}={value}" for name, value in trial.flags.items())

@@ -15,7 +15,7 @@ import jinja2
 from markupsafe import Markup
 
 from experiments.reports import drawing
-from experiments.reports.result import headlines
+from experiments.reports.result import headlines, kept_net
 from experiments.runtime.numbers import readable
 from experiments.runtime.options import Shared
 from experiments.runtime.processes import is_first
@@ -91,6 +91,7 @@ def result_section(result: Mapping[str, Any], notes: Sequence[str] = ()) -> Sect
     header = ("figure", "this run", "published", "source", "kind")
     if not result["paper"]:
         header, rows = header[:2], [row[:2] for row in rows]
+    notes = (f"The figures are of the net of {kept_net(result)}.", *notes)
     return Section("Result", notes, Table(header, rows, "lrrll"))
 
 

@@ -4,6 +4,7 @@ import dataclasses
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import jax
 import rich.box
 import rich.table
 
@@ -47,34 +48,45 @@ def finish(
     Args:
       experiment: its name.
       config: the options.
-      trained: the run, from which the last `valid` and `test` figures are taken.
+      trained: the run, whose figures are of the net that it keeps.
       workdir: the run's folder.
       metrics: further figures; their names state split and unit.
       paper: published figures, by the same names.
       params: the parameters to count, if not all of those that were trained.
     """
-    last = {
-        f"{row['split']}_{name}": value
-        for row in trained.metrics.rows
-        if row["step"] == config.num_steps and row["split"] != "train"
-        for name, value in row.items()
-        if name not in ("step", "split")
-    }
     result = {
         "experiment": experiment,
         "preset": config.preset,
-        "metrics": last | dict(metrics),
+        "metrics": trained.figures | dict(metrics),
         "paper": {name: dataclasses.asdict(figure) for name, figure in paper.items()},
-        "parameters": parameter_count(params or trained.state.params),
-        "steps": config.num_steps,
+        "parameters": parameter_count(trained.net.params if params is None else params),
+        "kept": "best on the validation part" if trained.best else "last step",
+        "kept_step": kept_steps(trained),
+        "steps": trained.steps,
         "seconds": round(trained.seconds, 1),
-        "examples_per_second": round(config.num_steps * config.batch_size / trained.seconds, 1),
+        "examples_per_second": round(trained.steps * config.batch_size / trained.seconds, 1),
         "seed": config.seed,
         "dtype": config.dtype,
+        "device": jax.devices()[0].device_kind,
     }
     write_json(workdir.result, result)
     print_table(result)
     return result
+
+
+def kept_steps(trained: Trained) -> int | dict[str, int]:
+    """The step of the net that a run keeps, or those of its copies by name where they differ."""
+    steps = {name: net.step for name, net in trained.nets.items()}
+    return steps if len({*steps.values()}) > 1 else next(iter(steps.values()))
+
+
+def kept_net(result: Mapping[str, Any]) -> str:
+    """Which net a result is of, such as `step 2,600 of 13,000, the best on the validation part`."""
+    steps, whole = result["kept_step"], f"{result['steps']:,}"
+    if isinstance(steps, dict):
+        steps = ", ".join(f"{step:,} ({name})" for name, step in steps.items())
+        return f"steps {steps} of {whole}, the {result['kept']} for each"
+    return f"step {steps:,} of {whole}, the {result['kept']}"
 
 
 def headlines(metrics: Mapping[str, float]) -> dict[str, float]:
@@ -103,14 +115,15 @@ def print_table(result: Mapping[str, Any]) -> None:
         published = result["paper"].get(name)
         table.add_row(name, readable(value), readable(published["value"]) if published else "")
     table.add_row("parameters", readable(result["parameters"]))
+    table.add_row("steps", readable(result["steps"]))
     table.add_row("seconds", readable(result["seconds"]))
     console().print(table)
-    for line in sources(result):
+    for line in (*sources(result), f"The figures are of the net of {kept_net(result)}."):
         console().print(line)
 
 
 def sources(result: Mapping[str, Any]) -> list[str]:
-    """A line for each source of published figures, with their names if there are several."""
+    """One line per source of published figures, with their names if there are several."""
     names = {}
     for name in headlines(result["metrics"]):
         if figure := result["paper"].get(name):

@@ -1,8 +1,8 @@
-"""The tables of results in README.md and experiments/results/README.md, and a picture.
+"""Rewrites the tables of results in README.md and experiments/results/README.md.
 
-    ./launch.sh results                              writes the tables anew from the committed files
-    ./launch.sh results add runs/lenet5/paper ...    takes over the results of finished runs first
-    ./launch.sh results picture runs/lenet5/quick    draws one digit's way through a trained LeNet-5
+    ./launch.sh results                              rewrites the tables from the committed files
+    ./launch.sh results add runs/lenet5/paper ...    adds the results of finished runs first
+    ./launch.sh results picture runs/lenet5/quick    draws what LeNet-5 makes of a digit
 """
 
 import pathlib
@@ -19,15 +19,15 @@ PAGES = (ROOT / "README.md", ROOT / "experiments" / "results" / "README.md")
 
 
 def run(words: Sequence[str]) -> int:
-    """Does what the words say; returns the exit status."""
+    """Runs the command; returns the exit status."""
     words = list(words)
     if words[:1] == ["picture"] and len(words) == 2:
         print(f"picture: {picture.write(words[1])}")
         return 0
     if words[:1] not in ([], ["add"]):
         raise UserError(
-            f"{' '.join(words)!r}: give nothing, add and the folders of runs, or picture and the "
-            "folder of a run of LeNet-5."
+            "Write ./launch.sh results, ./launch.sh results add FOLDER ..., or "
+            "./launch.sh results picture FOLDER."
         )
     files.add(words[1:])
     for page in PAGES:

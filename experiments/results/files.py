@@ -1,7 +1,7 @@
-"""The committed result files: what runs wrote, by experiment and preset, several seeds in one.
+"""The committed result files: one for each experiment and preset, with one run or several seeds.
 
 `<experiment>-<preset>.json` is a run's result.json, or several by seed; a file of a run in bfloat16
-ends in `-bfloat16`, and every option that differs from the preset's is named
+ends in `-bfloat16`, and every option that differs from the preset's is part of the name
 (`-num_steps=500.json`).
 """
 
@@ -16,12 +16,13 @@ from experiments.runtime.options import identity
 from experiments.runtime.workdir import write_json
 
 FOLDER = pathlib.Path(__file__).parent
+KEEPING = {"keep", "patience"}
 
 
 def add(workdirs: Sequence[str]) -> None:
-    """Takes the result.json of each folder over; runs that differ in their seed go side by side.
+    """Adds the result.json of each folder; runs that differ only in their seed share a file.
 
-    Raises UserError, and takes none, if a folder is not that of a finished run.
+    Raises UserError, and adds none, if a folder is not that of a finished run.
     """
     for result in [finished_run(folder) for folder in workdirs]:
         path = FOLDER / f"{name_of(result)}.json"
@@ -35,8 +36,8 @@ def add(workdirs: Sequence[str]) -> None:
 def finished_run(workdir: str) -> dict[str, Any]:
     """A run's result.json, and its `flags`: the other options that are not the preset's.
 
-    Paths are left out: they say nothing on another machine. Raises UserError if there is no
-    finished run, or one whose options this code does not have.
+    Paths are left out: they mean nothing on another machine. Raises UserError if there is no
+    finished run, or if its options are not those of this version.
     """
     try:
         result, config = (
@@ -44,19 +45,21 @@ def finished_run(workdir: str) -> dict[str, Any]:
             for name in ("result.json", "config.json")
         )
     except (OSError, ValueError):
-        raise UserError(f"{workdir}: not the folder of a finished run.") from None
+        raise UserError(f"{workdir} is not the folder of a finished run.") from None
     presets = importlib.import_module(f"experiments.{result['experiment']}").PRESETS
     preset = identity(presets[result["preset"]]) if result["preset"] in presets else {}
     if not preset or not {*preset} <= {*config}:
-        raise UserError(f"{workdir}: made with other options than there are now; run it again.")
+        raise UserError(f"{workdir} was made by a version with other options; run it again.")
+    # Which net is kept decides no step, but all figures.
+    preset |= {name: getattr(presets[result["preset"]], name) for name in KEEPING & {*config}}
     changed = {n: config[n] for n, v in preset.items() if config[n] != v}
-    told = ("seed", "dtype")
-    flags = {n: v for n, v in changed.items() if n not in told and "/" not in str(v)}
+    elsewhere = ("seed", "dtype")  # in the file, and in its name
+    flags = {n: v for n, v in changed.items() if n not in elsewhere and "/" not in str(v)}
     return result | {"flags": flags}
 
 
 def name_of(result: Mapping[str, Any]) -> str:
-    """What the file of a result is called, without its ending."""
+    """The name of a result's file, without its extension."""
     dtype = result.get("dtype", "float32")
     parts = [result["experiment"], result["preset"], *([dtype] if dtype != "float32" else [])]
     return "-".join([*parts, *(f"{n}={v}" for n, v in result.get("flags", {}).items())])
@@ -69,6 +72,6 @@ def by_seed(path: pathlib.Path) -> dict[str, dict[str, Any]]:
 
 
 def headline(result: Mapping[str, Any]) -> str:
-    """The figure that stands for a run without a published one: its test error, or the like."""
+    """The figure that represents a run without a published one: its test error, or the like."""
     tested = [name for name in result["metrics"] if name.startswith("test_")]
     return next((n for n in tested if n in ("test_error_percent", "test_wrong_percent")), tested[0])

@@ -1,4 +1,4 @@
-"""The front page's picture: one digit on its way through a trained LeNet-5.
+"""The front page's picture: the layers of a trained LeNet-5 for one digit.
 
     ./launch.sh results picture runs/lenet5/quick    writes experiments/results/lenet5.png
 """
@@ -28,10 +28,10 @@ GREY, BLUE, ORANGE = "#63676e", "#3a86c8", "#e08214"
 
 
 def write(workdir: str) -> pathlib.Path:
-    """Draws what the run's net makes of the first test digit; returns the picture's path.
+    """Draws the layers of the run's net for the first test digit; returns the picture's path.
 
     Raises:
-      UserError: the folder holds no run of LeNet-5 with the paper's output units.
+      UserError: the folder is not that of a run of LeNet-5 with the paper's output units.
     """
     saved = saved_run(workdir, ("lenet5",))
     config = saved.config(lenet5.Config, raw_dir=saved.written.get("raw_dir", ""))
@@ -45,7 +45,7 @@ def write(workdir: str) -> pathlib.Path:
 
 
 def activations(saved: SavedRun, image: np.ndarray) -> tuple[dict[str, np.ndarray], np.ndarray]:
-    """An image [28, 28] and the output of C1 to F6 as pictures [N, H, W]; the penalties [10]."""
+    """The input [28, 28] and the outputs of C1 to F6 as pictures [N, H, W], and penalties [10]."""
     params = lenet5.export_form(saved, None).parameters["params"]
     state, net = types.SimpleNamespace(params=params, variables={}), LeNet5()
     hidden = maps.hidden(net, maps.activations(net, state, image))
@@ -81,7 +81,7 @@ def _title(name: str, pictures: np.ndarray) -> str:
 
 
 def _sheet(pictures: np.ndarray, columns: int) -> np.ndarray:
-    """Pictures [N, H, W] in rows, one pixel apart; the gaps are not numbers, and so white."""
+    """Pictures [N, H, W] in rows, one pixel apart; the gaps are NaN, and so white."""
     count, height, width = pictures.shape
     padded = np.pad(pictures, ((0, -count % columns), (0, 1), (0, 1)), constant_values=np.nan)
     rows = padded.reshape(-1, columns, height + 1, width + 1).swapaxes(1, 2)

@@ -1,4 +1,4 @@
-"""Tables of results in Markdown, made from the committed files. Nobody types a figure.
+"""Tables of results in Markdown, generated from the committed files. No figure is typed by hand.
 
 `experiments/results/*.json` are the results of runs (`experiments/results/files.py`);
 `experiments/results/speed/<name>.json` is what `./launch.sh speed <name> --out=` wrote,
@@ -22,10 +22,10 @@ UNITS = {"percent": "(%)", "bleu": "BLEU", "f1": "F1"}
 
 
 def front_rows(text: str) -> str:
-    """The front page's table, with the figures in its last three cells anew: name, paper's, ours.
+    """The front page's table, with its last three cells rewritten: the figure, the paper's, ours.
 
-    The other cells are typed: each row has a command, which says which result file is meant.
-    Raises UserError where there is none.
+    The other cells are written by hand; the command in each row determines its result file.
+    Raises UserError if there is no such file.
     """
     lines = text.splitlines()
     return "\n".join([*lines[:2], *(_front_row(line) for line in lines[2:])]) + "\n"
@@ -58,13 +58,13 @@ def _runs_of(line: str) -> list[Mapping[str, Any]]:
 
 
 def _headline(runs: list[Mapping[str, Any]]) -> tuple[str, Mapping[str, Any] | None, list[float]]:
-    """The figure that stands for runs of one command: its name, what is published, ours by run."""
+    """The figure that represents runs of one command: its name, the published one, ours by run."""
     name = next(iter(runs[0]["paper"]), files.headline(runs[0]))
     return name, runs[0]["paper"].get(name), [run["metrics"][name] for run in runs]
 
 
 def _short(name: str, value: float) -> str:
-    """Four digits, and of a percentage two decimals at most."""
+    """A figure with four significant digits; a percentage has at most two decimals."""
     return f"{round(value, 2) if _form(name) == '.2f' else value:.4g}"
 
 
@@ -94,10 +94,10 @@ def _row(runs: list[Mapping[str, Any]]) -> str:
     if first.get("dtype", "float32") != "float32":
         flags += f" --dtype={first['dtype']}"
     flags += "".join(f" --{name}={value}" for name, value in first.get("flags", {}).items())
-    minutes = mean(run["seconds"] for run in runs) / 60
+    minutes, device = mean(run["seconds"] for run in runs) / 60, first.get("device", "cpu")
     cells = (
         f"`./launch.sh {first['experiment']}{flags}`",
-        f"{minutes:.1f} min",
+        f"{minutes:.1f} min" + ("" if device == "cpu" else f", {device}"),
         name.replace("_", " "),
         reached,
         f"{paper['value']:.4g}" if paper else "",
@@ -113,7 +113,7 @@ OPINION_HEADER = (
 
 
 def opinion_rows() -> str:
-    """The tuned nets that label opinions, and the shallow ones beside them, by depth."""
+    """The tuned opinion nets, and the shallow ones trained with them, by depth."""
     presets, lines = importlib.import_module("experiments.tagger").PRESETS, {}
     for path in files.FOLDER.glob("tagger-opinion-*-tuned.json"):
         runs = list(files.by_seed(path).values())
@@ -138,14 +138,14 @@ SPEED_HEADER = (
 
 
 def speed_rows() -> str:
-    """The rows of speed: of each benchmark those on the fewest cores, which are the record."""
+    """The rows of each benchmark that were timed on the fewest cores, which are the ones quoted."""
     lines = ""
     for path in sorted((files.FOLDER / "speed").glob("*.json")):
         content = json.loads(path.read_text(encoding="utf-8"))
         peers = [row for row in content if (row.get("peer") or "").startswith("PyTorch")]
-        record = [row for row in peers if row["cores"] == min(r["cores"] for r in peers)]
-        # in pairs: PyTorch as it comes, and with the heap kept as ours is
-        for plain, kept in zip(record[::2], record[1::2], strict=True):
+        quoted = [row for row in peers if row["cores"] == min(r["cores"] for r in peers)]
+        # in pairs: PyTorch by default, and with our heap setting
+        for plain, kept in zip(quoted[::2], quoted[1::2], strict=True):
             figures = (plain["cores"], plain["ours_ms"], plain["peer_ms"], plain["ratio"])
             cells = (path.stem, plain["workload"], *figures, kept["ratio"])
             shown = (f"{cell:.3g}" if isinstance(cell, float) else str(cell) for cell in cells)
@@ -158,12 +158,12 @@ SCALE_HEADER = (
     "| ICI | GFLOP | H100 | v5e | steps in a row | CPU, us a token |\n"
     "| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |\n"
 )
-# Vendors' peaks, one direction of a link in MB/ms; TF32 without sparsity, bfloat16, in GFLOP/ms.
+# Vendors' peak rates: one direction of a link, MB/ms; dense TF32 and bfloat16, GFLOP/ms.
 NVLINK, PCIE, ICI, H100, V5E = 450, 64, 200, 495, 197
 
 
 def scale_rows() -> str:
-    """The rows of `./launch.sh speed scale`, with what each takes at the vendors' peaks, in ms."""
+    """The rows of `./launch.sh speed scale`, with the times at the vendors' peak rates, in ms."""
     path, lines = files.FOLDER / "scale" / "presets.json", ""
     for row in json.loads(path.read_text(encoding="utf-8")):
         n = row["devices"]
@@ -179,7 +179,7 @@ def scale_rows() -> str:
 
 
 def fault_rows() -> str:
-    """What `./launch.sh faults` wrote: a line for each fault, a column for each experiment."""
+    """The table of `./launch.sh faults`: a row for each fault, a column for each experiment."""
     found = json.loads((files.FOLDER / "faults" / "faults.json").read_text(encoding="utf-8"))
     experiments = list(dict.fromkeys(row["experiment"] for row in found))
     survived = {(row["fault"], row["experiment"]): f"{row['survived']} of {row['times']}"
@@ -190,7 +190,7 @@ def fault_rows() -> str:
     return "".join(f"| {' | '.join(cells)} |\n" for cells in lines)
 
 
-# By the word in the table's two marks; each is given the table as it is.
+# By the name in the comments around the table; each function gets the table as it is.
 TABLES = {
     "front": front_rows,
     "results": lambda _: HEADER + rows(),
@@ -202,10 +202,11 @@ TABLES = {
 
 
 def with_tables(text: str) -> str:
-    """A page with every table that it has made anew, between `<!-- NAME: begin -->` and `end`."""
+    """A page with the tables between `<!-- NAME: begin -->` and `<!-- NAME: end -->` rewritten."""
 
-    def anew(found: re.Match) -> str:
+    def rewritten(found: re.Match) -> str:
         begin, name, table, end = found.groups()
         return begin + TABLES[name](table) + end
 
-    return re.sub(r"(<!-- (\w+): begin -->\n)(.*?)(<!-- \2: end -->)", anew, text, flags=re.DOTALL)
+    marks = r"(<!-- (\w+): begin -->\n)(.*?)(<!-- \2: end -->)"
+    return re.sub(marks, rewritten, text, flags=re.DOTALL)

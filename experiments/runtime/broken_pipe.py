@@ -1,4 +1,4 @@
-"""Output that nobody reads to its end, as in `./launch.sh | head`."""
+"""Output whose reader stops early, as in `./launch.sh | head`."""
 
 import os
 import select
@@ -6,14 +6,14 @@ import signal
 import sys
 from collections.abc import Callable
 
-STATUS = 128 + signal.SIGPIPE  # what a shell says of a program that SIGPIPE has killed
+STATUS = 128 + signal.SIGPIPE  # what a shell reports for a program killed by SIGPIPE
 
 
 def quiet_if_unread(main: Callable[..., int], *arguments) -> int:
-    """`main(*arguments)`, an exit status; `STATUS`, without a traceback, if its output is unread.
+    """`main(*arguments)`, an exit status; `STATUS`, without a traceback, if its reader is gone.
 
     Raises:
-      BrokenPipeError: of another pipe than standard output and standard error.
+      BrokenPipeError: for a pipe other than standard output and standard error.
     """
     try:
         status = main(*arguments)
@@ -24,7 +24,7 @@ def quiet_if_unread(main: Callable[..., int], *arguments) -> int:
         if not unread:
             raise
         nowhere = os.open(os.devnull, os.O_WRONLY)
-        for stream in unread:  # or Python would complain when it flushes them at exit
+        for stream in unread:  # or Python would report an error when it flushes them at exit
             os.dup2(nowhere, stream.fileno())
         return STATUS
 

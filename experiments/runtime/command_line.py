@@ -17,9 +17,10 @@ from jax.errors import JaxRuntimeError
 
 from data.errors import UserError
 from data.files import user_path
+from experiments.runtime import usage
 from experiments.runtime.broken_pipe import quiet_if_unread
 from experiments.runtime.children import end_with_parent
-from experiments.runtime.failures import UNWRITABLE, Diverged, Interrupted
+from experiments.runtime.failures import UNWRITABLE, Diverged, Interrupted, printable
 from experiments.runtime.options import Shared, check
 from experiments.runtime.processes import (
     error_prefix,
@@ -59,23 +60,17 @@ def _define(values: flags.FlagValues, field: dataclasses.Field) -> None:
         flags.DEFINE(kind, field.name, None, text, flag_values=values)
 
 
-def configuration(presets: Mapping[str, C], argv: Sequence[str]) -> C | None:
+def configuration(presets: Mapping[str, C], argv: Sequence[str]) -> C:
     """The preset named in `argv`, overridden by the flags given there.
 
     Args:
       presets: by name; `quick` is the default.
       argv: the command line, starting with the program's name.
 
-    Returns:
-      The configuration, or None if help was requested (and has been printed).
-
     Raises:
       UserError: an unknown flag, preset or argument, or an invalid value.
     """
     given = given_flags(presets["quick"], argv)
-    if given is None:
-        print(f"presets: {', '.join(presets)}\n{_help(presets['quick'])}")
-        return None
     name = given.get("preset", "quick")
     if name not in presets:
         raise UserError(f"--preset={name}: choose one of {', '.join(presets)}.")
@@ -84,19 +79,15 @@ def configuration(presets: Mapping[str, C], argv: Sequence[str]) -> C | None:
     return config
 
 
-def options_of(default: Options, argv: Sequence[str]) -> Options | None:
+def options_of(default: Options, argv: Sequence[str]) -> Options:
     """The same for a command without presets: `default` overridden by the flags in `argv`."""
-    given = given_flags(default, argv)
-    if given is None:
-        print(_help(default))
-        return None
-    options = dataclasses.replace(default, **given)
+    options = dataclasses.replace(default, **given_flags(default, argv))
     check(options)
     return options
 
 
-def given_flags(default: Any, argv: Sequence[str]) -> dict[str, Any] | None:
-    """The values of the flags given in `argv`, by name; None if it asks for --help.
+def given_flags(default: Any, argv: Sequence[str]) -> dict[str, Any]:
+    """The values of the flags given in `argv`, by name.
 
     The flags that exist are the fields of the dataclass `default`; `argv` starts with the
     program's name. Raises UserError, also for an argument that is not a flag.
@@ -107,18 +98,15 @@ def given_flags(default: Any, argv: Sequence[str]) -> dict[str, Any] | None:
     return given
 
 
-def flags_and_words(default: Any, argv: Sequence[str]) -> tuple[dict[str, Any] | None, list[str]]:
+def flags_and_words(default: Any, argv: Sequence[str]) -> tuple[dict[str, Any], list[str]]:
     """The same, and the arguments that are not flags."""
     values = flags.FlagValues()
     for field in dataclasses.fields(default):
         _define(values, field)
-    flags.DEFINE_boolean("help", False, "print this help and exit", flag_values=values)
     try:
         words = values(list(argv))[1:]
     except flags.Error as error:
         raise UserError(_sentence(error)) from None
-    if values["help"].value:
-        return None, words
     given = {field: values[field.name] for field in dataclasses.fields(default)}
     given = {field: flag.value for field, flag in given.items() if flag.present}
     return {field.name: _value(field, value) for field, value in given.items()}, words
@@ -133,14 +121,6 @@ def _sentence(error: flags.Error) -> str:
     text = str(error).replace("flag --", "--")
     text = re.sub(r"\('Non-boolean argument.*\)", "give true or false", text)
     return text if text.endswith((".", "?")) else text + "."
-
-
-def _help(default: Any) -> str:
-    lines = ["flags and their default values:"]
-    for field in dataclasses.fields(default):
-        value = getattr(default, field.name)
-        lines.append(f"  --{field.name}={value}\n        {field.metadata['help']}")
-    return "\n".join(lines)
 
 
 def main(
@@ -168,15 +148,16 @@ def main(
 def _outcome(presets, run, commands) -> int:
     try:
         word = sys.argv[1] if len(sys.argv) > 1 else ""
-        if word in commands:
-            default, command = commands[word]
-            config = options_of(default, sys.argv[1:])
+        default, command = commands.get(word, (None, run))
+        answer = usage.answer(sys.argv[1:], lambda: _usage(presets, default, command))
+        if answer is not None:
+            print(answer)
+        elif word in commands:
+            command(options_of(default, sys.argv[1:]))
         else:
-            config, command = configuration(presets, sys.argv), run
-            if config is not None:
-                start(config)
-        if config is not None:
-            command(config)
+            config = configuration(presets, sys.argv)
+            start(config)
+            run(config)
         return 0
     except UserError as error:
         return _stop(str(error), 2)
@@ -199,9 +180,15 @@ def _outcome(presets, run, commands) -> int:
         return _stop(f"another process has died ({reason}); run the same command to continue.", 1)
 
 
+def _usage(presets, default, command) -> str:
+    if default is None:
+        return usage.of_experiment(presets, sys.argv[1:])
+    return usage.of_command(command.__module__, default)
+
+
 def _stop(message: str, status: int, in_all_processes: bool = False) -> int:
     """Prints why the run stops; only process 0 does if the error occurs in every process."""
-    message = "".join(c if c.isprintable() else repr(c)[1:-1] for c in message)  # file names too
+    message = printable(message)
     if not in_all_processes:
         print(error_prefix() + message, file=sys.stderr)
     elif is_first():

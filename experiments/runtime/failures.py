@@ -1,4 +1,4 @@
-"""Why a run may end before its last step, other than through a user's mistake."""
+"""Reasons, other than a user's mistake, for a run to end before its last step."""
 
 import errno
 
@@ -10,6 +10,11 @@ UNWRITABLE = {
     errno.EACCES: "make it writable",
     errno.EPERM: "make it writable",
 }
+
+
+def printable(message: str) -> str:
+    """`message` with what cannot be printed escaped: a file name may have a line end, say."""
+    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in message)
 
 
 class Diverged(Exception):

@@ -1,4 +1,4 @@
-"""SIGTERM and Ctrl-C, handled between two device calls and not in the middle of one."""
+"""SIGTERM and Ctrl-C, handled between device calls, never during one."""
 
 import contextlib
 import signal
@@ -17,8 +17,8 @@ class Pending:
 def signals_deferred() -> Iterator[Pending]:
     """Records the first signal received inside the context instead of acting on it.
 
-    A second signal acts as usual, so that an impatient user can stop at once. Outside the main
-    thread Python allows no signal handlers, and signals are not deferred.
+    A second signal takes effect at once, so that an impatient user can stop the run. Outside the
+    main thread Python allows no signal handlers, and signals are not deferred.
     """
     pending = Pending()
     before = {}

@@ -19,7 +19,7 @@ Tree = Any
 
 
 def mesh_for(batch_size: int) -> Mesh:
-    """The devices that share a batch: of each process, the most that divide its rows evenly.
+    """The devices that share a batch: as many of each process as divide its rows evenly.
 
     Raises:
       UserError: the batch cannot be divided evenly among the processes.
@@ -74,7 +74,7 @@ def _put_tree(tree: Tree, sharding: Callable[[Any], NamedSharding]) -> Tree:
 
 
 def _put(leaf, sharding):
-    """`device_put`, without its check, in several processes, that all of them put the same."""
+    """`device_put`; with several processes, without its check that all pass the same value."""
     if jax.process_count() == 1:
         return jax.device_put(leaf, sharding)
     whole = np.asarray(leaf)
@@ -117,13 +117,18 @@ def evaluation_batches(mesh: Mesh, arrays: tuple, batch_size: int) -> list[Tree]
 def local_copy(tree: Tree) -> Tree:
     """This process's own copy, on its first device, of a replicated tree.
 
-    For what each process computes by itself, such as a sample or the loss of a whole text.
+    For what each process computes alone, such as a sample or the loss on a whole text.
     """
     return jax.tree.map(lambda leaf: leaf.addressable_data(0), tree)
 
 
+def on_first_device(tree: Tree) -> Tree:
+    """Host arrays on this process's first device, as `local_copy` gives those of a device."""
+    return jax.device_put(tree, jax.local_devices()[0])
+
+
 def on_host(tree: Tree) -> Tree:
-    """The whole of `tree` as NumPy arrays, in every process; all processes have to call it."""
+    """All of `tree` as NumPy arrays, in every process; every process must call it."""
 
     def whole(leaf):
         if not isinstance(leaf, jax.Array) or leaf.is_fully_addressable:

@@ -42,6 +42,8 @@ def option(
 class Shared:
     """Options of every experiment."""
 
+    heading = "Every experiment"  # in --help; a class that extends this one has its own
+
     preset: str = option("quick", "named set of values to start from")
     workdir: str = option(
         "", "run folder; an existing run resumes there; default: runs/<experiment>/<preset>",
@@ -61,11 +63,11 @@ class Shared:
         choices=("float32", "bfloat16"),
     )
     deterministic: bool = option(
-        False, "make every run on a GPU end with the same bits, as runs on a CPU do anyway"
+        False, "make runs on a GPU reproducible to the last bit; those on a CPU always are"
     )
     num_steps: int = option(1000, "training steps", least=1, most=2**31 - 1)
     batch_size: int = option(1, "examples in a batch, over all devices", least=1, most=65_536)
-    learning_rate: float = option(0.1, "learning rate that the schedule starts from", least=0.0)
+    learning_rate: float = option(0.1, "initial learning rate", least=0.0)
     eval_every: int = option(100, "steps between evaluations", least=1, identity=False)
     checkpoint_every: int = option(100, "steps between checkpoints", least=1, identity=False)
     steps_per_call: int = option(
@@ -76,8 +78,8 @@ class Shared:
         identity=False,
     )
     distributed: str = option(
-        "auto", "run as one of several processes: on, off, or auto, which is on if SLURM, a TPU "
-        "pod or Open MPI started several", choices=("auto", "on", "off"), identity=False,
+        "auto", "run as one of several processes: on, off, or auto: on if SLURM, a TPU pod or "
+        "Open MPI started several", choices=("auto", "on", "off"), identity=False,
     )
     coordinator: str = option("", "HOST:PORT of process 0", identity=False)
     num_processes: int = option(0, "number of processes; 0: JAX finds it", least=0,
@@ -87,7 +89,7 @@ class Shared:
 
 
 def check(config: Any) -> None:
-    """Raises UserError for the first field whose value is out of its limits."""
+    """Raises UserError for the first field whose value is outside its limits."""
     for field in dataclasses.fields(config):
         value, limits = getattr(config, field.name), field.metadata
         flag = f"--{field.name}={value}"
@@ -99,7 +101,7 @@ def check(config: Any) -> None:
             raise UserError(f"{flag}: give {limits['most']} or less.")
         if limits["choices"] and value not in limits["choices"]:
             raise UserError(f"{flag}: choose one of {', '.join(limits['choices'])}.")
-        if value == "" and field.default:
+        if isinstance(value, str) and not value.strip() and field.default:
             raise UserError(f"{flag}: give a value, or leave the flag out.")
 
 

@@ -21,12 +21,12 @@ from experiments.runtime import broken_pipe, xla
 from experiments.runtime.mesh import one_call_at_a_time
 from experiments.runtime.options import Shared
 
-HEARTBEAT_SECONDS = 10  # a process silent for longer is taken for dead, and the others exit
-CONNECT_SECONDS = 120  # within which all processes must have started
+HEARTBEAT_SECONDS = 10  # a process silent for longer counts as dead, and the others exit
+CONNECT_SECONDS = 120  # for all processes to start
 
 
 def start(config: Shared) -> None:
-    """Configures the devices and joins the other processes; to be called before any computation.
+    """Configures the devices and joins the other processes; call it before any computation.
 
     Raises:
       UserError: the flags contradict one another, or no cluster is found.
@@ -99,7 +99,7 @@ def is_loopback(host: str) -> bool:
 
 
 def is_single_process() -> bool:
-    """Whether the run has this process only; does not start JAX."""
+    """Whether this is the run's only process; does not start JAX."""
     return not jax.distributed.is_initialized()
 
 
@@ -125,11 +125,11 @@ def from_first(message: bytes) -> bytes:
 
 
 def make_agreement() -> Callable[[int], int]:
-    """A function that turns each process's number into one that all agree on.
+    """A function that turns each process's number into one number, the same in all.
 
-    All processes must call it equally often. It returns the largest number that any of them passed
-    to the previous call, so that none waits for the device; in a single process it returns its
-    argument.
+    All processes must call it the same number of times. It returns the largest number that any of
+    them passed to the previous call, so that none waits for the device; in a single process it
+    returns its argument.
     """
     if is_single_process():
         return lambda number: number
@@ -165,7 +165,7 @@ def leave(status: int) -> int:
 
 
 def fail() -> None:
-    """To be called while handling an unexpected exception: prints it and exits."""
+    """Prints the exception being handled, and exits; does nothing in a single process."""
     if not is_single_process():
         traceback.print_exc()
         _exit(1)

@@ -1,16 +1,16 @@
-"""What commands print on a terminal."""
+"""Printing on a terminal with rich."""
 
 import rich.console
 
 
 class _Console(rich.console.Console):
     def on_broken_pipe(self) -> None:
-        raise  # the command's own way to end, not rich's
+        raise  # the command handles it, not rich
 
 
 def console(width: int | None = None, stderr: bool = False) -> rich.console.Console:
-    """Standard output or error for rich, which prints text as it is: `[/b]` is no markup.
+    """A rich console on standard output or error, without markup: `[/b]` is printed as it is.
 
-    `width` is in columns; None: that of the terminal, or 80.
+    `width` is in columns; None: the terminal's, or 80.
     """
     return _Console(width=width, stderr=stderr, markup=False, emoji=False, highlight=False)

@@ -1,9 +1,10 @@
-"""The folder of a run: its files and how they are written.
+"""A run's folder: its files, and how they are written.
 
     config.json     the options, with versions, devices, command and commit
     metrics.jsonl   one JSON object per line: step, split, then figures
-    samples.jsonl   the samples of a net that generates, by step
+    samples.jsonl   a generative net's samples, by step
     result.json     written once, at the end
+    best/           the parameters that did best on the validation part
     report.html     a self-contained page
     checkpoints/    written by Orbax
     events.out...   the figures again, for TensorBoard
@@ -13,6 +14,7 @@ import dataclasses
 import fcntl
 import importlib.metadata
 import json
+import math
 import os
 import pathlib
 import platform
@@ -30,32 +32,51 @@ from experiments.runtime.processes import is_first
 
 
 def write_atomically(path: pathlib.Path, text: str) -> None:
-    """Writes a file in full or not at all."""
-    unfinished = path.with_name(path.name + ".unfinished")
+    """Writes a text file in full or not at all."""
     # A path need not be valid UTF-8: bytes that are not are written as escapes.
-    with open(unfinished, "w", encoding="utf-8", errors="backslashreplace") as file:
-        file.write(text)
+    replace_atomically(path, text.encode("utf-8", errors="backslashreplace"))
+
+
+def replace_atomically(path: pathlib.Path, content: bytes) -> None:
+    """Writes a file in full or not at all; a power cut afterwards does not undo it."""
+    unfinished = path.with_name(path.name + ".unfinished")
+    with open(unfinished, "wb") as file:
+        file.write(content)
         file.flush()
         os.fsync(file.fileno())
     os.replace(unfinished, path)
+    folder = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
 
 
 def write_json(path: pathlib.Path, value: Any) -> None:
-    """`value` as indented JSON."""
-    write_atomically(path, json.dumps(value, indent=2) + "\n")
+    """`value` as indented JSON; null for a number that is not finite, which JSON does not know."""
+    write_atomically(path, json.dumps(_finite(value), indent=2, allow_nan=False) + "\n")
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _finite(entry) for key, entry in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(entry) for entry in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 class Workdir:
-    """A run's folder, created if need be and locked against a second run until the process ends."""
+    """A run's folder, created if necessary, locked against a second run until the process ends."""
 
     def __init__(self, path: str):
         """Raises UserError if `path` cannot be written to, or another run is using it.
 
-        Of several processes only the first writes there; what the others write is thrown away.
+        If there are several processes, only the first writes there; what the others write is
+        discarded.
         """
         if not is_first():
-            self._thrown_away = tempfile.TemporaryDirectory(prefix="unfold-")
-            path = self._thrown_away.name
+            self._discarded = tempfile.TemporaryDirectory(prefix="unfold-")
+            path = self._discarded.name
         self.path = pathlib.Path(path)
         try:
             os.fsencode(path).decode("utf-8")  # Orbax needs it
@@ -81,6 +102,7 @@ class Workdir:
                 "another folder."
             ) from None
         self.checkpoints = self.path / "checkpoints"
+        self.best = self.path / "best"
         self.result = self.path / "result.json"
         self.report = self.path / "report.html"
         self.metrics = self.path / "metrics.jsonl"
@@ -92,7 +114,7 @@ class Workdir:
 
 
 def provenance() -> dict[str, Any]:
-    """The versions, devices, command and commit that a run was made with."""
+    """The versions, devices, command and commit of a run."""
     packages = ("jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "numpy")
     return {
         "versions": {name: importlib.metadata.version(name) for name in packages}

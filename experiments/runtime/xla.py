@@ -3,8 +3,8 @@
 jaxlib 0.10.2 and 0.11.0 miscompile some reductions on a CPU: the squared length of `matrix @ row`,
 computed for 32,769 or more float32 rows by `jit(vmap(...))`, is silently wrong in the last rows
 (https://github.com/jax-ml/jax/issues/39103); other reductions crash. An empty list of fusion types
-avoids both. XLA reads its flags once, when the first backend starts, so they have to be set before
-the first computation.
+avoids both. XLA reads its flags once, when the first backend starts, so they must be set before the
+first computation.
 """
 
 import importlib.metadata
@@ -42,7 +42,7 @@ def backend_started() -> bool:
 
 
 def avoid_miscompiled_reductions() -> None:
-    """Sets `XLA_FLAGS`, or warns if it is too late for that or cannot be done."""
+    """Sets `XLA_FLAGS`, or warns if it is too late or impossible."""
     flags = os.environ.get("XLA_FLAGS", "")
     fault = f"jaxlib {jaxlib_version()} miscompiles some CPU reductions"
     _set(flags, with_workaround(flags, jaxlib_version()), fault, f"{FLAG}=")
@@ -75,10 +75,10 @@ def _set(flags: str, wanted: str, reason: str, missing: str) -> None:
 def call_once(function: Callable, *arguments):
     """`function(*arguments)`, compiled for this one call.
 
-    On a CPU it is compiled with fewer optimisations. For a function that draws a net's first
-    parameters this takes a third to four fifths of the time, and gives the same numbers. Under a
-    JAX transformation or `eval_shape` the function is called directly. If JAX is configured to
-    leave out most optimisations, the level is not changed.
+    On a CPU it is compiled with fewer optimisations. For a function that initialises a net's
+    parameters this takes from a third to four fifths of the time, and gives the same numbers.
+    Under a JAX transformation or `eval_shape` the function is called directly. If JAX is configured
+    to disable most optimisations, the level is not changed.
     """
     import jax
 
@@ -91,7 +91,7 @@ def call_once(function: Callable, *arguments):
 
 
 def reductions_are_right() -> bool:
-    """Whether JAX, in this process, compiles correctly on a CPU what a faulty jaxlib does not."""
+    """Whether JAX, in this process, compiles the reductions that a faulty jaxlib gets wrong."""
     import jax
     import jax.numpy as jnp
     import numpy as np

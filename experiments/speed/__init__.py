@@ -1,1 +1,1 @@
-"""Times training steps against PyTorch's: `./launch.sh speed NAME [--out=FILE]`."""
+"""Times training steps against PyTorch's: `./launch.sh speed NAME`."""

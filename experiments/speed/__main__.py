@@ -1,6 +1,8 @@
 """Times training steps, against PyTorch's best form of the same net where there is one.
 
     ./launch.sh speed NAME [--out=FILE] [--rounds=5] [--only=TEXT]
+
+NAME is one of devices, lenet5, recurrent, recurrent-memory, scale, tagger, translate and word_lm.
 """
 
 import dataclasses
@@ -30,7 +32,7 @@ Rows = list[dict[str, Any]]
 
 
 class Benchmark(NamedTuple):
-    """What NAME stands for."""
+    """A benchmark that NAME stands for."""
 
     rows: Callable[[int, str], Rows]  # (rounds, only)
     peer: bool = True  # whether it needs PyTorch
@@ -59,8 +61,8 @@ class Options:
     """The command's flags."""
 
     out: str = option("", "JSON file to write the rows to", path=True)
-    rounds: int = option(5, "number of times that each form is timed", least=1)
-    only: str = option("", "time only the workloads with this in their names")
+    rounds: int = option(5, "number of times each form is timed", least=1)
+    only: str = option("", "time only the workloads whose names contain this")
 
 
 def parsed(words: Sequence[str]) -> tuple[Benchmark, Options]:
@@ -93,7 +95,7 @@ def run(words: Sequence[str]) -> int:
     return 0
 
 
-main = main_of(run)
+main = main_of(run, Options())
 
 if __name__ == "__main__":
     sys.exit(main(sys.argv[1:]))

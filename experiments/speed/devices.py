@@ -1,7 +1,8 @@
-"""Two CPU devices against one device, on the same two cores.
+"""Two CPU devices against one, on the same two cores.
 
-Each of two devices has half of the rows, and they sum their gradients; a single device spreads its
-matrix products over both cores. The steps are those of the experiments, on the loop's own mesh.
+Each of the two devices has half of the rows, and their gradients are summed; a single device
+spreads its matrix products over both cores. The steps are those of the experiments, on the loop's
+own mesh.
 """
 
 import os
@@ -61,7 +62,7 @@ def benchmark(rounds: int, only: str = "") -> list[dict[str, Any]]:
 
 
 def worker(name: str, devices: int) -> None:
-    """Times a step on this many devices."""
+    """Times a step on this number of devices."""
     if devices > 1:
         jax.config.update("jax_num_cpu_devices", devices)
     serve_steps(*WORKLOADS[name]())

@@ -1,8 +1,8 @@
 """Times the forms of a workload in turn, each in its own process: rounds, medians, ratios.
 
-What disturbs the machine for a while then disturbs all forms of a round. A worker first prints how
-long compilation took; then, for each line that it reads, it runs steps for a while and prints the
-median microseconds per step.
+Whatever disturbs the machine for a while then disturbs all forms of a round. A worker first prints
+how long compilation took; then, for each line that it reads, it runs steps for a while and prints
+the median microseconds per step.
 """
 
 import contextlib
@@ -35,10 +35,10 @@ COLUMNS = ("workload", "cores", "ours_ms", "peer", "peer_ms", "ratio")
 
 
 def chosen(workloads: Mapping[str, Any], only: str) -> dict[str, Any]:
-    """The workloads with `only` in their names; raises UserError if there are none."""
+    """The workloads whose names contain `only`; raises UserError if there are none."""
     found = {name: w for name, w in workloads.items() if only.lower() in name.lower()}
     if not found:
-        raise UserError(f"--only={only} is in none of: {'; '.join(workloads)}.")
+        raise UserError(f"--only={only}: give a part of one of the names: {'; '.join(workloads)}.")
     return found
 
 
@@ -122,7 +122,7 @@ class Worker:
 
 @contextlib.contextmanager
 def pinned(cores: int | None) -> Iterator[None]:
-    """Pins processes started inside to the last cores, since the first ones serve interrupts.
+    """Pins processes started inside to the last cores, since the first ones handle interrupts.
 
     A process inherits the cores of the thread that starts it; choosing them between fork and exec
     instead is not safe while JAX's threads run.
@@ -145,21 +145,21 @@ def rows(
     rounds: int,
     cores: int | None = None,
 ) -> list[dict[str, Any]]:
-    """Times ours against every peer, the peers both by default and with our heap setting.
+    """Times ours against every peer, each peer both by default and with our heap setting.
 
     Args:
       workload: its name.
       ours: the worker's module and arguments.
       peers: the same for each peer, by name.
-      rounds: how often each form is timed.
+      rounds: number of times each form is timed.
       cores: how many each process is pinned to; None: not pinned.
 
     Returns:
       Two rows, against the best peer by default and the best with our heap setting.
     """
     workers = {("ours", True): Worker(*ours, heap=True, cores=cores)}
-    # torch.compile caches on disk: in a new folder, so that the first form of a peer takes its
-    # whole compilation time, and the second saves it.
+    # torch.compile caches on disk: in a new folder, so that a peer's first form is compiled in
+    # full, and its second reuses the result.
     with tempfile.TemporaryDirectory() as cache:
         for name, peer in peers.items():
             for heap in (False, True):

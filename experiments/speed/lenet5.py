@@ -12,7 +12,7 @@ from experiments.speed.interleaved import chosen, rows
 BATCHES = (32, 128, 512)
 FORMS = ("eager", "eager channels-last", "compiled", "compiled channels-last",
          "compiled with update", "compiled with update channels-last")  # fmt: skip
-STEPS_PER_CALL = 4  # small: the loop's usual blocks gain no more at these sizes
+STEPS_PER_CALL = 4  # larger blocks, as the loop uses, gain nothing at these sizes
 RATE = 1e-4
 
 
@@ -47,7 +47,7 @@ def training(batch: int) -> tuple:
 
 
 def worker(batch: int) -> None:
-    """Times our step, which PyTorch's copies."""
+    """Times our step."""
     from experiments.speed.our_steps import serve_training
 
     loss, optimizer, params, images, chunk_size = training(batch)

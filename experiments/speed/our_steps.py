@@ -1,4 +1,4 @@
-"""Our side of every workload: training steps as the loop runs them, several per call."""
+"""Our side of every benchmark: training steps as the loop runs them, several per call."""
 
 from typing import Any
 

@@ -1,7 +1,7 @@
-"""Recurrent nets of the classic sizes: their training steps, ours against PyTorch's.
+"""Training steps of recurrent nets of classic sizes, ours against PyTorch's.
 
 A step is the forward pass, the loss, back-propagation through time and the update, in float32.
-The two sides draw different first weights and symbols, which does not affect the time. PyTorch's
+The two sides draw different initial weights and symbols, which does not affect the time. PyTorch's
 own recurrent layers have two bias vectors where ours have one.
 """
 
@@ -79,7 +79,7 @@ ALL = WORKLOADS | WORD_MODELS | TAGGERS
 
 
 def example_batch(workload: Workload) -> dict[str, np.ndarray]:
-    """Noise: xs [T, B] or [T, B, D], targets [T, B], and lengths [B] if they are unequal."""
+    """Noise: xs [T, B] or [T, B, D], targets [T, B], and lengths [B] if they vary."""
     w, random = workload, np.random.default_rng(0)
     batch = {"targets": random.integers(0, w.outputs, (w.steps, w.batch)).astype(np.int32)}
     if w.lengths:
@@ -106,12 +106,12 @@ def benchmark(
     """Rows for one pinned core, the headline, and for two.
 
     Args:
-      rounds: how often each form is timed.
-      only: only workloads with this in their names are timed; empty: all.
+      rounds: number of times each form is timed.
+      only: only workloads whose names contain this are timed; empty: all.
       workloads: by name, some of ALL.
 
     Raises:
-      UserError: `only` is in none of the names.
+      UserError: no name contains `only`.
     """
     found = []
     for cores in core_counts((1, 2)):

@@ -1,8 +1,8 @@
-"""Memory and time of one training step, by the length of the sequence.
+"""Memory and time of a training step, by the length of the sequence.
 
-An LSTM between an embedding and a softmax, unrolled whole or in chunks (`nets.unroll.checkpointed`,
-which keeps the logits). Memory is what XLA allocates besides parameters and batch; time is that on
-one pinned core.
+An LSTM between an embedding and a softmax, unrolled as a whole or in chunks
+(`nets.unroll.checkpointed`, which keeps the logits). Memory is what XLA allocates besides
+parameters and batch; time is measured on one pinned core.
 """
 
 import dataclasses
@@ -36,12 +36,12 @@ def one_step(form: str, steps: int):
 
 
 def bytes_of(form: str, steps: int) -> int:
-    """The memory that the compiled step needs besides its arguments and results."""
+    """The memory in bytes that the compiled step needs besides its arguments and results."""
     return one_step(form, steps)[0].memory_analysis().temp_size_in_bytes
 
 
 def fits(needed: int) -> bool:
-    """Whether it fits in half of the free memory, since several forms are alive at once."""
+    """Whether it fits in half of the free memory, since several forms are in memory at once."""
     return needed < os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") / 2
 
 
@@ -76,7 +76,7 @@ def rows_of(steps: int, rounds: int) -> list[dict[str, Any]]:
             "form": form,
             "memory_mib": round(needed[form] / MIB, 1),
             "ms": round(workers[form].median, 2) if form in workers else None,
-            "note": "" if form in workers else "not timed: needs more memory than there is",
+            "note": "" if form in workers else "not timed: needs more memory than is free",
             "cores": cores or os.cpu_count(),
             "rounds": rounds,
         }
@@ -88,7 +88,7 @@ COLUMNS = ("steps", "form", "memory_mib", "ms", "note")
 
 
 def picture(rows: list[dict[str, Any]]) -> str:
-    """A plot of memory above one of time, both over T: the text of an SVG file."""
+    """An SVG file's text: a plot of memory above one of time, both over T."""
 
     def draw(memory, time):
         for form in FORMS:

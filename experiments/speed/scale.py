@@ -1,9 +1,9 @@
-"""What the largest presets need of each of eight devices, on paper, and their cost on a CPU.
+"""What the largest presets require of each of eight devices, calculated, and their cost on a CPU.
 
 Parameters, matrix products and recurrent steps are counted in the program of one training step on
 one device's rows; memory is what XLA's CPU compiler allocates. The times in the table of results
-are these counts divided by the vendors' peak rates: bounds and not measurements. What is measured
-is the step of the whole batch on one pinned core, per token read or written.
+are these counts divided by the vendors' peak rates: bounds and not measurements. Only the step of
+the whole batch on one pinned core is measured, per token read or written.
 """
 
 import dataclasses
@@ -40,7 +40,7 @@ COLUMNS = ("preset", "parameters", "devices", "rows", "state_mb", "temporary_mb"
 
 @dataclasses.dataclass(frozen=True)
 class Scaled:
-    """A preset, with the sizes that its data would have."""
+    """A preset, and the sizes of its data."""
 
     config: Any
     symbols: tuple[int, ...]  # size of the vocabulary, or of both
@@ -58,13 +58,13 @@ WORKLOADS = {
 
 
 def share(batch: int) -> tuple[int, int]:
-    """(number of devices used, rows on each), as `mesh_for` shares a batch."""
+    """(number of devices used, rows on each), as `mesh_for` divides a batch."""
     devices = max(n for n in range(1, DEVICES + 1) if batch % n == 0)
     return devices, batch // devices
 
 
 def step_of(name: str, rows: int) -> tuple[Callable, Callable, Any]:
-    """A training step on this many rows, a function that makes its state, its batch's shapes."""
+    """(training step on `rows` rows, function that makes its state, shapes of its batch)."""
     work = WORKLOADS[name]
     config, key, ints = work.config, jax.random.key(0), jnp.int32
     carry = None
@@ -106,7 +106,7 @@ def counted(program: Jaxpr) -> tuple[float, int]:
 
 
 def worker(name: str) -> None:
-    """Times a step on the whole batch, with the longest sequences."""
+    """Times a step on the whole batch of the longest sequences."""
     serve_steps(*whole_step(name), 1)
 
 
@@ -127,7 +127,7 @@ def us_per_token(name: str, rounds: int, cores: int | None) -> float:
 
 
 def row(name: str, rounds: int) -> dict[str, Any]:
-    """What a preset needs of each device, and its time on one core."""
+    """What a preset requires of each device, and its time on one core."""
     devices, rows = share(WORKLOADS[name].config.batch_size)
     step, first, batch = step_of(name, rows)
     state, cores = jax.eval_shape(first), core_counts((1,))[0]

@@ -1,8 +1,8 @@
-"""The tagger, ours against PyTorch's; and the cost per word of sentences of mixed lengths.
+"""The tagger, ours against PyTorch's, and the cost per word of sentences of various lengths.
 
-The second part times a step of every bucket of a corpus: 8,936 sentences of the lengths that news
-has (those of CoNLL-2000 have the same mean, 24 words, and nearly the same spread), in batches of
-80 through the opinion net. The sentences of a batch have their bucket's lengths and are padded.
+The second part times a step of every bucket of a corpus: 8,936 sentences as long as those of
+newspapers (CoNLL-2000's have the same mean length, 24 words, and nearly the same spread), in
+batches of 80 with the opinion net. The sentences of a batch are padded to their bucket's length.
 """
 
 import dataclasses
@@ -24,7 +24,7 @@ COLUMNS = ("workload", "cores", "ours_ms", "peer", "peer_ms", "ratio", "us_per_w
 
 
 def example_lengths() -> np.ndarray:
-    """Random lengths of sentences, int [N]."""
+    """Random sentence lengths, int [N]."""
     drawn = np.random.default_rng(0).gamma(4.5, 5.3, SENTENCES)
     return np.clip(drawn.round(), 1, 80).astype(int)
 
@@ -45,7 +45,7 @@ def batches(lengths: np.ndarray) -> list[dict[str, Any]]:
 
 
 def benchmark(rounds: int, only: str = "") -> list[dict[str, Any]]:
-    """Rows for one pinned core and for two against PyTorch; then the buckets' on one core."""
+    """Rows for one pinned core and for two against PyTorch; then the buckets, on one core."""
     names = chosen({name: name for name in (*TAGGERS, NAME)}, only)
     workloads = {name: TAGGERS[name] for name in names if name in TAGGERS}
     found = recurrent.benchmark(rounds, "", workloads) if workloads else []

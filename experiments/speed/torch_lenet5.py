@@ -1,6 +1,6 @@
-"""LeNet-5 in PyTorch, in several forms, of which the fastest is the one to beat.
+"""LeNet-5 in PyTorch, in several forms; the fastest is the one to beat.
 
-The net, the loss and the update are the same as ours; the weights are drawn by PyTorch.
+The net, the loss and the update are the same as ours; the weights are initialised by PyTorch.
 """
 
 import sys

@@ -1,8 +1,8 @@
-"""The recurrent workloads in PyTorch, in several forms, of which the fastest is the one to beat.
+"""The recurrent workloads in PyTorch, in several forms; the fastest is the one to beat.
 
 The net, loss and update are the same as ours. `eager` and `compiled` use PyTorch's own layer;
-`loop` is a Python loop over time with the gates' weights packed and, like ours, the input product
-of all steps computed at once, or a look-up of rows if the vocabulary is small.
+`loop` is a Python loop over time with the gates' weights packed and, as in ours, the
+input product of all steps computed at once, or looked up by row if the vocabulary is small.
 """
 
 import functools
@@ -119,7 +119,7 @@ STEPS = {"tanh": tanh_step, "relu": relu_step, "gru": gru_step, "lstm": lstm_ste
 
 
 def tensors(workload: Workload) -> dict[str, torch.Tensor]:
-    """The example batch, with `PADDING` as the targets after a sequence's end."""
+    """The example batch, with `PADDING` as the targets past the end of a sequence."""
     batch = {name: torch.tensor(xs) for name, xs in example_batch(workload).items()}
     batch = {name: x if x.is_floating_point() else x.long() for name, x in batch.items()}
     if workload.lengths:

@@ -1,4 +1,4 @@
-"""PyTorch's side of every workload: a training step in the usual few lines, and its worker."""
+"""PyTorch's side of every benchmark: a training step as PyTorch users write it, and its worker."""
 
 from collections.abc import Callable
 
@@ -26,6 +26,6 @@ def training_step(
 
 
 def serve_step(make_step: Callable[[], Callable[[], torch.Tensor]]) -> None:
-    """Times a step for `interleaved.Worker`; the net is drawn from seed 0."""
+    """Times a step for `interleaved.Worker`; the net is initialised from seed 0."""
     torch.manual_seed(0)
     serve(make_step(), lambda result: result.sum().item())

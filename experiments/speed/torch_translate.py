@@ -34,7 +34,7 @@ class Net(nn.Module):
         self.smoothing = config.label_smoothing
 
     def encode(self, source, lengths):
-        """From source [B, S] to what attention reads and the decoder's first state [1, B, H]."""
+        """From source [B, S] to the attention's inputs and the decoder's first state [1, B, H]."""
         packed = pack_padded_sequence(
             self.drop(self.source(source.T)), lengths, enforce_sorted=False
         )

@@ -1,9 +1,9 @@
 """Translation, ours against PyTorch's: a training step, and beam search.
 
-The net is that of `./launch.sh translate --preset=cpu`, with the GRU that PyTorch has (reset after
-the product). A training step is the forward pass with dropout, label smoothing, back-propagation,
+The net is that of `./launch.sh translate --preset=cpu`, with PyTorch's kind of GRU (reset after the
+product). A training step is the forward pass with dropout, label smoothing, back-propagation,
 clipping and Adam, on one bucket's batch. A search decodes 64 sentences of up to 16 words with a
-beam of 5 for 20 steps; the weights are random, so that few sequences end earlier.
+beam of 5 for 20 steps; the weights are random, so few sequences end earlier.
 """
 
 import dataclasses
@@ -44,7 +44,7 @@ def benchmark(rounds: int, only: str = "") -> list[dict[str, Any]]:
     """Rows for one pinned core and for two.
 
     Raises:
-      UserError: `only` is in none of the workloads' names.
+      UserError: no workload's name contains `only`.
     """
     found = []
     for cores in core_counts((1, 2)):

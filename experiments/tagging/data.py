@@ -1,4 +1,4 @@
-"""The sentences of a tagger: read, coded as numbers, and batched by length."""
+"""The sentences of a tagger: read, encoded as numbers, and batched by length."""
 
 import hashlib
 from collections.abc import Iterator
@@ -15,15 +15,15 @@ from experiments.tagging.net import Batch
 
 
 class Data:
-    """A coded corpus and its batches.
+    """An encoded corpus and its batches.
 
-    In a cross-validation all folds read the same batches of the training part, and each omits from
-    its loss the sentences that it is tested on (`Batch.folds`).
+    In cross-validation all folds read the same batches of the training part, and the loss of each
+    leaves out the sentences that it is tested on (`Batch.folds`).
     """
 
     def __init__(self, config, corpus: Corpus, coding: Coding, mesh):
         self._config, self._mesh, self._whole = config, mesh, corpus.whole
-        letters = config.letter_hidden > 0  # else nothing reads them
+        letters = config.letter_hidden > 0  # otherwise unused
         self.train = coded(corpus.train, coding, letters)
         self.valid = coded(corpus.valid, coding, letters)
         same = corpus.test is corpus.train
@@ -43,9 +43,13 @@ class Data:
         batch = self._batch(self.train, rows, self.shapes[bucket, 0], self.folds)
         return block_of_batches(self._mesh, batch, self._config.steps_per_call)
 
-    def batches(self, part: Coded) -> Iterator[tuple[np.ndarray, int, Batch]]:
-        """(rows [B], count, Batch) with every sentence of a part once; `count` rows are real."""
-        for bucket, rows, count in covering(part.lengths, self.shapes, self._config.batch_size):
+    def cover(self, part: Coded) -> list[tuple[int, np.ndarray, int]]:
+        """`data.buckets.covering` of a part."""
+        return list(covering(part.lengths, self.shapes, self._config.batch_size))
+
+    def batches(self, part: Coded, cover=None) -> Iterator[tuple[np.ndarray, int, Batch]]:
+        """(rows [B], count, Batch) covering a part once; the first `count` rows are real."""
+        for bucket, rows, count in self.cover(part) if cover is None else cover:
             yield rows, count, self._batch(part, rows, self.shapes[bucket, 0], None)
 
     def _batch(self, part: Coded, rows: np.ndarray, length: int, folds) -> Batch:
@@ -60,7 +64,7 @@ class Data:
 
 
 def given_vectors(config) -> tuple[list[str], np.ndarray | None]:
-    """The words and vectors of the file `--vectors`, if there is one."""
+    """The words and vectors of the file `--vectors`; no words and None without one."""
     if config.vectors:
         return read_vectors(config.vectors)
     if not (config.embedding or config.letter_hidden):
@@ -72,7 +76,7 @@ def given_vectors(config) -> tuple[list[str], np.ndarray | None]:
 
 
 def vector_table(coding: Coding, words: list[str], vectors: np.ndarray) -> np.ndarray:
-    """The pretrained vector of each word by its number, 0 where there is none: float32 [V, D]."""
+    """The pretrained vectors by word number, 0 for words without one: float32 [V, D]."""
     number = {word: n for n, word in enumerate(words)}
     table = np.zeros((len(coding.words) + 1, vectors.shape[1]), np.float32)
     for code, word in enumerate(coding.words, 1):
@@ -82,7 +86,7 @@ def vector_table(coding: Coding, words: list[str], vectors: np.ndarray) -> np.nd
 
 
 def coded_corpus(config) -> tuple[Corpus, Coding, np.ndarray | None]:
-    """The corpus, its coding, and the pretrained vectors by number; raises UserError."""
+    """The corpus, its coding, and the pretrained vectors by word number; raises UserError."""
     corpus = tagged_corpora.load(
         config.dataset, form=config.file_format, token=config.token_column,
         label=config.label_column, feature=config.feature_column, seed=config.seed,

@@ -1,12 +1,12 @@
 """How a tagger is evaluated: every copy of every net of a run on a part of its data."""
 
 from collections.abc import Mapping
-from typing import Any
 
 import jax
 import numpy as np
 
 from data.sentences import Coding, Corpus, Sentences
+from experiments.runtime.mesh import local_copy, on_first_device, on_host
 from experiments.tagging.data import Data
 from experiments.tagging.net import NET, Labeller, select_copy
 from experiments.tagging.scores import (
@@ -18,8 +18,8 @@ from experiments.tagging.scores import (
     score,
     scoring_of,
 )
-from experiments.training.best import Best
-from experiments.training.loop import Programs
+from experiments.training.kept import Candidate, Net
+from experiments.training.loop import TrainState
 
 Copy = tuple[str, int]  # a net's name, and its place among the folds of the run
 
@@ -40,12 +40,11 @@ class Evaluation:
     ):  # fmt: skip
         self.config, self.corpus, self.coding, self.data = config, corpus, coding, data
         self.nets, self.vectors = nets, vectors
-        self.scoring, self.programs = scoring_of(config, corpus), Programs()
-        self._predict = make_predict(nets, self.programs)
+        self.scoring, self._predict = scoring_of(config, corpus), make_predict(nets)
 
-    def predictions(self, params, part) -> dict[Copy, Predictions]:
+    def predictions(self, params, part, watch) -> dict[Copy, Predictions]:
         """What every copy predicts for a part of `data`; `params` are stacked over the folds."""
-        by_net = predict_part(self._predict, params, self.vectors, self.data, part)
+        by_net = predict_part(self._predict, params, self.vectors, self.data, part, watch)
         return {
             (name, place): one
             for name, copies in by_net.items()
@@ -77,27 +76,45 @@ class Evaluation:
         folds = self.corpus.folds
         return None if folds is None else np.flatnonzero(folds == self.config.fold + place)
 
-    def offer(self, bests: Mapping[Copy, Best], step: int, params) -> dict[str, float]:
-        """Evaluates on the validation part, and offers each copy's parameters to its best."""
-        predictions = self.predictions(params, self.data.valid)
-        each = self.figures(predictions, self.corpus.valid)
-        for (name, place), row in each.items():
-            own = select_copy(params[name], place)
-            bests[name, place].offer(step, row[HEADLINE[self.scoring]], own)
-        return self.means(each)
+    def validate(self, state: TrainState, watch) -> dict[str, dict[str, float]]:
+        """The figures of the validation part, means over the copies; see `training.run`."""
+        predictions = self.predictions(local_copy(state.params), self.data.valid, watch)
+        self._validated = self.figures(predictions, self.corpus.valid)
+        return {"valid": self.means(self._validated)}
 
+    def offer(self, state: TrainState, splits) -> dict[str, Candidate]:
+        """Each copy, by its figures of the latest `validate`; ties go by the loss."""
 
-def best_of(bests: Mapping[Copy, Best], params) -> dict[Copy, tuple[int, Any]]:
-    """The step and the parameters that each copy did best with; `params` are of the same sizes."""
-    return {copy: best.load(select_copy(params[copy[0]], 0)) for copy, best in bests.items()}
+        def candidate(copy: Copy, row: dict[str, float]) -> Candidate:
+            name, place = copy
+            figures = {prefix(self.config, name) + figure: x for figure, x in row.items()}
+            return Candidate(
+                (row[HEADLINE[self.scoring]], -row["nats"]), {"valid": figures},
+                lambda: Net(int(state.step), select_copy(on_host(state.params[name]), place), {}),
+            )  # fmt: skip
 
+        return {self._key(copy): candidate(copy, row) for copy, row in self._validated.items()}
 
-def stacked(chosen: Mapping[Copy, tuple[int, Any]]) -> dict[str, Any]:
-    """The chosen parameters by net, stacked over the folds."""
-    copies = {}
-    for (name, _), (_, params) in chosen.items():
-        copies.setdefault(name, []).append(params)
-    return {name: jax.tree.map(lambda *leaves: np.stack(leaves), *c) for name, c in copies.items()}
+    def test(self, nets: Mapping[str, Net], watch) -> dict[str, dict[str, float]]:
+        """The figures of the kept copies on the test part, means over them."""
+        copies = {}
+        for (name, _), net in self.kept(nets).items():
+            copies.setdefault(name, []).append(net.params)
+        params = {
+            name: jax.tree.map(lambda *leaves: np.stack(leaves), *trees)
+            for name, trees in copies.items()
+        }
+        self.tested = self.predictions(on_first_device(params), self.data.test, watch)
+        return {"test": self.means(self.figures(self.tested, self.corpus.test, self.test_rows))}
+
+    def kept(self, nets: Mapping[str, Net]) -> dict[Copy, Net]:
+        """The copies that a run keeps, by net and place."""
+        places = ((name, place) for name in self.nets for place in range(self.config.folds))
+        return {copy: nets[self._key(copy)] for copy in places}
+
+    def _key(self, copy: Copy) -> str:
+        name, place = copy
+        return f"{name}-{self.config.fold + place}"
 
 
 def prefix(config, name: str) -> str:

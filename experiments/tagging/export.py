@@ -4,7 +4,6 @@ import jax
 import jax.numpy as jnp
 
 from data.errors import UserError
-from experiments.tagging.best import kept_best
 from experiments.tagging.data import coded_corpus, facts_of
 from experiments.tagging.net import NET, Batch, first_parameters, make_nets, select_copy
 from experiments.training.export_form import INTS, Form, Size
@@ -18,11 +17,12 @@ def tagging_form(saved: SavedRun, config) -> Form:
     if any(saved.identity.get(name) != value for name, value in facts.items()):
         raise UserError(f"{config.dataset} has changed since {saved.folder} was trained on it.")
     nets = make_nets(config, coding, 0 if table is None else table.shape[1], corpus.whole)
-    best = kept_best(config, saved.folder, nets, facts)[NET, 0]
-    if not best:
-        raise UserError(f"{saved.folder} has not been evaluated yet: continue the training.")
-    like = jax.eval_shape(lambda: select_copy(first_parameters(config, nets, table)[NET], 0))
-    params = best.load(like)[1]
+    like = jax.eval_shape(lambda: first_parameters(config, nets, table)[NET])
+    if any(name.startswith(f".params['{NET}']") for name in saved.checkpoint.arrays):
+        stacked = saved.checkpoint.tree(like, f".params['{NET}']")  # those of the last step
+        params = select_copy(stacked, 0)
+    else:
+        params = saved.parameters(jax.eval_shape(lambda stacked: select_copy(stacked, 0), like))
     given = {"vectors": table} if table is not None and config.freeze else {}
     axes = "batch, time"
     sizes = {"words": Size(INTS, axes), "mask": Size("bool", axes)}

@@ -1,8 +1,8 @@
-"""The nets of a tagger by its options, their parameters and their loss.
+"""The nets of a tagger, their parameters and their loss.
 
-A run trains one net, or a second one along with it for comparison; each of them in one copy, or in
-one copy per fold of a cross-validation. Copies share no parameters. The objective is the sum of
-their losses, so that each has the gradient of its own loss, and one pass over the data trains all.
+A run trains one net, or two for comparison, each in a single copy or in one per cross-validation
+fold. Copies share no parameters, and the objective is the sum of their losses: each copy gets the
+gradient of its own loss, and one pass over the data trains them all.
 """
 
 import dataclasses
@@ -64,10 +64,10 @@ class Labeller:
 
 
 def make_nets(config, coding: Coding, given: int, whole: bool) -> Mapping[str, Labeller]:
-    """The nets of a run by name: NET, and SECOND if `--beside` wants one for comparison.
+    """The nets of a run by name: NET, and SECOND if `--beside` names one to compare with.
 
-    `given` is the length of the pretrained vectors, 0 without any. Unless they are frozen, they are
-    the initial values of the learned ones.
+    `given` is the length of the pretrained vectors, 0 without any. Unless frozen, they initialise
+    the learned vectors.
     """
     learned = config.embedding if config.freeze or not given else given
     encoder = WordEncoder(
@@ -97,7 +97,7 @@ def make_nets(config, coding: Coding, given: int, whole: bool) -> Mapping[str, L
 def first_parameters(config, nets: Mapping[str, Labeller], table=None):
     """The initial parameters by net, stacked over the folds and drawn according to `--init`.
 
-    `table` [V, D] holds pretrained vectors; unless frozen, they are the initial learned ones.
+    `table` [V, D] holds pretrained vectors; unless frozen, they initialise the learned ones.
     """
 
     def one_copy(net: Labeller, key):
@@ -126,12 +126,12 @@ def first_parameters(config, nets: Mapping[str, Labeller], table=None):
 
 
 def folds_of(config) -> jax.Array:
-    """The numbers of the folds: a copy's random keys depend on its own fold alone."""
+    """The numbers of the folds; the random keys of a copy depend only on its own."""
     return config.fold + jnp.arange(config.folds)
 
 
 def select_copy(params, copy: int):
-    """The parameters of one copy, out of the stacked ones."""
+    """The parameters of one copy, from the stacked ones."""
     return jax.tree.map(lambda leaf: leaf[copy], params)
 
 
@@ -140,15 +140,15 @@ def make_loss(config, nets: Mapping[str, Labeller], coding: Coding, rare: int, w
 
         sum of -w ln p over words / divisor + decay / 2 |weights|^2 + activation_decay / 2 |h|^2
 
-    with w = `outside_weight` where the label is O, and 1 elsewhere. The divisor is 1 for the sum of
-    the paper; for a mean it is the number of words in an average batch, the same for all batches
-    although one of long sentences has more words.
+    with w = `outside_weight` where the label is O, and 1 elsewhere. The divisor is 1 for a sum, as
+    in the paper; for a mean it is the number of words in an average batch, so that every word has
+    the same weight, whatever the lengths of the sentences in its batch.
 
     Args:
       config: the options.
       nets: by name.
       coding: of the labels.
-      rare: words with this number or a higher one are rare: some are read as unknown in training.
+      rare: words with this number or a higher one are rare: training reads some as unknown.
       words: the number of labels in an average batch.
     """
     outside = coding.labels.index("O") if "O" in coding.labels else -1
@@ -157,8 +157,8 @@ def make_loss(config, nets: Mapping[str, Labeller], coding: Coding, rare: int, w
     def copy_loss(net: Labeller, params, vectors, batch: Batch, fold, key):
         key_words, key_drop = jax.random.split(key)
         if config.word_dropout:
-            hidden = jax.random.bernoulli(key_words, config.word_dropout, batch.words.shape)
-            unknown = hidden & (batch.words >= rare)
+            dropped = jax.random.bernoulli(key_words, config.word_dropout, batch.words.shape)
+            unknown = dropped & (batch.words >= rare)
             batch = batch._replace(words=jnp.where(unknown, UNKNOWN, batch.words))
         logits, layers = net.logits(params, vectors, batch, key_drop)
         targets = batch.labels[:, 0] if net.whole else batch.labels.T
@@ -193,7 +193,7 @@ def make_loss(config, nets: Mapping[str, Labeller], coding: Coding, rare: int, w
 
 
 def vmap_copies(function):
-    """`jax.vmap`, without its cost if there is only one copy."""
+    """`jax.vmap` over copies, without its cost if there is only one."""
 
     def mapped(*stacked):
         if len(jax.tree.leaves(stacked)[0]) > 1:
@@ -205,5 +205,5 @@ def vmap_copies(function):
 
 
 def squares(tree) -> jax.Array:
-    """The sum of all squares, in float32 whatever the precision of a step."""
+    """The sum of all squares, in float32 whatever the precision of the step."""
     return sum(jnp.vdot(leaf, leaf, precision="float32") for leaf in jax.tree.leaves(tree))

@@ -10,10 +10,10 @@ from experiments.training.optimizer import common_schedule
 
 
 def make_optimizer(config) -> optax.GradientTransformation:
-    """Clips each copy's gradient to the norm `clip_norm` (0: not at all), applies the rule
+    """Clips each copy's gradient to the norm `clip_norm` (0: no clipping), applies the update rule
     `config.optimizer`, and scales the updates of the output layer by `output_rate`.
 
-    The trees have one entry for each net, whose arrays are stacked over its copies.
+    The trees have one entry per net, with arrays stacked over its copies.
     """
     schedule = common_schedule(config)
     rules = {
@@ -29,7 +29,7 @@ def make_optimizer(config) -> optax.GradientTransformation:
 
 
 def slower_output(updates, rate: float):
-    """Updates by net, those of `output` scaled as in Irsoy and Cardie's code."""
+    """The updates with those of `output` scaled, as in Irsoy and Cardie's code."""
     return {
         name: tree | {"output": jax.tree.map(lambda u: rate * u, tree["output"])}
         for name, tree in updates.items()

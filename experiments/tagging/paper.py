@@ -1,7 +1,7 @@
 """The published figures of the opinion taggers."""
 
-# Irsoy and Cardie 2014, Tables 1 and 2, quoted from memory: precision, recall and F1, each of them
-# proportional and binary, by (layers, units).
+# Irsoy and Cardie 2014, Tables 1 and 2, quoted from memory: precision, recall and F1, each
+# proportional and then binary, by (layers, units).
 TABLE = {
     "mpqa-dse": {
         (1, 36): (62.24, 65.90, 65.63, 73.89, 63.83, 69.62),

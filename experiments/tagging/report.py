@@ -18,6 +18,7 @@ from experiments.tagging.net import NET, SECOND
 from experiments.tagging.paper import TABLE
 from experiments.tagging.scores import Predictions, make_top_layer
 from experiments.training.cell_options import cell_name
+from experiments.training.kept import Net
 from experiments.training.loop import Tree
 from experiments.training.run import Trained
 
@@ -33,10 +34,10 @@ LABELS = {
 
 
 class TaggerRun(NamedTuple):
-    """What a finished run has, for its report. Copies are numbered by their fold, from 0."""
+    """A finished run, as its report needs it. Copies are numbered by their fold, from 0."""
 
     evaluation: Evaluation
-    best: Mapping[Copy, tuple[int, Tree]]  # step, parameters
+    kept: Mapping[Copy, Net]
     predictions: Mapping[Copy, Predictions]  # of the test part
 
     @property
@@ -47,11 +48,11 @@ class TaggerRun(NamedTuple):
 
     @property
     def params(self) -> Tree:
-        """The best parameters of the first copy of the net."""
-        return self.best[NET, 0][1]
+        """The kept parameters of the first copy of the net."""
+        return self.kept[NET, 0].params
 
     def name_of(self, net: str) -> str:
-        """What a net is called in the report."""
+        """The name of a net in the report."""
         if net == NET:
             return "deep" if self.evaluation.config.beside == "shallow" else "net"
         return self.evaluation.config.beside.replace("_", "-")
@@ -70,7 +71,7 @@ class TaggerRun(NamedTuple):
 
 
 class Labelled(NamedTuple):
-    """Sentences with their gold labels and those that nets predict, by the name of the net."""
+    """Sentences with their gold labels, and the labels that each net predicts, by its name."""
 
     words: list[list[str]]
     gold: list[list[str]]
@@ -115,12 +116,8 @@ def summary(run: TaggerRun, result: Mapping) -> str:
 
 def notes(run: TaggerRun) -> list[str]:
     """How the figures were obtained."""
-    steps = ", ".join(f"{step:,}" for (net, _), (step, _) in run.best.items() if net == NET)
-    lines = [f"The parameters are those of step {steps}, the best on the validation part."]
-    if run.evaluation.config.vectors:
-        vectors = run.evaluation.config.vectors
-        lines.append(f"Word vectors: {vectors}, which are not those of the paper.")
-    return lines
+    vectors = run.evaluation.config.vectors
+    return [f"Word vectors: {vectors}, not those of the paper."] if vectors else []
 
 
 def training_curves(run: TaggerRun, trained: Trained) -> Section:
@@ -135,7 +132,7 @@ def training_curves(run: TaggerRun, trained: Trained) -> Section:
 
 
 def paper_section(config, result: Mapping) -> list[Section]:
-    """The paper's table with the rows of this run in it."""
+    """The paper's table, with rows for this run."""
     if config.dataset not in TABLE:
         return []
     header = ("net", "precision", "", "recall", "", "F1", "")
@@ -154,24 +151,24 @@ def paper_section(config, result: Mapping) -> list[Section]:
             rows.append((f"{name}, this run", *cells))
     text = (
         "The paper's rows are quoted from memory: means over ten folds, with word vectors trained "
-        f"on Google News. Those of this run are means over {config.folds} "
+        f"on Google News. This run's are means over {config.folds} "
         f"fold{'s' if config.folds > 1 else ''}.",
     )
     return [Section("The paper's table", text, Table(header, rows))]
 
 
 def labelled_section(run: TaggerRun, labelled: Labelled) -> Section:
-    """Sentences of the test part with their labels; of opinions, those that have some."""
+    """Labelled sentences of the test part; for opinions, only those that contain one."""
     title = "Labelled sentences"
     if run.evaluation.corpus.whole:
         text = ("The first sentences of each class of the test part.",)
         return Section(title, text, whole_table(labelled.select(shown_rows(run, labelled))))
     scoring, rows = run.evaluation.scoring, shown_rows(run, labelled)
     text = [
-        {"overlap": "A predicted span is blue if it overlaps a gold one and orange if not; an "
-                    "Inside without a Begin is underlined.",
+        {"overlap": "A predicted span is blue if it overlaps a gold one and orange if not; it is "
+                    "underlined if it starts with I- instead of B-.",
          "exact": "A predicted span is blue if its ends and its type are correct and orange if "
-                  "not; an Inside without a Begin is underlined.",
+                  "not; it is underlined if it starts with I- instead of B-.",
          "accuracy": "Wrong labels are orange."}[scoring],
     ]  # fmt: skip
     if run.evaluation.corpus.folds is not None:
@@ -217,7 +214,7 @@ def difference_section(run: TaggerRun, labelled: Labelled) -> list[Section]:
 
 
 def whole_table(labelled: Labelled) -> Table:
-    """A sentence a row, with its gold label and what each net predicts."""
+    """One sentence per row, with its gold label and what each net predicts."""
     rows = [
         (gold[0],
          *(page.Cell(labels[n][0], "right" if labels[n] == gold else "wrong", 0.6)
@@ -314,8 +311,8 @@ def states_section(run: TaggerRun) -> Section:
     if run.evaluation.corpus.whole:
         outputs = f"the last layer's {width} that decide on the label, of {len(chosen)} sentences"
     text = (
-        f"t-SNE of {outputs} of the test part: similar states are close to one another. The "
-        f"colours are the gold labels; a point shows its {what[:-1]} under the pointer.",
+        f"t-SNE of {outputs} of the test part: similar states are close together. Colours show "
+        f"the gold labels; a point shows its {what[:-1]} under the pointer.",
     )
     plot = _plane(plane, [labels[n] for n in chosen], [titles[n] for n in chosen], what)
     return Section(title, text, pictures=[Picture(plot)])

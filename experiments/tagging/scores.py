@@ -23,7 +23,7 @@ class Predictions(NamedTuple):
     nats: np.ndarray  # -ln p of the gold labels, summed over each sentence
 
 
-def make_predict(nets: Mapping[str, Labeller], programs):
+def make_predict(nets: Mapping[str, Labeller]):
     """A compiled function (params, vectors, batch) -> labels and nats by net.
 
     The labels are [F, B, T] or [F, B, 1] for F copies, the nats [F, B]; see `Predictions`.
@@ -43,13 +43,14 @@ def make_predict(nets: Mapping[str, Labeller], programs):
             for name, net in nets.items()
         }
 
-    return programs.jit(predict)
+    return jax.jit(predict)
 
 
-def predict_part(predict, params, vectors, data, part) -> dict[str, list[Predictions]]:
+def predict_part(predict, params, vectors, data, part, watch) -> dict[str, list[Predictions]]:
     """The predictions of every copy of every net for a part of the data, in its order."""
     found = {}
-    for rows, count, batch in data.batches(part):
+    cover = data.cover(part)
+    for rows, count, batch in data.batches(part, watch(cover, "evaluation", len(cover))):
         for name, (labels, nats) in jax.device_get(predict(params, vectors, batch)).items():
             copies = found.setdefault(name, [({}, {}) for _ in labels])
             for (by_row, sums), copy, each in zip(copies, labels, nats, strict=True):

@@ -1,8 +1,8 @@
 """`./launch.sh tagger vectors`: word vectors from plain text, in the text format of word2vec.
 
 They are the truncated SVD of the positive pointwise mutual information of words within a window
-(`data/word_vectors.py`). They replace a paper's own vectors where those are not available; a result
-obtained with them says so.
+(`data/word_vectors.py`). They replace a paper's own vectors if those are not available, which a
+result then states.
 """
 
 import dataclasses
@@ -43,18 +43,18 @@ class Vectors:
     width: int = option(300, "length of a vector", least=1, most=2000)
     window: int = option(5, "words on either side that count as context", least=1, most=100)
     least_count: int = option(3, "words that occur less often get no vector", least=1)
-    most_words: int = option(40_000, "number of words, the most frequent ones", least=2,
+    most_words: int = option(40_000, "number of words to keep, the most frequent ones", least=2,
                              most=1_000_000)  # fmt: skip
-    lowercase: bool = option(True, "lower-case the words, like the tagger's --lowercase")
-    digits: str = option("0", "0: every digit becomes a 0, as in the opinion presets; kept: words "
-                         "as they are written", choices=DIGITS)  # fmt: skip
+    lowercase: bool = option(True, "lower-case the words, as with the tagger's --lowercase")
+    digits: str = option("0", "0: every digit becomes 0, as in the opinion presets; kept: words "
+                         "as written", choices=DIGITS)  # fmt: skip
     data_dir: str = option("", "folder for downloads")
     raw_dir: str = option("", "folder of raw files, used instead of downloading")
 
 
 def make_vectors(options: Vectors) -> None:
     """Writes the file of vectors; raises UserError if a text is missing or too short."""
-    begin = time.monotonic()
+    start = time.monotonic()
     texts = [line.split() for path in _texts(options) for line in _lines(path)]
     tokens = [[lookup_form(w, options.lowercase, options.digits) for w in line if w != "<unk>"]
               for line in texts]  # fmt: skip
@@ -73,7 +73,7 @@ def make_vectors(options: Vectors) -> None:
     except OSError as error:
         raise UserError(f"--out={options.out} cannot be written ({error.strerror}).") from None
     print(f"{options.out}: vectors of {options.width} numbers for {len(words):,} words, from "
-          f"{sum(map(len, tokens)):,} words of text in {time.monotonic() - begin:.0f} seconds")
+          f"{sum(map(len, tokens)):,} words of text in {time.monotonic() - start:.0f} seconds")
 
 
 def _texts(options: Vectors) -> list[pathlib.Path]:

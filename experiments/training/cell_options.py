@@ -14,18 +14,20 @@ CELLS = ("rnn", "rnn_relu", "rnn_sigmoid", "irnn", "lstm", "gru", "gru_after")
 class CellOptions(Shared):
     """Options of an experiment with one kind of recurrent cell."""
 
+    heading = "Recurrent net"
+
     cell: str = option("lstm", "rnn (tanh), rnn_relu, rnn_sigmoid, irnn, lstm, gru (reset before "
                        "the product), gru_after", choices=CELLS)
     hidden: int = option(128, "units of a layer", least=1, most=65_536)
-    peepholes: bool = option(False, "lstm: the gates see the cell")
-    forget_bias: float = option(1.0, "lstm: first bias of the forget gate")
+    peepholes: bool = option(False, "lstm: peephole connections from the cell to the gates")
+    forget_bias: float = option(1.0, "lstm: initial bias of the forget gate")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class LayerOptions(CellOptions):
-    """The same with several layers."""
+    """The same, with any number of layers."""
 
-    layers: int = option(1, "cells on top of one another", least=1, most=100)
+    layers: int = option(1, "number of layers", least=1, most=100)
 
 
 def cell_name(cell: str) -> str:
@@ -37,7 +39,7 @@ def cell_name(cell: str) -> str:
 
 
 def make_cell(config: CellOptions):
-    """The cell that `--cell` names, of `hidden` units; an LSTM's options are read for it alone."""
+    """The cell that `--cell` names, of `hidden` units; other cells ignore an LSTM's options."""
     return {
         "rnn": lambda: RNN(config.hidden),
         "rnn_relu": lambda: RNN(config.hidden, jax.nn.relu),

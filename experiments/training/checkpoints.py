@@ -32,7 +32,9 @@ from experiments.runtime.processes import from_first, is_first, is_single_proces
 from experiments.training.loop import TrainState, Tree
 
 KEPT = 3
-NOTED = {"identity", "totals", "seconds", "sha256", "layout"}  # what a note holds
+NAMED = 3  # options that a refusal names, at most
+NOTED = {"identity", "totals", "seconds", "sha256", "layout"}  # what every note holds
+KEPT_NETS = "kept"  # what a note also holds; checkpoints of earlier versions do not
 # The steps in a name that JAX gives to a leaf: an attribute, or a number or quoted key in brackets.
 _PLACES = re.compile(r"""\.(\w+)|\[(\d+|'(?:\\.|[^'\\])*'|"(?:\\.|[^"\\])*")\]""")
 
@@ -46,8 +48,13 @@ def _make(folder: pathlib.Path) -> None:
 
 def digest(state: TrainState) -> str:
     """SHA-256 of the leaves of a state, with their names, types and shapes."""
-    named = jax.tree.leaves_with_path(state)
-    return digest_of({jax.tree_util.keystr(path): np.asarray(leaf) for path, leaf in named})
+    return digest_of(arrays_by_name(state))
+
+
+def arrays_by_name(tree: Tree) -> dict[str, np.ndarray]:
+    """The leaves of a tree by JAX's names, such as `.params['output']['bias']`."""
+    named = jax.tree.leaves_with_path(tree)
+    return {jax.tree_util.keystr(path): np.asarray(leaf) for path, leaf in named}
 
 
 def digest_of(arrays: dict[str, np.ndarray]) -> str:
@@ -153,6 +160,10 @@ class Checkpoints:
                     raise OSError(number, os.strerror(number), str(self.folder)) from None
             raise
 
+    def steps(self) -> list[int]:
+        """The steps whose checkpoints are kept."""
+        return sorted(self._manager.all_steps()) if is_first() else []
+
     def newest(self) -> int | None:
         """The number of the newest checkpoint's step."""
         return self._manager.latest_step() if is_first() else None
@@ -218,7 +229,7 @@ class Checkpoints:
         sealed = note.pop("seal", None)  # which earlier versions did not write
         if sealed not in (None, seal(note)):
             raise ValueError("its note's digest differs")
-        if set(note) != NOTED or not isinstance(note["identity"], dict):
+        if set(note) - {KEPT_NETS} != NOTED or not isinstance(note["identity"], dict):
             raise ValueError("its note is not one")
         return note
 
@@ -296,14 +307,20 @@ def _leaves_of_first(state: TrainState) -> TrainState:
 
 
 def check_identity(folder: pathlib.Path, theirs: dict[str, Any], ours: dict[str, Any]) -> None:
-    """Raises UserError, naming the options, if a checkpoint is of another run than ours."""
+    """Raises UserError, naming the first options that differ, if a checkpoint is not of our run."""
+    if len({*theirs} ^ {*ours}) > NAMED:
+        raise UserError(
+            f"{folder} holds checkpoints of another experiment: give another --workdir."
+        )
     names = [n for n in (theirs | ours) if theirs.get(n) != ours.get(n)]
     if names:
         differences = ", ".join(
-            f"{n} {_short(theirs.get(n))} there and {_short(ours.get(n))} here" for n in names
+            f"{n} {_short(theirs.get(n))} there and {_short(ours.get(n))} here"
+            for n in names[:NAMED]
         )
+        more = f", and {len(names) - NAMED} more" if len(names) > NAMED else ""
         raise UserError(
-            f"{folder} holds checkpoints of another configuration ({differences}): "
+            f"{folder} holds checkpoints of another configuration ({differences}{more}): "
             "give the same flags as then, or another --workdir."
         )
 

@@ -1,8 +1,7 @@
-"""What an experiment brings so that its trained net can be exported.
+"""What an experiment provides so that its trained net can be exported.
 
 An entry point defines `export_form(saved, options) -> Form`: `saved` is a `SavedRun`, `options`
-are the flags of `./launch.sh export`. The rest, the files included, is done by
-`experiments/export`.
+are the flags of `./launch.sh export`. `experiments/export` does the rest, including the files.
 """
 
 from collections.abc import Callable, Mapping
@@ -16,17 +15,17 @@ INTS, FLOATS = "int32", "float32"
 
 
 class Size(NamedTuple):
-    """The type and axes of an input: `batch, 28, 28`, where a word is any size from 1."""
+    """The type and axes of an input: `batch, 28, 28`, where a name is any size from 1."""
 
     dtype: str
     axes: str
 
 
 class Form(NamedTuple):
-    """A forward function and its description. The trees have names for their leaves.
+    """A forward function and its description. Every leaf of the trees has a name.
 
-    Sequences are time-major where the net's own state goes in and comes out with them, and
-    [batch, time] where they are read from end to end.
+    Sequences are time-major if the net's state is an input and an output as well, and [batch, time]
+    if they are read from end to end.
     """
 
     forward: Callable[[Tree, Tree], Tree]  # (parameters, inputs) -> outputs

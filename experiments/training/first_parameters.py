@@ -1,4 +1,4 @@
-"""The first parameters of a model, drawn as `--init` says."""
+"""The initial parameters of a model, drawn as `--init` says."""
 
 import dataclasses
 from typing import Any
@@ -12,16 +12,18 @@ from experiments.runtime.xla import call_once
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class InitOptions(Shared):
-    """How the first parameters are drawn."""
+    """How the initial parameters are drawn."""
 
-    init: str = option("default", "first weights: default (orthogonal and LeCun's), normal "
+    heading = "Initial parameters"
+
+    init: str = option("default", "initial weights: default (orthogonal and LeCun's), normal "
                        "(biases 0), uniform (biases too)",
                        choices=("default", "normal", "uniform"))
-    init_scale: float = option(0.08, "normal: deviation; uniform: limit", least=0.0)
+    init_scale: float = option(0.08, "normal: standard deviation; uniform: limit", least=0.0)
 
 
 def first_parameters(config: InitOptions, model, seed: int) -> Any:
-    """The parameters as `--init` wants them drawn."""
+    """The initial parameters, drawn as `--init` says."""
     params = call_once(model.init, jax.random.key(seed))
     if config.init == "default":
         return params
@@ -32,7 +34,7 @@ def first_parameters(config: InitOptions, model, seed: int) -> Any:
 
 
 def _drawn(config, key, leaf):
-    bias = leaf.ndim == 1  # keeps what it begins with: 0, or the forget bias
+    bias = leaf.ndim == 1  # keeps its default: 0, or the forget bias
     if config.init == "normal":
         return leaf if bias else config.init_scale * jax.random.normal(key, leaf.shape)
     limit = config.init_scale

@@ -10,7 +10,6 @@ maps a name to a total and a count, divided once at the end: no batch weighs mor
 examples, and padding weighs nothing.
 """
 
-import functools
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NamedTuple
 
@@ -131,25 +130,8 @@ def make_step(
     return step
 
 
-class Programs:
-    """Counts the programs that JAX makes of a function: one for each set of shapes."""
-
-    def __init__(self):
-        self.count = 0
-
-    def jit(self, function: Callable, **options) -> Callable:
-        """`jax.jit` of a function that is counted."""
-
-        @functools.wraps(function)
-        def traced(*arguments):
-            self.count += 1  # reached when JAX makes a program, not when that program runs
-            return function(*arguments)
-
-        return jax.jit(traced, **options)
-
-
 def many(
-    step: Step, programs: Programs | None = None, shardings: Tree = None
+    step: Step, shardings: Tree = None
 ) -> Callable[[TrainState, Tree, jax.Array], tuple[TrainState, Tree]]:
     """`step` over the first `count` batches of a block, in one call; the state is donated.
 
@@ -159,7 +141,6 @@ def many(
 
     Args:
       step: from `make_step`.
-      programs: counts the shapes.
       shardings: where the state and the figures lie afterwards; None leaves that to XLA.
     """
 
@@ -176,13 +157,13 @@ def many(
         history = jax.tree.map(lambda x: jnp.zeros((length, *x.shape), x.dtype), shapes)
         return jax.lax.fori_loop(0, count, body, (state, history))
 
-    return (programs or Programs()).jit(run, donate_argnums=0, out_shardings=shardings)
+    return jax.jit(run, donate_argnums=0, out_shardings=shardings)
 
 
-def many_in_place(step: Step, state: TrainState, programs: Programs | None = None) -> Callable:
+def many_in_place(step: Step, state: TrainState) -> Callable:
     """`many` for a state that stays on the devices where it lies; the figures go to all of them."""
     shardings = jax.tree.map(lambda leaf: leaf.sharding, state), state.step.sharding
-    run = many(step, programs, shardings)
+    run = many(step, shardings)
     if not one_call_at_a_time(state.step.sharding.device_set):
         return run
     return lambda *arguments: jax.block_until_ready(run(*arguments))
@@ -228,9 +209,8 @@ def fit(
     totals: Totals,
     limit: float,
     on_call: Callable[[int], bool],
-    on_pause: Callable[[TrainState, int], TrainState],
+    on_pause: Callable[[TrainState, int], TrainState | None],
     same_shape: Callable[[int, int], int] = lambda first, count: count,
-    programs: Programs | None = None,
 ) -> TrainState:
     """Trains until step `num_steps`.
 
@@ -247,15 +227,14 @@ def fit(
       on_call: called with the number of steps made, after each call is sent off; True asks for a
         pause.
       on_pause: called with the state at each pause and at the end, all metrics read; gives the
-        state to go on from.
+        state to go on from, or None to end here.
       same_shape: how many of the steps from `first` on, `count` at most, have one shape of batch: a
         call makes no others (`data.buckets`).
-      programs: counts the shapes.
 
     Raises:
       Diverged: the loss is not finite, or the parameters exceed `limit`.
     """
-    run, sent, now = many_in_place(step, state, programs), None, int(state.step)
+    run, sent, now = many_in_place(step, state), None, int(state.step)
 
     def read(call):
         metrics, first, count = call
@@ -272,8 +251,20 @@ def fit(
         if on_call(now) or now in (num_steps, next_pause(now - 1)):
             read(sent)
             sent = None
-            state = on_pause(state, now)
+            next_state = on_pause(state, now)
+            if next_state is None:
+                break
+            state = next_state
     return state
+
+
+# Goes through the batches of an evaluation: (batches, of what, how many) -> the same batches.
+Watch = Callable[[Iterable[Tree], str, int], Iterable[Tree]]
+
+
+def unwatched(batches: Iterable[Tree], what: str, count: int) -> Iterable[Tree]:
+    """A `Watch` that shows nothing and does not stop."""
+    return batches
 
 
 def evaluate(measure: Callable[[Tree], dict[str, Ratio]], batches: Iterable[Tree]) -> Totals:

@@ -1,9 +1,12 @@
 """The figures of a run as it goes: metrics.jsonl and TensorBoard."""
 
 import json
+import math
+import os
 import pathlib
 import sys
 import time
+from collections.abc import Mapping
 
 from experiments.runtime.workdir import write_atomically
 
@@ -19,25 +22,31 @@ finally:
 
 
 class Metrics:
-    """Writes figures by step and split; on resuming, forgets those after the checkpoint."""
+    """Writes figures by step and split; on resuming, forgets those after step `step`."""
 
     def __init__(self, path: pathlib.Path, step: int):
         self._path = path
         self.rows = [row for row in read(path) if row["step"] <= step]
-        write_atomically(path, "".join(json.dumps(row) + "\n" for row in self.rows))
+        write_atomically(path, "".join(_line(row) for row in self.rows))
         # Not tensorboardX's usual writer: its thread dies of a full disk or of a clock that jumps,
         # and what waits for the thread then waits for ever.
         self._events = EventsWriter(str(path.parent / "events"))
         self._event(step + 1, session_log=SessionLog(status=SessionLog.START))  # forget later ones
 
-    def write(self, step: int, split: str, figures: dict[str, float]) -> None:
-        """One line: step, split (`train`, `valid`, `test`), then the figures."""
-        row = {"step": step, "split": split, **figures}
-        self.rows.append(row)
+    def write(self, step: int, splits: Mapping[str, Mapping[str, float]]) -> None:
+        """An evaluation: for each split (`train`, `valid`, `test`) a line of step and figures.
+
+        A figure that is not finite is null, since JSON knows no such number.
+        """
+        rows = [{"step": step, "split": split, **row} for split, row in splits.items()]
+        self.rows += rows
         with open(self._path, "a", encoding="utf-8") as file:
-            file.write(json.dumps(row) + "\n")
-        for name, value in figures.items():
-            self._event(step, summary=scalar(f"{split}/{name}", value))
+            file.write("".join(map(_line, rows)))
+            file.flush()
+            os.fsync(file.fileno())  # a checkpoint of a later step counts on these lines
+        for split, row in splits.items():
+            for name, value in row.items():
+                self._event(step, summary=scalar(f"{split}/{name}", value))
         self._events.flush()
 
     def _event(self, step: int, **what) -> None:
@@ -57,6 +66,11 @@ def read(path: pathlib.Path) -> list[dict]:
     """The rows of a metrics.jsonl or samples.jsonl; a damaged line, or half of one, is left out."""
     rows = [_row(line) for line in path.read_bytes().split(b"\n")] if path.exists() else []
     return [row for row in rows if row is not None]
+
+
+def _line(row: Mapping) -> str:
+    finite = {name: None if x in (math.inf, -math.inf) or x != x else x for name, x in row.items()}
+    return json.dumps(finite, allow_nan=False) + "\n"
 
 
 def _row(line: bytes) -> dict | None:

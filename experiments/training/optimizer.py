@@ -1,4 +1,4 @@
-"""How a sequence model is trained: clipping, a classic rule, and the learning rate by pass."""
+"""How a sequence model is trained: clipping, an update rule, and a learning rate schedule."""
 
 import dataclasses
 
@@ -12,7 +12,9 @@ from experiments.training.validated_rate import scale_by_validation
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class ScheduleOptions(Shared):
-    """Options of an experiment whose learning rate stays or falls."""
+    """Options of an experiment with a learning rate schedule."""
+
+    heading = "Training rule"
 
     schedule: str = option("cosine", "of the learning rate: constant or cosine",
                            choices=("constant", "cosine"))
@@ -20,26 +22,26 @@ class ScheduleOptions(Shared):
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class RuleOptions(ScheduleOptions):
-    """Options of an experiment that is trained by a classic rule on a clipped gradient."""
+    """Options of an experiment trained by a classic update rule on clipped gradients."""
 
-    optimizer: str = option("adam", "the rule", choices=("sgd", "adagrad", "rmsprop", "adam"))
+    optimizer: str = option("adam", "update rule", choices=("sgd", "adagrad", "rmsprop", "adam"))
     clip_value: float = option(0.0, "limit of each entry of the gradient; 0: none", least=0.0)
     clip_norm: float = option(1.0, "limit of the gradient's norm; 0: none", least=0.0)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class DecayOptions(RuleOptions):
-    """The same with a learning rate that may fall from pass to pass."""
+    """The same, with a learning rate that may fall from pass to pass."""
 
     schedule: str = option("cosine", "of the learning rate: constant, cosine, decay (by pass)",
                            choices=("constant", "cosine", "decay"))
-    decay: float = option(0.95, "factor of a falling learning rate", least=0.0)
+    decay: float = option(0.95, "factor by which the learning rate falls", least=0.0)
     decay_after: int = option(10, "decay: passes before the first decay", least=0)
 
 
 def make_optimizer(config: RuleOptions, steps_per_pass: int) -> optax.GradientTransformation:
-    """Clipping by value, then by norm (0: neither), the rule that `config.optimizer` names, and
-    what the validation makes of its rate."""
+    """Clipping by value, then by norm (0: no clipping), the update rule `config.optimizer`, and
+    for `--schedule=validation` its scale."""
     schedule = make_schedule(config, steps_per_pass)
     rules = {
         "sgd": lambda: optax.sgd(schedule),
@@ -59,7 +61,7 @@ def make_optimizer(config: RuleOptions, steps_per_pass: int) -> optax.GradientTr
 
 
 def make_schedule(config: RuleOptions, steps_per_pass: int) -> optax.Schedule:
-    """The learning rate by step; by `validation` it is scaled apart from that."""
+    """The learning rate by step; `validation` scales it separately."""
     if config.schedule == "validation":
         return optax.constant_schedule(config.learning_rate)
     if not isinstance(config, DecayOptions) or config.schedule != "decay":
@@ -73,7 +75,7 @@ def make_schedule(config: RuleOptions, steps_per_pass: int) -> optax.Schedule:
 
 
 def common_schedule(config: ScheduleOptions) -> optax.Schedule:
-    """`config.schedule` constant, or cosine: falling to 0 at the last step."""
+    """The schedule `constant`, or `cosine`, which falls to 0 at the last step."""
     if config.schedule == "constant":
         return optax.constant_schedule(config.learning_rate)
     return optax.cosine_decay_schedule(config.learning_rate, config.num_steps)

@@ -1,10 +1,10 @@
-"""Products in bfloat16: a function transformed, as `jax.grad` transforms one.
+"""Products in bfloat16: a transformation of functions, as `jax.grad` is one.
 
-Whatever the net, its time goes into products of matrices, and they alone gain by short operands.
-`in_bfloat16(f)` is f with the operands of its products rounded to bfloat16; the sums are float32,
-and so is all that is no product: parameters, carries, activations, slopes, losses. Taken of the
-function that gives a loss and its gradient, it reaches the backward pass as well, that of
-`nets.bptt` included, and no net knows of it.
+Whatever the net, most of its time goes into matrix products, and only they gain from shorter
+operands. `in_bfloat16(f)` is f with the operands of its products rounded to bfloat16; sums stay
+float32, and so does all that is not a product: parameters, carries, activations, derivatives,
+losses. Applied to a function that returns a loss and its gradient, it covers the backward pass as
+well, that of `nets.bptt` included, without any net knowing about it.
 """
 
 import functools
@@ -18,15 +18,15 @@ PRODUCTS = ("dot_general", "conv_general_dilated")
 
 
 def in_precision(dtype: str, function: Callable) -> Callable:
-    """The function itself for float32, `in_bfloat16` of it for bfloat16."""
+    """The function itself for float32, `in_bfloat16(function)` for bfloat16."""
     return {"float32": lambda f: f, "bfloat16": in_bfloat16}[dtype](function)
 
 
 def in_bfloat16(function: Callable) -> Callable:
-    """`function` with every float32 product taken of bfloat16 operands, summed up in float32.
+    """`function` with the operands of every float32 product in bfloat16, summed in float32.
 
-    A product that asks for a `precision` of its own keeps it. The arguments are trees of arrays.
-    What comes out can be compiled, and not be differentiated: differentiate `function`.
+    A product with a `precision` of its own keeps it. The arguments are trees of arrays.
+    The result can be compiled but not differentiated: differentiate `function` first.
     """
 
     @functools.wraps(function)
@@ -39,7 +39,7 @@ def in_bfloat16(function: Callable) -> Callable:
 
 
 def _evaluated(program: ClosedJaxpr, *arguments) -> list:
-    """What a program gives, equation by equation."""
+    """The outputs of a program, evaluated equation by equation."""
     jaxpr = program.jaxpr
     known = dict(zip((*jaxpr.constvars, *jaxpr.invars), (*program.consts, *arguments), strict=True))
     for equation in jaxpr.eqns:
@@ -50,12 +50,12 @@ def _evaluated(program: ClosedJaxpr, *arguments) -> list:
 
 
 def _result(equation, inputs: list) -> list:
-    """What one equation gives: a product of rounded operands, or what it gives anyway."""
+    """The outputs of one equation, with rounded operands if it is a product."""
     params = {name: _rounded_inside(value) for name, value in equation.params.items()}
     if _is_product(equation):
         inputs = [x.astype(jnp.bfloat16) for x in inputs]
         params["preferred_element_type"] = jnp.dtype(jnp.float32)
-    elif "call_jaxpr" in params:  # a rule for a derivative, of which nobody asks any more
+    elif "call_jaxpr" in params:  # has a custom derivative, no longer needed
         return _evaluated(equation.params["call_jaxpr"], *inputs)
     results = equation.primitive.bind(*inputs, **params)
     return results if equation.primitive.multiple_results else [results]
@@ -68,7 +68,7 @@ def _is_product(equation) -> bool:
 
 
 def _rounded_inside(value):
-    """The programs that a loop, a condition or a call holds, rounded; anything else as it is."""
+    """A program inside a loop, a condition or a call, rounded; any other value unchanged."""
     if isinstance(value, ClosedJaxpr):
         return jax.make_jaxpr(functools.partial(_evaluated, value))(*value.in_avals)
     if isinstance(value, Jaxpr):

@@ -22,6 +22,7 @@ RECENT_SECONDS, RECENT_CALLS = 20.0, 5  # the speed is of the calls of this time
 COMPILED = 5.0  # a call that took so many times the usual time of a step made a program first
 SILENCE = 30.0  # seconds without a line after which a run without a terminal prints one
 SPLITS = ("test", "valid", "train")  # whose figures come first
+ERRORS = ("error_percent", "wrong_percent")  # before a split's other figures
 NARROWEST_BAR, WIDEST_BAR = 10, 40
 
 
@@ -191,10 +192,13 @@ class Progress:
 
 
 def _order(figures: Mapping[str, float]) -> list[str]:
-    """The names as they are shown: by split, and without the norms."""
-    names = [name for name in figures if not name.endswith("norm")]
-    splits = {split: place for place, split in enumerate(SPLITS)}
-    return sorted(names, key=lambda name: splits.get(name.partition(" ")[0], len(SPLITS)))
+    """The names as they are shown: by split, errors before losses, and without the norms."""
+
+    def place(name: str) -> tuple[int, bool]:
+        split, _, figure = name.partition(" ")
+        return SPLITS.index(split) if split in SPLITS else len(SPLITS), figure not in ERRORS
+
+    return sorted((name for name in figures if not name.endswith("norm")), key=place)
 
 
 def _fitting(pieces: list[str], width: int, least: int) -> str:

@@ -12,6 +12,7 @@ import jax
 
 from data.errors import UserError
 from experiments.training.checkpoints import Checkpoints, Sound
+from experiments.training.kept import read_kept
 from experiments.training.loop import Tree
 
 C = TypeVar("C")
@@ -33,6 +34,22 @@ def newest_checkpoint(workdir: str) -> Sound:
     return found
 
 
+def kept_net(workdir: str) -> Sound:
+    """A run's newest sound checkpoint, but with the arrays of the net that the run keeps.
+
+    That is the best on the validation part (its first copy), unless the run has `--keep=last`, no
+    validation part, or not been evaluated yet. Nothing in the folder is touched.
+
+    Raises:
+      UserError: there is no checkpoint, or the best net is damaged.
+    """
+    found = newest_checkpoint(workdir)
+    if _read(pathlib.Path(workdir) / "config.json").get("keep", "best") != "best":
+        return found
+    arrays = read_kept(pathlib.Path(workdir) / "best")
+    return found if arrays is None else found._replace(arrays=arrays)
+
+
 def restore(
     workdir: str,
     experiment: str,
@@ -40,7 +57,7 @@ def restore(
     make: Callable[[Any], tuple],
     first_parameters: Callable[..., Tree],
 ) -> tuple:
-    """The options, net and parameters of a run's newest sound checkpoint.
+    """The options, net and parameters of the net that a run keeps.
 
     Args:
       workdir: the run's folder.
@@ -55,7 +72,7 @@ def restore(
     Raises:
       UserError: there is none, or it is of a version that had other options.
     """
-    found = newest_checkpoint(workdir)
+    found = kept_net(workdir)
     identity = found.note["identity"]
     if not set(facts) <= set(identity):
         raise UserError(f"--workdir={workdir} is no {experiment} run; name the folder of one.")
@@ -73,7 +90,7 @@ def restore(
 
 
 class SavedRun(NamedTuple):
-    """A run and its newest sound checkpoint."""
+    """A run and its newest sound checkpoint, with the arrays of the net that the run keeps."""
 
     experiment: str
     folder: pathlib.Path
@@ -82,7 +99,7 @@ class SavedRun(NamedTuple):
 
     @property
     def step(self) -> int:
-        """How long the net was trained."""
+        """How long the net was trained, in steps."""
         return int(self.checkpoint.arrays[".step"])
 
     @property
@@ -109,7 +126,7 @@ def saved_run(workdir: str, experiments: tuple[str, ...]) -> SavedRun:
         raise UserError(
             f"--workdir={workdir} {kind}; name a run of one of {', '.join(experiments)}."
         )
-    return SavedRun(experiment, folder, newest_checkpoint(workdir), _read(folder / "config.json"))
+    return SavedRun(experiment, folder, kept_net(workdir), _read(folder / "config.json"))
 
 
 def experiment_of(folder: pathlib.Path) -> str:

@@ -3,11 +3,14 @@
 import dataclasses
 import functools
 import sys
+from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 from data import vocabulary
 from data.errors import UserError
 from data.lines import lines_of
+from data.vocabulary import UNKNOWN, Vocabulary, split
+from experiments.runtime.failures import printable
 from experiments.runtime.options import option
 from experiments.training.first_parameters import first_parameters
 from experiments.training.trained_net import restore
@@ -23,8 +26,8 @@ class Decode:
     workdir: str = option("runs/translate/quick", "the run whose newest checkpoint is used",
                           path=True)  # fmt: skip
     beam: int = option(5, "width of the beam search; 1: greedy search", least=1, most=1000)
-    nbest: int = option(0, "number of translations of each line to write, as "
-                        "number ||| translation ||| score; 0: the best one alone", least=0)
+    nbest: int = option(0, "translations to write for each line, each as "
+                        "number ||| translation ||| score; 0: only the best, as it is", least=0)
     length_power: float = option(1.0, "p: log-probabilities are divided by length^p",
                                  least=0.0, most=10.0)  # fmt: skip
 
@@ -40,11 +43,12 @@ class Restored(NamedTuple):
 def decode(options: Decode) -> None:
     """Translates standard input to standard output, line by line.
 
-    The translation of an empty line is empty.
+    The translation of an empty line is empty. Words that the net does not know are named on
+    standard error.
 
     Raises:
-      UserError: there is no trained net, the input is not UTF-8, or `nbest` exceeds `beam`. Nothing
-        is written then.
+      UserError: there is no trained net, the input is not UTF-8, or `nbest` exceeds `beam`;
+        nothing has been written.
     """
     if options.nbest > options.beam:
         raise UserError(
@@ -56,11 +60,33 @@ def decode(options: Decode) -> None:
     lines = lines_of(sys.stdin.buffer.read(), "the input")
     if net.config.lowercase:
         lines = [line.lower() for line in lines]
+    for line, words in unknown_words(translator.vocabularies.source, lines):
+        named = printable(" ".join(words))
+        print(f"line {line}: not in the vocabulary, and read as <unk>: {named}", file=sys.stderr)
     translations = translator.translate(net.params, lines)
     text = "".join(_output(n, best, options.nbest) for n, best in enumerate(translations))
     sys.stdout.flush()
     sys.stdout.buffer.write(text.encode("utf-8", "surrogatepass"))
     sys.stdout.buffer.flush()
+
+
+def unknown_words(source: Vocabulary, lines: list[str]) -> Iterator[tuple[int, list[str]]]:
+    """(line number from 1, what the vocabulary lacks of that line), each word once in all.
+
+    If the units are characters, it is characters, and if they are subwords, words with characters
+    that are in no subword.
+    """
+    named = set()
+    for number, line in enumerate(lines, 1):
+        if source.unit == "subwords":
+            found = (word for word in line.split() if UNKNOWN in source.codes(word))
+        else:
+            coded = zip(split(line, source.unit), source.codes(line), strict=True)
+            found = (piece.strip() or piece for piece, code in coded if code == UNKNOWN)
+        new = [word for word in dict.fromkeys(found) if word not in named]
+        named.update(new)
+        if new:
+            yield number, new
 
 
 def _output(number: int, hypotheses: list[Hypothesis], nbest: int) -> str:

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from data.buckets import covering
-from experiments.training.loop import Ratio, evaluate
+from experiments.training.loop import Ratio, evaluate, unwatched
 from experiments.translation.pairs import EVALUATION_BATCH, Batch, Coded, batch_of
 from nets.seq2seq import Seq2Seq
 
@@ -43,7 +43,10 @@ def make_loss(config, model: Seq2Seq, words: float):
 
 
 def make_perplexity(model: Seq2Seq, shapes: np.ndarray):
-    """A function (params, pairs) -> the perplexity per target word, ends included."""
+    """A function (params, pairs, watch, what) -> the perplexity per target word, ends included.
+
+    `watch` goes through the batches of `what` (`experiments.training.loop`).
+    """
 
     @jax.jit
     def measure(params, batch, real):
@@ -51,10 +54,11 @@ def make_perplexity(model: Seq2Seq, shapes: np.ndarray):
         counts = batch.target_mask.T & real
         return {"nats": Ratio((nats * real).sum(), counts.sum(dtype=jnp.float32))}
 
-    def perplexity(params, pairs: Coded) -> float:
+    def perplexity(params, pairs: Coded, watch=unwatched, what: str = "") -> float:
+        cover = list(covering(pairs.lengths, shapes, EVALUATION_BATCH))
         batches = (
             (batch_of(pairs, rows, shapes[bucket]), np.arange(len(rows)) < count)
-            for bucket, rows, count in covering(pairs.lengths, shapes, EVALUATION_BATCH)
+            for bucket, rows, count in watch(cover, what, len(cover))
         )
         return math.exp(evaluate(lambda batch: measure(params, *batch), batches).means()["nats"])
 

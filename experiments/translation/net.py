@@ -1,4 +1,4 @@
-"""The net of a translator by its options."""
+"""The net of a translator, as its options describe it."""
 
 from experiments.training.cell_options import make_cell
 from nets.seq2seq import (

@@ -1,4 +1,4 @@
-"""Pairs of sentences coded as numbers, and their batches."""
+"""Pairs of sentences encoded as numbers, and their batches."""
 
 from typing import NamedTuple
 
@@ -11,7 +11,7 @@ from data.vocabulary import BEGIN, END, Vocabulary, build
 from experiments.runtime.mesh import block_of_batches, own_rows
 
 EVALUATION_BATCH = 64
-WASTE = 0.4  # of padding; less of it would take more buckets, each a program to compile
+WASTE = 0.4  # padding per real entry; less would need more buckets, each a program to compile
 
 
 class Vocabularies(NamedTuple):
@@ -22,14 +22,14 @@ class Vocabularies(NamedTuple):
 
 
 class Coded(NamedTuple):
-    """Coded pairs: sources end with END, targets begin with BEGIN and end with END."""
+    """Encoded pairs: sources end with END, targets begin with BEGIN and end with END."""
 
     sources: Ragged
     targets: Ragged
 
     @property
     def lengths(self) -> np.ndarray:
-        """The lengths that the encoder and the decoder read, [N, 2]."""
+        """The lengths of the encoder's and the decoder's inputs, [N, 2]."""
         return np.stack([self.sources.lengths, self.targets.lengths - 1], 1)
 
 
@@ -39,21 +39,21 @@ class Batch(NamedTuple):
     source: np.ndarray  # int [B, S]
     source_mask: np.ndarray  # bool [B, S]
     target: np.ndarray  # int [B, T + 1]
-    target_mask: np.ndarray  # bool [B, T], of the words that are predicted
+    target_mask: np.ndarray  # bool [B, T], of the predicted words
 
 
 def make_vocabularies(config, train: Pairs) -> Vocabularies:
-    """Both sides' by the options; prints whether `--vocabulary` limits them. Raises UserError."""
-    found = Vocabularies(
+    """Both vocabularies; prints whether `--vocabulary` limits them. Raises UserError."""
+    vocabularies = Vocabularies(
         build(train.sources, config.source_unit, config.vocabulary, config.least_count),
         build(train.targets, config.target_unit, config.vocabulary, config.least_count),
     )
-    for side, vocabulary, lines in zip(("source", "target"), found, train, strict=True):
+    for side, vocabulary, lines in zip(("source", "target"), vocabularies, train, strict=True):
         if len(vocabulary) == config.vocabulary and vocabulary.unit != "subwords":
             whole = len(build(lines, vocabulary.unit, 0, config.least_count))
             print(f"{side}: {len(vocabulary):,} of {whole:,} {vocabulary.unit} are known "
                   f"(--vocabulary={config.vocabulary})", flush=True)  # fmt: skip
-    return found
+    return vocabularies
 
 
 def source_codes(vocabulary: Vocabulary, line: str, reverse: bool) -> list[int]:
@@ -63,14 +63,14 @@ def source_codes(vocabulary: Vocabulary, line: str, reverse: bool) -> list[int]:
 
 
 def coded(pairs: Pairs, vocabularies: Vocabularies, reverse: bool) -> Coded:
-    """Codes pairs of sentences."""
+    """Encodes pairs of sentences."""
     sources = [source_codes(vocabularies.source, line, reverse) for line in pairs.sources]
     targets = [[BEGIN, *vocabularies.target.codes(line), END] for line in pairs.targets]
     return Coded(Ragged.of(sources, np.int32), Ragged.of(targets, np.int32))
 
 
 def drop_long(pairs: Pairs, vocabularies: Vocabularies, longest: int) -> Pairs:
-    """The pairs with at most `longest` units on either side; prints how many others there are.
+    """The pairs with at most `longest` units on either side; prints how many are left out.
 
     Raises:
       UserError: no pair is left.
@@ -81,7 +81,7 @@ def drop_long(pairs: Pairs, vocabularies: Vocabularies, longest: int) -> Pairs:
         if all(len(v.codes(line)) <= longest for v, line in zip(vocabularies, pair, strict=True))
     ]
     if not kept:
-        raise UserError(f"--longest={longest}: every training pair is longer; make it larger.")
+        raise UserError(f"--longest={longest}: every training pair is longer; increase it.")
     if dropped := len(pairs.sources) - len(kept):
         units = " or ".join(
             f"{longest:,} {vocabulary.unit} in the {side}"
@@ -93,7 +93,7 @@ def drop_long(pairs: Pairs, vocabularies: Vocabularies, longest: int) -> Pairs:
 
 
 class Sentences(NamedTuple):
-    """A coded corpus, and the shapes of its batches."""
+    """An encoded corpus, and the shapes of its batches."""
 
     train: Coded
     valid: Coded

@@ -29,7 +29,7 @@ def write(
     corpus: Corpus, translations: Sequence[str],
 ) -> None:  # fmt: skip
     """Writes report.html; `translations` are the best ones of the test set."""
-    params = jax.tree.map(jnp.asarray, trained.state.params)
+    params = jax.tree.map(jnp.asarray, trained.net.params)
     size = len(corpus.train.sources)
     order = ("source", "target", "encoder", "decoder", "maxout", "output")
     labels = {"perplexity": "perplexity", "gradient_norm": "gradient norm"}
@@ -39,8 +39,8 @@ def write(
         page.parameters_section(params, order, {}, ""),
         page.curves_section(
             trained.metrics.rows, labels, config.batch_size / size,
-            (f"Perplexity is per target {UNITS[config.target_unit]}. The training perplexity is "
-             "that with dropout.",),
+            (f"Perplexity is per target {UNITS[config.target_unit]}; training perplexity is "
+             "measured with dropout.",),
         ),
         examples(corpus.test, translations),
         by_length(config, corpus.test, translations),
@@ -112,7 +112,7 @@ def by_length(config, test: Pairs, translations: Sequence[str]) -> Section:
         axes.set_ylim(bottom=0)
 
     label = "BLEU against the length of the source"
-    text = ("A fixed vector is expected to lose more of a long sentence than attention does.",)
+    text = ("Long sentences are expected to lose more through a fixed vector than with attention.",)
     sizes = ", ".join(f"{count:,}" for *_, count in groups)
     picture = Picture(drawing.plot(label, draw),
                       f"Number of sentences in each group, from left to right: {sizes}.")

@@ -1,5 +1,6 @@
 """The quality of translations: BLEU by sacrebleu, and exact matches."""
 
+import logging
 import re
 from collections.abc import Sequence
 
@@ -9,17 +10,34 @@ from data.errors import UserError
 
 TOKENIZERS = ("auto", "13a", "zh", "char", "intl", "none", "ja-mecab", "ko-mecab")  # sacrebleu's
 _CHINESE = re.compile("[\u3400-\u9fff\uf900-\ufaff\U00020000-\U0003ffff]")
-# Kana, Thai, Lao, Tibetan, Burmese, Khmer: scripts that are written without blanks, too.
-_OTHERS_WITHOUT_BLANKS = re.compile(
+# Kana, Thai, Lao, Tibetan, Burmese, Khmer: other scripts written without spaces.
+_OTHERS_WITHOUT_SPACES = re.compile(
     "[\u3040-\u30ff\uff66-\uff9f\u0e00-\u0fff\u1000-\u109f\u1780-\u17ff]"
 )
+
+
+class _Once(logging.Filter):
+    """Passes a message once: BLEU is computed cased and lower-cased, and of parts of the data."""
+
+    def __init__(self):
+        super().__init__()
+        self.seen: set[str] = set()
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        message = record.getMessage()
+        new = message not in self.seen
+        self.seen.add(message)
+        return new
+
+
+logging.getLogger("sacrebleu").addFilter(_Once())
 
 
 def tokenizer_for(config, references: Sequence[str]) -> str:
     """sacrebleu's tokenizer: the one that `--bleu_tokenizer` names, or `auto` by the script.
 
-    Where words are not separated by blanks, 13a finds hardly any: characters are counted then,
-    by sacrebleu's own rule for Chinese.
+    Where words are not separated by spaces, 13a finds hardly any, so `auto` compares characters,
+    by sacrebleu's own rule if the text is Chinese.
 
     Raises:
       UserError: the tokenizer's own package is not installed.
@@ -39,9 +57,9 @@ def tokenizer_for(config, references: Sequence[str]) -> str:
 
 def _by_script(references: Sequence[str]) -> str:
     text = "".join(references)
-    chinese, others = (len(script.findall(text)) for script in (_CHINESE, _OTHERS_WITHOUT_BLANKS))
+    chinese, others = (len(script.findall(text)) for script in (_CHINESE, _OTHERS_WITHOUT_SPACES))
     if chinese + others > sum(map(str.isalpha, text)) / 2:
-        return "zh" if chinese > 20 * others else "char"  # hardly a Japanese text without kana
+        return "zh" if chinese > 20 * others else "char"  # Japanese text is rarely without kana
     return "13a" if any(" " in line for line in references) else "char"
 
 
@@ -50,9 +68,9 @@ def _bleu(config, lowercase: bool) -> BLEU:
 
 
 def scores(config, translations: Sequence[str], references: Sequence[str]) -> dict[str, float]:
-    """`exact_match_percent`, `bleu` and `bleu_lowercased`; the one that matters most first.
+    """`exact_match_percent`, `bleu` and `bleu_lowercased`; the main one first.
 
-    `config.bleu_tokenizer` is what `tokenizer_for` gives.
+    `config.bleu_tokenizer` is what `tokenizer_for` returns.
     """
     exact = sum(a == b for a, b in zip(translations, references, strict=True))
     exact = {"exact_match_percent": 100 * exact / len(references)}

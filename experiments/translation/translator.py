@@ -7,11 +7,12 @@ import jax
 import numpy as np
 
 from data.vocabulary import BEGIN, END, PADDING
+from experiments.training.loop import Watch, unwatched
 from experiments.translation.pairs import Vocabularies, source_codes
 from nets.search import beam_search
 from nets.seq2seq import Seq2Seq
 
-SLACK = 10  # words that a translation may have in addition to twice the expected number
+SLACK = 10  # words allowed beyond twice the expected length of a translation
 ROWS = 64  # sentences in a batch; fewer if they are long
 MAX_WORDS = 4096  # of the source in a batch, padding included
 
@@ -33,24 +34,28 @@ class Translator(NamedTuple):
     beam: int = 5
     power: float = 1.0
 
-    def translate(self, params, lines: list[str]) -> list[list[Hypothesis]]:
-        """The best translations of each line, best first: `beam` of them, or all there are.
+    def translate(
+        self, params, lines: list[str], watch: Watch = unwatched
+    ) -> list[list[Hypothesis]]:
+        """The best translations of each line, best first: at most `beam` of them.
 
-        An empty line has a single one, which is empty.
+        An empty line has one, which is empty. `watch` goes through the batches
+        (`experiments.training.loop`).
         """
         codes = [source_codes(self.vocabularies.source, line, self.reverse) for line in lines]
         translations = [[Hypothesis("", 0.0)] for _ in lines]
         by_width = {}
         for n, line in enumerate(codes):
-            if len(line) > 1:  # not END alone
+            if len(line) > 1:  # not just END
                 by_width.setdefault(width_for(len(line)), []).append(n)
+        batches = []
         for width, numbers in sorted(by_width.items()):
             rows = min(ROWS, max(1, MAX_WORDS // width))
-            for at in range(0, len(numbers), rows):
-                batch = numbers[at : at + rows]
-                best = self._batch(params, [codes[n] for n in batch], width, rows)
-                for n, hypotheses in zip(batch, best, strict=True):
-                    translations[n] = hypotheses
+            batches += [(width, rows, numbers[n : n + rows]) for n in range(0, len(numbers), rows)]
+        for width, rows, batch in watch(batches, "translation", len(batches)):
+            best = self._batch(params, [codes[n] for n in batch], width, rows)
+            for n, hypotheses in zip(batch, best, strict=True):
+                translations[n] = hypotheses
         return translations
 
     def _batch(self, params, codes: list[list[int]], width: int, rows: int):
@@ -61,7 +66,7 @@ class Translator(NamedTuple):
         mask = np.arange(width) < lengths[:, None]
         most = int(2 * self.growth * width) + SLACK
         limits = np.minimum(most, (2 * self.growth * lengths).astype(int) + SLACK)
-        limits[len(codes) :] = 1  # rows of padding end at once
+        limits[len(codes) :] = 1  # padding rows end at once
         search = make_search(self.model, self.beam, self.power, most)
         beams = jax.device_get(search(params, source, mask, limits))
         return [self._texts(beams.symbols[n], beams.scores[n]) for n in range(len(codes))]
@@ -76,7 +81,7 @@ class Translator(NamedTuple):
 
 
 def width_for(length: int) -> int:
-    """The padded length of a source of `length` words: one of few, as each is compiled anew."""
+    """The padded length of a source of `length` words: one of few, as each is compiled."""
     width = 8
     while width < length:
         width = width + 8 if width < 32 else 2 * width

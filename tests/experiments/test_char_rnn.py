@@ -156,8 +156,8 @@ def test_cut_in_the_middle_of_a_pass_it_ends_with_the_same_bytes(
     assert (trained / "samples.jsonl").read_text() == (workdir / "samples.jsonl").read_text()
 
 
-def test_recompute_goes_on_from_the_same_checkpoint(own_text, tmp_path, trained, command, cut_at):
-    """It is no part of a run's identity: gradients are the same but for rounding."""
+def test_recompute_resumes_from_the_same_checkpoint(own_text, tmp_path, trained, command, cut_at):
+    """It is not part of a run's identity: gradients differ only by rounding."""
     workdir = tmp_path / "cut"
     flags = (*SMALL, f"--dataset={own_text}", f"--workdir={workdir}")
     with cut_at(4):
@@ -194,11 +194,11 @@ def test_sizes_are_the_largest_within_the_lstm_s_parameters(budget, cell):
         cells = {"lstm": LSTM, "gru": GRU, "rnn": RNN}[cell](hidden)
         return parameters(LanguageModel((cells,), 87))
 
-    wanted, hidden = count("lstm", budget), char_rnn.BUDGETS[budget][cell]
-    assert count(cell, hidden) <= wanted < count(cell, hidden + 1)
+    limit, hidden = count("lstm", budget), char_rnn.BUDGETS[budget][cell]
+    assert count(cell, hidden) <= limit < count(cell, hidden + 1)
 
 
-def test_first_parameters_are_drawn_as_asked():
+def test_initial_parameters_follow_the_options():
     def drawn(config, symbols):
         model = char_rnn.make_model(config, symbols)
         return jax.jit(lambda: char_rnn.first_parameters(config, model, seed=0))()
@@ -219,12 +219,12 @@ surprisals = char_rnn.make_surprisals(SMALL_NET)
 
 
 @pytest.mark.parametrize("size", [2, 500, 501, 502, 730])
-def test_the_mean_surprise_is_of_every_symbol_but_the_first(drawn, size):
+def test_the_mean_surprisal_is_of_every_symbol_but_the_first(drawn, size):
     params = drawn(SMALL_NET.init)
     codes = np.random.default_rng(0).integers(0, 7, 730).astype(np.int32)
     _, logits = jax.jit(SMALL_NET.logits)(params, codes[:-1, None], SMALL_NET.carry(1))
-    wanted = -log_softmax(logits[:, 0], -1)[np.arange(size - 1), codes[1:size]].mean()
-    assert surprisals(params, codes[:size]).mean() == pytest.approx(wanted, rel=1e-5)
+    expected = -log_softmax(logits[:, 0], -1)[np.arange(size - 1), codes[1:size]].mean()
+    assert surprisals(params, codes[:size]).mean() == pytest.approx(expected, rel=1e-5)
 
 
 def test_the_lecture_s_rule_is_min_char_rnn_s():
@@ -235,10 +235,10 @@ def test_the_lecture_s_rule_is_min_char_rnn_s():
     for g in (0.5, -7.0, 3.0):
         clipped = np.clip(g, -5, 5)
         memory += clipped**2
-        wanted = float(p["w"]) - 0.1 * clipped / np.sqrt(memory + 1e-8)
+        expected = float(p["w"]) - 0.1 * clipped / np.sqrt(memory + 1e-8)
         updates, state = optimizer.update({"w": np.float32(g)}, state, p)
         p = optax.apply_updates(p, updates)
-        assert float(p["w"]) == pytest.approx(wanted, rel=1e-6)
+        assert float(p["w"]) == pytest.approx(expected, rel=1e-6)
 
 
 def test_karpathy_s_rate_decays_after_the_tenth_pass():
@@ -247,7 +247,7 @@ def test_karpathy_s_rate_decays_after_the_tenth_pass():
     assert rates == pytest.approx([1, 1, 0.95, 0.95**3], rel=1e-5)
 
 
-def test_published_figures_stand_beside_the_paper_s_own_net_alone():
+def test_figures_are_published_for_the_paper_s_own_net_only():
     config = char_rnn.PRESETS["karpathy-gru-128"]
     assert char_rnn.published(config)["test_nats_per_character"].value == 1.23
     assert not char_rnn.published(char_rnn.dataclasses.replace(config, hidden=9))

@@ -19,7 +19,7 @@ def command(run_main):
     return lambda *words: run_main(words, draw_digits.PRESETS, draw_digits.run)
 
 
-def test_a_run_ends_with_drawn_digits_and_cut_with_the_same(
+def test_a_run_draws_digits_and_resumes_with_the_same_figures(
     tmp_path, command, monkeypatch, cut_at
 ):
     straight, cut = (tmp_path / name for name in ("straight", "cut"))

@@ -17,13 +17,13 @@ pytestmark = pytest.mark.usefixtures("quick_compilation", "no_garbage_left")
 TINY = ("--net=perceptron", "--loss=cross_entropy", "--loss_scale=1", "--batch_size=2")
 
 
-def assert_told(ended, *said):
-    """Status 2 and one plain sentence that says these things."""
+def assert_refused(ended, *parts):
+    """Asserts status 2 and one plain sentence with these parts."""
     status, out, err = ended
     assert status == 2, err
     assert err.count("\n") == 1 and err.endswith((".\n", "?\n")) and "Traceback" not in err
-    for words in said:
-        assert words in err
+    for part in parts:
+        assert part in err
 
 
 # Bad data
@@ -55,7 +55,7 @@ def emptied(folder):
 
 
 @pytest.mark.parametrize(
-    ("spoil", "said"),
+    ("damage", "sentence"),
     [
         (swapped, "holds labels where images are expected; are the two files swapped?"),
         (of_different_lengths, "the training set has 23 images but 7 labels"),
@@ -65,11 +65,11 @@ def emptied(folder):
         (shutil.rmtree, "is not a folder"),
     ],
 )
-def test_a_spoilt_folder_of_ones_own(lenet5_command, write_own_digits, tmp_path, spoil, said):
+def test_a_damaged_folder_of_your_own(lenet5_command, write_own_digits, tmp_path, damage, sentence):
     folder = write_own_digits(tmp_path / "digits")
-    spoil(folder)
+    damage(folder)
     ended = lenet5_command(*TINY, f"--dataset={folder}", f"--workdir={tmp_path / 'run'}")
-    assert_told(ended, said, str(folder))
+    assert_refused(ended, sentence, str(folder))
 
 
 def raw_files(folder, size_of):
@@ -82,7 +82,7 @@ def raw_files(folder, size_of):
 
 
 @pytest.mark.parametrize(
-    ("make", "said"),
+    ("make", "sentence"),
     [
         (lambda folder: None, "train-images-idx3-ubyte.gz is missing"),
         (lambda folder: raw_files(folder, lambda file: file.size - 1), "is cut short"),
@@ -90,17 +90,17 @@ def raw_files(folder, size_of):
     ],
     ids=["missing", "truncated", "wrong sum"],
 )
-def test_spoilt_raw_files_are_named_with_their_sum(lenet5_command, tmp_path, make, said):
+def test_damaged_raw_files_are_named_with_their_sum(lenet5_command, tmp_path, make, sentence):
     make(tmp_path)
     ended = lenet5_command(
         "--preset=paper", f"--raw_dir={tmp_path}", f"--data_dir={tmp_path / 'prepared'}",
         f"--workdir={tmp_path / 'run'}",
     )  # fmt: skip
-    assert_told(ended, said, "train-images-idx3-ubyte.gz", mnist.FILES["train"][0].sha256)
+    assert_refused(ended, sentence, "train-images-idx3-ubyte.gz", mnist.FILES["train"][0].sha256)
 
 
 @pytest.mark.parametrize(
-    ("words", "said"),
+    ("words", "sentence"),
     [
         (["--dataset=mnits"], "choose digits, mnist, or a folder"),
         (["--dataset=./nowhere"], "nowhere is not a folder"),
@@ -110,15 +110,15 @@ def test_spoilt_raw_files_are_named_with_their_sum(lenet5_command, tmp_path, mak
         (["--net=perceptron", "--optimizer=sdlm"], "the one with second derivatives"),
     ],
 )
-def test_options_that_do_not_fit_each_other(lenet5_command, own_digits, tmp_path, words, said):
+def test_options_that_do_not_fit_each_other(lenet5_command, own_digits, tmp_path, words, sentence):
     ended = lenet5_command(f"--dataset={own_digits}", *words, f"--workdir={tmp_path / 'run'}")
-    assert_told(ended, said)
+    assert_refused(ended, sentence)
 
 
-def test_other_classes_than_ten_need_a_softmax(lenet5_command, write_own_digits, tmp_path):
+def test_other_numbers_of_classes_need_a_softmax(lenet5_command, write_own_digits, tmp_path):
     folder = write_own_digits(tmp_path / "digits", classes=4)
     ended = lenet5_command(f"--dataset={folder}", f"--workdir={tmp_path / 'run'}")
-    assert_told(ended, "not 4 classes: give --softmax")
+    assert_refused(ended, "not 4 classes: give --softmax")
 
 
 # Bad folders
@@ -128,21 +128,21 @@ def test_other_classes_than_ten_need_a_softmax(lenet5_command, write_own_digits,
 def test_a_work_directory_that_is_a_file(lenet5_command, tmp_path, below):
     (tmp_path / "file").write_text("mine")
     ended = lenet5_command(f"--workdir={tmp_path / 'file'}{below}")
-    assert_told(ended, f"--workdir={tmp_path / 'file'}", "give a folder")
+    assert_refused(ended, f"--workdir={tmp_path / 'file'}", "give a folder")
     assert (tmp_path / "file").read_text() == "mine"
 
 
 def test_a_work_directory_that_cannot_be_written(lenet5_command):
     if not pathlib.Path("/proc/self").is_dir():
         pytest.skip("needs /proc, where nobody may make a folder")
-    assert_told(lenet5_command("--workdir=/proc/self/run"), "cannot be written to")
+    assert_refused(lenet5_command("--workdir=/proc/self/run"), "cannot be written to")
 
 
-def test_a_work_directory_where_another_run_is_at_work(lenet5_command, tmp_path):
+def test_a_work_directory_that_another_run_is_using(lenet5_command, tmp_path):
     with open(tmp_path / ".lock", "a") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         ended = lenet5_command(f"--workdir={tmp_path}")
-    assert_told(ended, "another run is using this folder")
+    assert_refused(ended, "another run is using this folder")
     Workdir(str(tmp_path))
 
 
@@ -151,7 +151,7 @@ def test_a_work_directory_where_another_run_is_at_work(lenet5_command, tmp_path)
 
 @pytest.fixture
 def tiny(lenet5_command, own_digits, tmp_path):
-    """Runs 20 steps of a linear classifier in `tmp_path/run`, with these words put over."""
+    """Runs 20 steps of a linear classifier in `tmp_path/run`, with further flags."""
 
     def command(*words):
         return lenet5_command(
@@ -193,15 +193,16 @@ def test_a_run_leaves_what_it_promises(tiny, tmp_path, own_digits):
     assert sorted(p.name for p in (run / "checkpoints").iterdir()) == ["10", "15", "20"]
     assert "20/20" in out and "7,850" in out
 
-    # the same command again finds nothing left to do, and another one is refused
+    # the same command has nothing left to do, and a different one is refused
     digest, rows = note_of(run, 20)["sha256"], rows_of(run)
     assert tiny("--valid_size=4")[0] == 0
     assert note_of(run, 20)["sha256"] == digest and rows_of(run) == rows
     assert json.loads((run / "result.json").read_text())["metrics"] == result["metrics"]
-    assert_told(tiny("--valid_size=4", "--batch_size=3"), "batch_size 2 there and 3 here")
-    assert_told(tiny("--valid_size=4", "--seed=1"), "another --workdir", "seed 0 there and 1 here")
+    assert_refused(tiny("--valid_size=4", "--batch_size=3"), "batch_size 2 there and 3 here")
+    other_seed = tiny("--valid_size=4", "--seed=1")
+    assert_refused(other_seed, "another --workdir", "seed 0 there and 1 here")
 
-    # a damaged newest checkpoint is told, and the run ends as it did before
+    # damage to the newest checkpoint is reported, and the run ends as before
     for path in (run / "checkpoints" / "20").rglob("*"):
         if path.is_file():
             path.write_bytes(path.read_bytes()[:-1])
@@ -230,7 +231,7 @@ def test_a_diverging_run_stops_and_names_the_last_good_checkpoint(tiny, tmp_path
     assert not (tmp_path / "run" / "result.json").exists()
 
 
-def test_published_figures_stand_beside_the_presets_own_net_and_data_alone():
+def test_figures_are_published_for_the_presets_own_net_and_data_only():
     paper = lenet5.PRESETS["paper"]
     assert lenet5.published(paper)["test_error_percent"].value == 0.95
     for field, value in (("dataset", "digits"), ("net", "lenet1")):

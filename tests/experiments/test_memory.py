@@ -1,4 +1,4 @@
-"""The memory tasks' command: tiny runs of each, their floors, and what cannot be."""
+"""The memory tasks' command: tiny runs of each, their floors, and mistakes."""
 
 import json
 import math
@@ -54,7 +54,7 @@ def zeros(model):
     return jax.tree.map(jnp.zeros_like, jax.eval_shape(model.init, jax.random.key(0)))
 
 
-def test_the_floors_are_reached_by_a_net_that_says_nothing():
+def test_a_net_with_constant_outputs_reaches_the_floors():
     """Zero weights, the best bias: the losses are the floors that the run prints."""
     for task, bias in (("adding", [0.5]), ("order", [0.0] * 4)):
         config = memory.Config(task=task, hidden=3)

@@ -1,4 +1,4 @@
-"""The moving digits' command: a tiny run with its films, and what cannot be."""
+"""The moving digits' command: a tiny run with its films, and mistakes."""
 
 import json
 
@@ -46,7 +46,7 @@ def test_cut_and_resumed_it_ends_with_the_same_figures(tmp_path, command, monkey
 
 
 def test_floors():
-    """Of a film of one grey value nothing can be learnt; of black and white ones all."""
+    """A grey film cannot be predicted at all; a black and white one can, exactly."""
     grey = np.full((2, 4, 3, 3), 0.5, np.float32)
     floors = moving_digits.floors(grey, 2)
     assert all(value == pytest.approx(9 * np.log(2)) for value in floors.values())
@@ -56,7 +56,7 @@ def test_floors():
     assert floors[0] == pytest.approx(9 * np.log(2)) and floors[1] == pytest.approx(0, abs=1e-5)
 
 
-def test_the_past_is_wanted_from_its_end():
+def test_the_past_is_decoded_from_its_end():
     films = np.random.default_rng(0).random((8, 2, 6))
     np.testing.assert_array_equal(moving_digits.target_frames(films, PAST), films[:4][::-1])
     np.testing.assert_array_equal(moving_digits.target_frames(films, FUTURE), films[4:])
@@ -78,7 +78,7 @@ def test_wrong_flags(words, sentence, tmp_path, command):
     assert status == 2 and sentence in error and error.count("\n") == 1
 
 
-def test_published_figures_stand_beside_the_paper_s_net_alone():
+def test_figures_are_published_for_the_paper_s_net_only():
     paper = moving_digits.PRESETS["paper"]
     assert "test_future_nats_per_frame" in moving_digits.published(paper)
     assert not moving_digits.published(moving_digits.Config())

@@ -5,6 +5,7 @@ import dataclasses
 import importlib.util
 import io
 import json
+import logging
 import types
 
 import jax
@@ -13,10 +14,11 @@ import pytest
 
 from data.errors import UserError
 from data.parallel_text import Pairs
+from data.vocabulary import build
 from experiments import translate
 from experiments.runtime.command_line import main
 from experiments.translation import report as translate_report
-from experiments.translation.decode import Decode, decode, restore_translator
+from experiments.translation.decode import Decode, decode, restore_translator, unknown_words
 from experiments.translation.net import make_model
 from experiments.translation.pairs import drop_long, make_vocabularies
 from experiments.translation.scores import scores, signatures, tokenizer_for
@@ -48,7 +50,7 @@ def run_main(patch, *words):
 
 @pytest.fixture
 def command(monkeypatch, capfdbinary):
-    """Runs the command with these words; gives (status, standard output, standard error)."""
+    """Runs the command with these words; returns (status, standard output, standard error)."""
 
     def run(*words, stdin=b""):
         capfdbinary.readouterr()
@@ -97,7 +99,7 @@ def test_other_forms_run_too(run_dir, tmp_path, command, monkeypatch):
     assert both["test_perplexity"] != twin["test_perplexity"] and b"nrefs:1" in out
 
 
-def test_parts_of_their_own_are_read_and_lose_the_published_figures(tmp_path):
+def test_a_test_file_is_read_and_has_no_published_figures(tmp_path):
     (tmp_path / "p.tsv").write_text("One\t1\nTwo\t2\n")
     config = dataclasses.replace(translate.Config(), test=str(tmp_path / "p.tsv"), lowercase=True)
     assert translate.corpus_of(config).test == Pairs(["one", "two"], ["1", "2"])
@@ -145,6 +147,34 @@ def test_one_line_out_for_one_line_in(run_dir, command):
     # nor on a byte order mark
     marked = b"\xef\xbb\xbf" + lines[0]
     assert command("decode", f"--workdir={run_dir}", stdin=marked)[1] == written[0] + b"\n"
+
+
+def test_sacrebleu_warns_once(caplog):
+    for once in logging.getLogger("sacrebleu").filters:
+        once.seen.clear()  # other tests
+    lines = [f"word {'w' * n} ." for n in range(200)]
+    config = types.SimpleNamespace(bleu_tokenizer="13a", target_unit="words")
+    for _ in range(2):
+        scores(config, lines, lines)
+    assert caplog.text.count("tokenized period") == 1
+
+
+def test_unknown_words_are_named_once(run_dir, command):
+    lines = "one two\nzwei one zwei drei\n\nfour\x1b2 drei\n"
+    status, out, error = command("decode", f"--workdir={run_dir}", stdin=lines.encode())
+    assert status == 0 and out.count(b"\n") == 4
+    assert error.decode().splitlines() == [
+        "line 2: not in the vocabulary, and read as <unk>: zwei drei",
+        r"line 4: not in the vocabulary, and read as <unk>: \x1b 2",
+    ]
+    assert command("decode", f"--workdir={run_dir}", stdin=b"one two\n")[2] == b""
+
+
+@pytest.mark.parametrize("unit", ["characters", "subwords"])
+def test_unknown_characters_are_named(unit):
+    source = build(["one two three"] * 20, unit, 14, 1)
+    found = list(unknown_words(source, ["one", "tree 雪x", "雪x two"]))
+    assert found == [(2, ["雪", "x"] if unit == "characters" else ["雪x"])]
 
 
 def test_the_n_best_have_their_scores(run_dir, command):
@@ -210,7 +240,7 @@ def test_cut_it_ends_with_the_same_bytes(run_dir, tmp_path, command, monkeypatch
         np.testing.assert_array_equal(x, y)
 
 
-def test_scores_say_how_they_were_computed():
+def test_signatures_state_how_scores_were_computed():
     words = types.SimpleNamespace(target_unit="words", bleu_tokenizer="13a")
     lines = ["the cat sat on the mat ."]
     found = scores(words, ["The cat sat on the mat ."], lines)
@@ -237,7 +267,7 @@ CHINESE, JAPANESE = "猫坐在垫子上，看着窗外的 2 只鸟。", "猫は�
         ("He said 你好 and left.", "13a"),
     ],
 )
-def test_the_script_decides_how_bleu_counts(reference, tokenizer):
+def test_the_script_decides_the_tokenizer(reference, tokenizer):
     config = dataclasses.replace(translate.Config(), target_unit="subwords")
     assert tokenizer_for(config, [reference]) == tokenizer
     chosen = dataclasses.replace(config, bleu_tokenizer=tokenizer)
@@ -245,7 +275,7 @@ def test_the_script_decides_how_bleu_counts(reference, tokenizer):
 
 
 @pytest.mark.parametrize("reference", [CHINESE, JAPANESE])
-def test_bleu_of_nearly_perfect_text_without_blanks_is_high(reference):
+def test_bleu_of_nearly_perfect_text_without_spaces_is_high(reference):
     translations = [reference[:-2] + reference[-1]] * 20  # a character is missing
     for tokenizer, (least, most) in {"auto": (75, 100), "13a": (0, 1)}.items():
         config = dataclasses.replace(translate.Config(), bleu_tokenizer=tokenizer)
@@ -269,14 +299,14 @@ def test_few_widths_are_compiled():
     assert all(width >= n for n, width in enumerate(widths, 1)) and len({*widths}) == 9
 
 
-def test_published_figures_go_with_the_baseline_s_own_net_alone():
+def test_figures_are_published_for_the_baseline_s_own_net_only():
     config = translate.PRESETS["paper-attention"]
     assert translate.published(config)["test_bleu_lowercased"].value == 28.30
     assert not translate.published(translate.dataclasses.replace(config, hidden=9))
     assert not translate.published(translate.PRESETS["cpu"])
 
 
-# The counts that the open baselines state, PyTorch's second bias vectors among them.
+# The counts that the open baselines state, including PyTorch's second bias vectors.
 @pytest.mark.parametrize(
     ("preset", "published", "second_biases"),
     [

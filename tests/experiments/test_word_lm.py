@@ -44,8 +44,8 @@ def trained(trained_on):
     return trained_on(TEXT, (*SMALL, *VARIATIONAL), word_lm)
 
 
-def figures_of_whole(workdir):
-    """The figures of a run that left all that it should."""
+def figures_of_complete_run(workdir):
+    """The figures of a run, which has left all of its files."""
     rows = (workdir / "samples.jsonl").read_text().splitlines()
     assert [json.loads(row)["step"] for row in rows] == [0, 2, 4, 6, 8]
     assert "Samples during training" in (workdir / "report.html").read_text()
@@ -55,21 +55,21 @@ def figures_of_whole(workdir):
 
 
 def test_a_run_ends_with_figures_samples_and_a_report(trained):
-    found = figures_of_whole(trained)
+    found = figures_of_complete_run(trained)
     assert "test_dynamic_perplexity" not in found and "test_mixture_perplexity" in found
 
 
-def test_a_run_without_a_validation_ends_with_dynamic_evaluation(own_text, tmp_path, command):
+def test_a_run_without_validation_ends_with_dynamic_evaluation(own_text, tmp_path, command):
     words = ("--cell=rnn_sigmoid", "--embedding=0", "--dropout=0", "--dynamic_rate=0.1",
              "--valid_percent=0", f"--dataset={own_text}", f"--workdir={tmp_path}")  # fmt: skip
     status, _, error = command(*SMALL, *words)
     assert status == 0, error
-    found = figures_of_whole(tmp_path)
+    found = figures_of_complete_run(tmp_path)
     assert "test_dynamic_perplexity" in found and "test_mixture_perplexity" not in found
 
 
 def rate_of(workdir):
-    """What the validation made of the learning rate of a run."""
+    """The scale that validation has given the learning rate of a run."""
     arrays = newest_checkpoint(str(workdir)).arrays
     return next(float(array) for name, array in arrays.items() if name.endswith(".scale"))
 
@@ -200,7 +200,7 @@ def test_the_mixture_is_of_probabilities_and_its_weight_the_best():
     assert best < min(perplexity(both.net), perplexity(both.ngrams))
 
 
-def test_published_figures_stand_beside_the_paper_s_own_net_and_text_alone():
+def test_figures_are_published_for_the_paper_s_own_net_and_text_only():
     config = word_lm.PRESETS["zaremba-small"]
     found = word_lm.published(config)
     assert next(iter(found)) == "test_perplexity" and found["test_kn5_perplexity"].value == 141.2

@@ -35,6 +35,7 @@ from experiments.tagging.net import NET, Batch, make_nets
 from experiments.tagging.net import first_parameters as tagger_parameters
 from experiments.training.checkpoints import Checkpoints
 from experiments.training.first_parameters import first_parameters
+from experiments.training.kept import Candidate, KeptNets, Net
 from experiments.training.loop import TrainState
 from experiments.translation.net import make_model as make_translator
 from nets.row_writer import RowWriter
@@ -48,14 +49,14 @@ import jax, numpy as np, safetensors.numpy
 for folder in map(pathlib.Path, sys.argv[1:]):
     forward = jax.export.deserialize(bytearray((folder / "forward.jax").read_bytes()))
     parameters = safetensors.numpy.load_file(folder / "parameters.safetensors")
-    told = json.loads((folder / "export.json").read_text())
+    described = json.loads((folder / "export.json").read_text())
     assert {n: [str(a.dtype), list(a.shape)] for n, a in parameters.items()} \\
-        == {n: [p["dtype"], p["shape"]] for n, p in told["parameters"].items()}
+        == {n: [p["dtype"], p["shape"]] for n, p in described["parameters"].items()}
     for path in sorted(folder.parent.glob(folder.name + ".inputs.*.npz")):
         inputs = dict(np.load(path))
-        assert set(inputs) == set(told["inputs"])
+        assert set(inputs) == set(described["inputs"])
         outputs = forward.call(parameters, inputs)
-        assert set(outputs) == set(told["outputs"])
+        assert set(outputs) == set(described["outputs"])
         np.savez(str(path).replace(".inputs.", ".outputs."), **outputs)
 assert not {"nets", "data", "experiments"} & set(sys.modules)
 """
@@ -153,8 +154,9 @@ def labels(folder, **changes):
     params = drawn(lambda _: tagger_parameters(config, nets))
     facts = tagger.facts_of(coding, table)
     best = jax.tree.map(lambda leaf: jnp.asarray(leaf[0] + 0.25), params[NET])  # not the last ones
-    (folder / "best").mkdir(parents=True, exist_ok=True)
-    tagger.kept_best(config, folder, nets, facts)[NET, 0].offer(1, 99.0, best)
+    folder.mkdir(parents=True, exist_ok=True)
+    kept = Candidate((99.0,), {}, lambda: Net(1, best, {}))
+    KeptNets(folder / "best", best=True).offer(1, {"net-0": kept})
 
     def inputs(random, batch, time):
         letters = ints(random, len(coding.letters) + 1, batch, time, coding.longest)
@@ -311,10 +313,10 @@ def test_every_experiment_can_be_exported():
 
 def test_the_sizes_and_what_numbers_stand_for_are_told(outside):
     root, _ = outside
-    told = json.loads((root / "char_rnn" / "export.json").read_text())
-    assert told["inputs"]["symbols"] == {"dtype": "int32", "shape": ["time", "batch"]}
-    assert told["outputs"]["logits"]["shape"] == ["time", "batch", 7]
-    assert told["symbols"] == list("\n abc<é") and told["step"] == 3
+    described = json.loads((root / "char_rnn" / "export.json").read_text())
+    assert described["inputs"]["symbols"] == {"dtype": "int32", "shape": ["time", "batch"]}
+    assert described["outputs"]["logits"]["shape"] == ["time", "batch", 7]
+    assert described["symbols"] == list("\n abc<é") and described["step"] == 3
     assert json.loads((root / "lenet5" / "export.json").read_text())["parameter_count"] == 60_000
     assert json.loads((root / "tagger" / "export.json").read_text())["lowercase"] is True
 
@@ -322,21 +324,21 @@ def test_the_sizes_and_what_numbers_stand_for_are_told(outside):
 @pytest.mark.parametrize("trouble", ["no folder", "no checkpoint", "other", "taken", "no parent"])
 def test_mistakes_are_told_and_leave_nothing(outside, tmp_path, capsys, trouble):
     run, out = tmp_path / "run", tmp_path / "out"
-    said = "is no run's folder"
+    message = "is no run's folder"
     if trouble != "no folder":
         run.mkdir()
         experiment = "perceptrons" if trouble == "other" else "lenet5"
         (run / "result.json").write_text(json.dumps({"experiment": experiment}))
-        said = "run of 'perceptrons'" if trouble == "other" else "no sound checkpoint"
+        message = "run of 'perceptrons'" if trouble == "other" else "no sound checkpoint"
     if trouble == "taken":
         out.mkdir()
-        said = "is there already"
+        message = "already exists"
     if trouble == "no parent":
-        out, said = tmp_path / "nowhere" / "out", "make it first"
+        out, message = tmp_path / "nowhere" / "out", "create it first"
     before = sorted(tmp_path.iterdir())
     assert main([f"--workdir={run}", f"--out={out}"]) == 2
     err = capsys.readouterr().err
-    assert said in err and err.count("\n") == 1
+    assert message in err and err.count("\n") == 1
     assert sorted(tmp_path.iterdir()) == before
 
 

@@ -65,7 +65,7 @@ def test_a_pass_has_every_image_once_and_the_next_distorts_it_differently():
     ],
     ids=["mse", "cross_entropy", "map"],
 )
-def test_each_loss_is_the_nets_times_its_scale(name, loss):
+def test_each_loss_is_that_of_the_nets_scaled(name, loss):
     scores = np.float32(random.normal(size=(4, 10)))
     config = Config(loss=name, rubbish=2.0, loss_scale=0.25)
     found = example_loss(config, scores, np.array([0, 1, 2, 3]))

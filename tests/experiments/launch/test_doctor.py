@@ -120,8 +120,8 @@ def test_data_files_are_verified(two_files, tmp_path):
         return "\n".join(finding.text for finding in findings), len(remedies(findings))
 
     assert report() == (f"{tmp_path}: complete and verified: nothing\n"
-                        "absent, needed by no default, and downloaded when asked for by name "
-                        "without a raw folder: greek (0.0 MB)", 0)  # fmt: skip
+                        "not present (no default needs them; each is downloaded when it is named "
+                        "without a raw folder): greek (0.0 MB)", 0)  # fmt: skip
     (tmp_path / "greek" / "alfa").write_text("alfa")
     assert report() == (f"{tmp_path}: complete and verified: nothing\n"
                         "greek: 1 of 2 files are present", 0)  # fmt: skip
@@ -135,7 +135,7 @@ def test_data_files_are_verified(two_files, tmp_path):
 def test_what_can_be_downloaded_is_named(tmp_path, monkeypatch):
     monkeypatch.delenv("UNFOLD_RAW_DIR", raising=False)
     text = "\n".join(finding.text for finding in doctor.check_data(str(tmp_path), ""))
-    assert "downloaded when asked for by name: mnist (11.6 MB), " in text
+    assert "is downloaded when it is named): mnist (11.6 MB), " in text
     assert all(name in text for name in published.DATASETS)
 
 

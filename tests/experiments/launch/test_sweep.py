@@ -58,7 +58,6 @@ def test_a_folders_name_depends_on_values_and_not_on_their_spelling():
         (["--seed=1,2", "--seed=3"], "twice"),
         (["--learning_rate=0.1,1e-1"], "are equal"),
         (["sample", "--seed=1,2"], "'sample'"),
-        (["--help", "--seed=1,2"], "--help"),
     ],
 )
 def test_user_errors_are_found_before_anything_starts(words, message):
@@ -95,21 +94,58 @@ def test_the_best_run_comes_first_and_failed_ones_last():
 
 
 def test_the_table_shows_whole_file_names_and_brackets(capsys):
-    names = [f"/a/long/folder/of/data/sets/of/many/texts/[/b]{n}.txt" for n in (1, 2)]
+    names = [f"/a/long/folder/of/data/sets/of/many/texts/{n}[/b].txt" for n in (1, 2)]
     trials = [Trial([], {"dataset": name}, {}, pathlib.Path("run")) for name in names]
     outcomes = [Outcome(FAILED, "status 2: [/c] is no file")] * 2
     sweep_table.show("char_rnn", sweep_table.ranked(trials, outcomes, ""))
     out = capsys.readouterr().out
-    assert column_text(out, 0, "dataset") == "".join(names)
+    assert column_text(out, 0, "dataset") == ".../1[/b].txt.../2[/b].txt"
     assert column_text(out, 2, "outcome") == "failed:status2:[/c]isnofile" * 2
+
+
+@pytest.mark.parametrize("width", [60, 80, 120])
+def test_the_table_cuts_off_nothing_that_distinguishes_two_runs(width, capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", str(width))
+    data = [f"/data/of/everyone/{'long' * 20}{n}.txt" for n in (1, 2)]
+    flags = [{"dataset": d, "learning_rate": rate, "hidden": 128}
+             for d in data for rate in (0.00123456789, 0.1)]  # fmt: skip
+    metrics = {"valid_nats": 1.234, "test_nats": 5.678, "test_perplexity": 1234.0,
+               "test_bits_per_character": 1.1}  # fmt: skip
+    outcome = Outcome(DONE, result={"metrics": metrics, "seconds": 123_456.7})
+    trials = [Trial([], each, {}, pathlib.Path("run")) for each in flags]
+    sweep_table.show("char_rnn", sweep_table.ranked(trials, [outcome] * 4, ""))
+    out = capsys.readouterr().out
+    assert max(map(len, out.splitlines())) <= width and "…" not in out
+    cells = [f".../{'long' * 20}{n}.txt" for n in (1, 1, 2, 2)]
+    assert column_text(out, 0, "dataset") == "".join(cells)
+    assert column_text(out, 1, "learning_rate") == "0.001234567890.1" * 2
+    assert column_text(out, 3, "validnats") == "1.234" * 4
+    shown = column_text(out, -2, "seconds")
+    assert shown == "123,457" * 4
+
+
+@pytest.mark.parametrize(
+    ("values", "shown"),
+    [
+        (["/a/b/c.txt", "/a/b/d.txt"], [".../c.txt", ".../d.txt"]),
+        (["/a/b/one/x", "/a/b/on/x"], [".../one/x", ".../on/x"]),
+        (["./c.txt", "./d.txt"], ["./c.txt", "./d.txt"]),
+        (["0.1", "0.2"], ["0.1", "0.2"]),
+        (["/a/s1,/a/t1", "/a/s2,/a/t2"], ["/a/s1,/a/t1", "/a/s2,/a/t2"]),
+    ],
+)
+def test_only_common_folders_are_left_out(values, shown):
+    assert sweep_table.without_folder(values) == shown
+    assert len(set(shown)) == len(set(values))
 
 
 def column_text(out, column, header):
     """The text of a printed table's column, without blanks."""
     rows = [re.split("[│┃]", line)[1:-1] for line in out.splitlines() if line[:1] in "│┃"]
     texts = [row[column].replace(" ", "") for row in rows]
-    assert texts[0] == header
-    return "".join(texts[1:])
+    text = "".join(texts)
+    assert text.startswith(header)
+    return text.removeprefix(header)
 
 
 def test_runs_are_ranked_on_the_validation_part_if_there_is_one():

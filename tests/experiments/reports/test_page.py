@@ -16,7 +16,7 @@ from experiments.reports import drawing, mistakes, page
 from experiments.reports.page import Picture, Section, Table
 from experiments.reports.result import headlines
 from experiments.runtime.workdir import Workdir
-from experiments.training.loop import TrainState
+from experiments.training.kept import NET, Net
 from experiments.training.metrics import Metrics
 from experiments.training.run import Trained
 
@@ -84,7 +84,7 @@ def written(tmp_path, **options) -> str:
     workdir, net = Workdir(str(tmp_path)), make_net(config, len(CLASSES))
     workdir.write_config(config)
     variables = dict(jax.jit(net.init)(jax.random.key(0), sets.test.images[:1]))
-    state = TrainState(np.int32(9), variables.pop("params"), (), {}, variables)
+    net_at_9 = Net(9, variables.pop("params"), variables)
     metrics = Metrics(workdir.metrics, 0)
     metrics.rows = [
         {"step": step, "split": split, "error_percent": 50.0 / step, "loss": 1.0 / step}
@@ -94,8 +94,9 @@ def written(tmp_path, **options) -> str:
     figures = {"test_error_percent": 1.25} | robustness.robustness(predict, sets.test)
     published = {"value": 0.95, "source": HOSTILE, "kind": "paper"}
     counted = dict.fromkeys(("parameters", "steps", "seconds", "examples_per_second", "seed"), 7)
-    result = {"metrics": figures, "paper": {"test_error_percent": published}} | counted
-    trained = Trained(state, metrics, 1.0)
+    result = {"metrics": figures, "paper": {"test_error_percent": published}, "kept": "last step",
+              "kept_step": 7} | counted  # fmt: skip
+    trained = Trained({NET: net_at_9}, False, {}, 9, metrics, 1.0)
     lenet5_report.write(config, workdir, trained, json.loads(json.dumps(result)), net, predict,
                         sets)  # fmt: skip
     return workdir.report.read_text(encoding="utf-8")
@@ -194,9 +195,11 @@ def test_confusion_matrix_and_misclassified_images():
 def test_figures_and_options_are_written_as_a_person_writes_them(tmp_path):
     figures = {"test_wrong_percent": 0.0390625, "valid_nats": 4.597e-05, "test_steps": 112000.0}
     published = {"value": 0.0390625, "source": "X", "kind": "paper"}
-    counted = dict.fromkeys(("parameters", "steps", "seconds", "examples_per_second", "seed"), 1e5)
+    names = ("parameters", "steps", "seconds", "examples_per_second", "seed")
+    counted = dict.fromkeys(names, 100_000)
     section = page.result_section(
-        {"metrics": figures, "paper": {"test_wrong_percent": published}} | counted
+        {"metrics": figures, "paper": {"test_wrong_percent": published}, "kept": "last step",
+         "kept_step": 5} | counted
     )
     assert [row[1:3] for row in section.table.rows[:4]] == [
         ("0.03906", "0.03906"), ("0.00004597", ""), ("112,000", ""), ("100,000", "")

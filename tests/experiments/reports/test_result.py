@@ -11,7 +11,8 @@ FIGURES = {"test_perplexity": 18.2249, "mixture_weight_of_the_net": 0.0390625,
 TABLE = {"value": 124.7, "kind": "paper", "source": "Mikolov and others 2010, Table 2"}
 MEMORY = {"value": 0.25, "kind": "unverified", "source": "as quoted elsewhere"}
 RESULT = {"experiment": "word_lm", "preset": "quick", "parameters": 645584, "seconds": 27.84,
-          "metrics": FIGURES}  # fmt: skip
+          "metrics": FIGURES, "steps": 1000, "kept_step": 800,
+          "kept": "best on the validation part"}  # fmt: skip
 
 
 def printed(monkeypatch, capsys, width, paper):

@@ -14,7 +14,8 @@ def test_brackets_and_colons_are_printed_as_they_are(capsys):
     print_rows([{"workload": "a[/b] :smile:", "ratio": 1.5}], ["workload", "ratio"])
     published = {"test_loss": {"value": 1, "source": "[/c]", "kind": "paper"}}
     print_table({"experiment": "e", "preset": "p", "metrics": {"test_loss": 1.0}, "seconds": 1,
-                 "paper": published, "parameters": 1})  # fmt: skip
+                 "paper": published, "parameters": 1, "steps": 2, "kept": "last step",
+                 "kept_step": 2})  # fmt: skip
     out = capsys.readouterr().out
     assert "a[/b] :smile:" in out and "[/c] (paper)" in out
 

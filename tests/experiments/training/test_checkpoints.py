@@ -1,4 +1,4 @@
-"""Checkpoints: whole or absent, whatever is done to the files or to the process."""
+"""Checkpoints: whole or absent, whatever happens to the files or to the process."""
 
 import pathlib
 import shutil
@@ -63,10 +63,10 @@ def restored(folder, identity=IDENTITY):
 
 
 def assert_is(found, step):
-    """That what was restored are the bits and the note of a step."""
-    restored, told = found
+    """Asserts that the restored state and note are those of a step, bit for bit."""
+    restored, restored_note = found
     assert digest(restored) == digest(state(step))
-    assert {name: told[name] for name in note(step)} == note(step)
+    assert {name: restored_note[name] for name in note(step)} == note(step)
 
 
 def test_the_newest_comes_back_with_every_bit(copy):
@@ -74,7 +74,7 @@ def test_the_newest_comes_back_with_every_bit(copy):
     assert Checkpoints(copy).newest() == 30
 
 
-def test_there_may_be_none(tmp_path):
+def test_without_checkpoints_nothing_is_restored(tmp_path):
     assert restored(tmp_path / "none") is None
     assert Checkpoints(tmp_path / "none").newest() is None
 
@@ -85,7 +85,7 @@ def test_the_newest_are_kept(copy):
     assert KEPT == 3
 
 
-def test_a_step_that_is_saved_already_stays_as_it_is(copy):
+def test_a_saved_step_is_not_overwritten(copy):
     Checkpoints(copy).save(state(31).replace(step=jnp.int32(30)), note(30))
     assert_is(restored(copy), 30)
 
@@ -129,20 +129,34 @@ def test_leaves_of_any_name_are_found_again(tmp_path):
         kept.read().tree({"v": np.float32(0)}, ".params")
 
 
-# Runs of another kind
+# Other configurations
 
 
 @pytest.mark.parametrize(
-    ("identity", "said"),
+    ("identity", "sentence"),
     [
         (IDENTITY | {"batch_size": 64}, "batch_size 32 there and 64 here"),
         (IDENTITY | {"mu": 0.1}, "mu None there and 0.1 here"),
         ({"batch_size": 32}, "net lenet5 there and None here"),
+        (IDENTITY | {"batch_size": 1, "a": 1, "b": 1}, r"b None there and 1 here\): give the same"),
+        (
+            IDENTITY | {"net": "x", "batch_size": 1, "a": 1, "b": 1, "c": 1},
+            r"\((\w+ \w+ there and \w+ here, ){3}and 2 more\): give the same",
+        ),
     ],
 )
-def test_another_configuration_is_refused_by_name(copy, identity, said):
-    with pytest.raises(UserError, match=said):
+def test_another_configuration_is_refused_by_name(copy, identity, sentence):
+    with pytest.raises(UserError, match=sentence):
         restored(copy, identity)
+    assert_is(restored(copy), 30)
+
+
+def test_another_experiment_is_refused_in_a_short_sentence(copy):
+    other = {"cell": "lstm", "hidden": 3, "unroll": 4, "dataset": "x" * 500}
+    with pytest.raises(UserError) as refusal:
+        restored(copy, other)
+    message = str(refusal.value).removeprefix(str(copy))
+    assert message == " holds checkpoints of another experiment: give another --workdir."
     assert_is(restored(copy), 30)
 
 
@@ -171,34 +185,34 @@ def spoil(path, how):
 
 
 @pytest.mark.parametrize("how", ["cut", "flip", "remove"])
-def test_damage_to_any_file_of_the_newest_is_told_or_harmless(three, tmp_path, how, capsys):
-    told_of = set()
+def test_damage_to_any_file_of_the_newest_is_reported_or_harmless(three, tmp_path, how, capsys):
+    reported = set()
     for number, name in enumerate(path.relative_to(three) for path in files_of(three, 30)):
         folder = shutil.copytree(three, tmp_path / str(number))
         spoil(folder / name, how)
         found = restored(folder)
-        if "step 30" in (told := capsys.readouterr().err):
-            assert "is damaged" in told and "damaged.30" in told and "Traceback" not in told
+        if "step 30" in (error := capsys.readouterr().err):
+            assert "is damaged" in error and "damaged.30" in error and "Traceback" not in error
             assert_is(found, 20)
             assert (folder / "damaged.30").is_dir()
             saved(folder, 30)
-            told_of.add(name.name)
-        assert_is(restored(folder), 30)  # not harmed in the first place, or saved anew
-    assert told_of > {"metadata", "manifest.ocdbt"}  # a file of numbers too; some are superfluous
+            reported.add(name.name)
+        assert_is(restored(folder), 30)  # unharmed, or saved again
+    assert reported > {"metadata", "manifest.ocdbt"}  # an array file too; not all matter
 
 
-def test_all_damaged_is_a_new_beginning(copy, capsys):
+def test_without_an_undamaged_checkpoint_a_run_starts_again(copy, capsys):
     for step in (10, 20, 30):
         for path in files_of(copy, step):
             spoil(path, "cut")
     assert restored(copy) is None
-    told = capsys.readouterr().err
-    assert [f"step {step} in" in told for step in (10, 20, 30)] == [True] * 3
+    error = capsys.readouterr().err
+    assert [f"step {step} in" in error for step in (10, 20, 30)] == [True] * 3
     saved(copy, 10)
     assert_is(restored(copy), 10)
 
 
-def test_other_things_in_the_folder_do_no_harm(copy):
+def test_other_files_in_the_folder_are_ignored(copy):
     (copy / "notes.txt").write_text("mine")
     (copy / "40").mkdir()
     (copy / "figures").mkdir()
@@ -234,7 +248,7 @@ def save_and_be_killed(folder, last):
 folders = []
 while True:
     folders.append(shutil.copytree(three, scratch / f"killed at write {len(folders) + 1}"))
-    child = os.fork()  # which goes well as long as no JAX computation has been made here
+    child = os.fork()  # safe as long as JAX has computed nothing here
     if child == 0:
         save_and_be_killed(folders[-1], len(folders))
         os._exit(0)
@@ -252,7 +266,7 @@ print(len(folders) - 1)
 """
 
 
-def test_killed_before_any_write_of_a_checkpoint_another_is_whole(three, tmp_path):
+def test_killed_at_any_write_a_whole_checkpoint_remains(three, tmp_path):
     done = subprocess.run(
         [sys.executable, "-c", KILLED_AT_EVERY_WRITE, __file__, str(three), str(tmp_path)],
         cwd=ROOT, capture_output=True, text=True,
@@ -264,19 +278,19 @@ def test_killed_before_any_write_of_a_checkpoint_another_is_whole(three, tmp_pat
 # A full disk
 
 
-@pytest.mark.parametrize(("error", "told"), [("Event loop is closed", False), ("Other", True)])
-def test_of_what_cannot_be_raised_only_late_callbacks_are_left_out(error, told, monkeypatch, capfd):
+@pytest.mark.parametrize(("error", "shown"), [("Event loop is closed", False), ("Other", True)])
+def test_of_unraisable_errors_only_late_callbacks_are_silenced(error, shown, monkeypatch, capfd):
     class Raises:
         def __del__(self):
             raise RuntimeError(error)
 
     monkeypatch.setattr(sys, "unraisablehook", checkpoints._tell_unless_late)
     Raises()
-    assert ("RuntimeError: Other" in capfd.readouterr().err) == told
+    assert ("RuntimeError: Other" in capfd.readouterr().err) == shown
 
 
 @pytest.mark.parametrize("free", [0, 8, 24, 48])
-def test_a_full_disk_is_an_error_of_the_system_and_costs_no_checkpoint(small_disk, free):
+def test_a_full_disk_raises_an_oserror_and_costs_no_checkpoint(small_disk, free):
     folder, filling = small_disk / "checkpoints", small_disk / "filling"
     kept = saved(folder, 10)
     filling.write_bytes(bytes(shutil.disk_usage(small_disk).free - 1024 * free))

@@ -21,8 +21,7 @@ from experiments.training.checkpoints import Checkpoints
 
 folder, digits, text, *flags = sys.argv[1:]
 lenet5.robustness = lambda *_: {}
-lenet5.make_evaluate = lambda *args: lambda state: {name: {"error_percent": 0} for name in args[2]}
-char_rnn.write_characters = lambda *_: None
+lenet5.make_evaluate = lambda *args: lambda *_: {name: {"error_percent": 0} for name in args[2]}
 lenet5_report.write = char_rnn_report.write = lambda *_: None
 flags += ["--num_steps=6", "--eval_every=6", "--checkpoint_every=6", "--batch_size=4"]
 runs = {
@@ -50,7 +49,7 @@ def test_two_processes_end_with_the_same_bytes(tmp_path, own_digits):
     text = tmp_path / "text.txt"
     text.write_text("To be, or not to be. " * 40)
 
-    # a user's, without the flags of these tests
+    # as a user has it, without the flags of these tests
     environment = {name: value for name, value in os.environ.items() if name != "XLA_FLAGS"}
 
     def started(name, *flags):

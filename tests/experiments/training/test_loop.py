@@ -18,7 +18,6 @@ from experiments.lenet5 import Config
 from experiments.runtime.failures import Diverged
 from experiments.runtime.mesh import block_of_batches, mesh_for, placed
 from experiments.training.loop import (
-    Programs,
     Ratio,
     Totals,
     evaluate,
@@ -110,7 +109,7 @@ def test_a_run_resumed_at_a_pause_goes_on_with_the_same_bits(straight):
     assert_same_bits(resumed, straight[0])
 
 
-def test_a_step_does_what_its_parts_do_by_hand():
+def test_a_step_agrees_with_its_parts_by_hand():
     optimizer = optax.sgd(0.1)
     state = first_state(optimizer)
     batch = jax.tree.map(jnp.float32, examples(0))
@@ -127,14 +126,14 @@ def test_a_step_does_what_its_parts_do_by_hand():
 
 
 def test_noise_depends_on_the_step_and_not_on_the_split(straight):
-    """CODE tells from a sum which inputs were kept; pausing at every step shows each alone."""
+    """A sum of CODE identifies the inputs that were kept; pausing at every step shows each one."""
     every_step = [totals["noise"] for _, totals, _ in trained(1, every=1)[1]]
     assert len(set(map(tuple, every_step))) > STEPS // 2
     in_blocks = [totals["noise"] for _, totals, _ in straight[1]]
     assert in_blocks[0] == [sum(total for total, _ in every_step[:4]), 4.0]
 
 
-def test_asked_to_pause_the_loop_does_so_with_all_figures_read():
+def test_a_requested_pause_has_read_all_figures():
     _, pauses = trained(2, stop_at=6)
     assert [(now, totals["loss"][1]) for now, totals, _ in pauses] == [
         (4, 4 * BATCH), (6, 2 * BATCH), (8, 2 * BATCH), (10, 2 * BATCH), (11, BATCH)
@@ -145,12 +144,12 @@ def test_asked_to_pause_the_loop_does_so_with_all_figures_read():
 
 
 def bucketed(steps_per_call, start=None):
-    """States by step, and the programs that were made and compiled, of batches in two shapes."""
+    """States by step, and how many programs were compiled, of batches in two shapes."""
     kept = {}
     lengths = np.repeat([2, 8], 20)
     shapes = bucket_shapes(lengths)
     buckets = Buckets(lengths, shapes, BATCH, seed=2, stretch=2)
-    mesh, optimizer, programs, compiled = mesh_for(BATCH), optax.sgd(0.1), Programs(), []
+    mesh, optimizer, compiled = mesh_for(BATCH), optax.sgd(0.1), []
 
     def loss(params, variables, carry, batch, key):
         xs = batch @ params["w"][: batch.shape[1]]
@@ -176,17 +175,17 @@ def bucketed(steps_per_call, start=None):
         steps_per_call=steps_per_call, next_pause=lambda now: (now // 15 + 1) * 15,
         totals=Totals(), limit=1e3, on_call=lambda now: False,
         same_shape=buckets.steps_of_one_shape,
-        on_pause=keep, programs=programs,
+        on_pause=keep,
     )  # fmt: skip
     jax.monitoring.unregister_event_duration_listener(listen)
-    return kept, programs.count, len(compiled)
+    return kept, len(compiled)
 
 
 def test_each_shape_is_compiled_once_and_calls_change_no_bit():
-    straight, programs, compiled = bucketed(1)
-    assert programs == compiled == 2
-    together, programs, compiled = bucketed(5)
-    assert programs == compiled == 2
+    straight, compiled = bucketed(1)
+    assert compiled == 2
+    together, compiled = bucketed(5)
+    assert compiled == 2
     assert_same_bits(together, straight)
     assert_same_bits(bucketed(5, start=straight[15])[0][40], straight[40])
 
@@ -213,7 +212,7 @@ def test_chunks_of_a_batch_give_its_gradient(chunk_size):
 # Sums and counts
 
 
-def test_totals_add_up_what_was_done_and_no_more():
+def test_totals_add_up_only_the_steps_that_were_made():
     totals = Totals()
     totals.add({"loss": Ratio(np.array([1.0, 2.0, 99.0]), np.array([2.0, 2.0, 99.0]))}, count=2)
     totals.add({"loss": Ratio(np.float32(6.0), np.float32(1.0)), "none": Ratio(0.0, 0.0)})
@@ -243,7 +242,7 @@ def test_the_last_evaluation_batch_counts_its_examples_and_no_padding(batch_size
 
 
 def figures(loss, norm):
-    """Of the steps from 11 on, as a call leaves them."""
+    """The figures of the steps from 11 on, as a call returns them."""
     ones = np.ones(len(loss))
     return {
         "objective": Ratio(np.float32(loss), ones),
@@ -259,7 +258,7 @@ def figures(loss, norm):
         ([1, 2, 3], [np.nan, 2, 3], 11),
     ],
 )
-def test_divergence_is_told_with_its_step(loss, norm, step):
+def test_divergence_is_reported_with_its_step(loss, norm, step):
     with pytest.raises(Diverged, match=f"diverged at step {step}:"):
         stop_if_diverged(figures(loss, norm), 10, 3, limit=10.0)
 

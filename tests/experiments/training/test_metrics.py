@@ -17,13 +17,13 @@ def test_rows_come_back_and_those_after_the_checkpoint_are_forgotten(tmp_path):
     path = tmp_path / "metrics.jsonl"
     first = Metrics(path, 0)
     for step in (10, 20, 30):
-        first.write(step, "train", {"loss": 1 / step})
-        first.write(step, "test", {"loss": 2 / step, "error_percent": 5.0})
+        first.write(step, {"train": {"loss": 1 / step},
+                           "test": {"loss": 2 / step, "error_percent": 5.0}})  # fmt: skip
     first.close()
     resumed = Metrics(path, 20)
     assert resumed.curve("test", "loss") == ([10, 20], [2 / 10, 2 / 20])
     assert resumed.curve("train", "error_percent") == ([], [])
-    resumed.write(30, "test", {"loss": 0.5})
+    resumed.write(30, {"test": {"loss": 0.5}})
     resumed.close()
     assert [(row["step"], row["split"]) for row in read(path)] == [
         (10, "train"), (10, "test"), (20, "train"), (20, "test"), (30, "test")
@@ -44,7 +44,7 @@ def events_of(folder):
 def test_tensorboard_gets_every_figure_at_once_whatever_the_clock_does(tmp_path, monkeypatch, jump):
     metrics, clock, steps = Metrics(tmp_path / "metrics.jsonl", 10), time.time, range(11, 41)
     for step in steps:
-        metrics.write(step, "test", {"loss": step / 8})
+        metrics.write(step, {"test": {"loss": step / 8}})
         monkeypatch.setattr(time, "time", lambda: clock() + jump)
     header, begin, *rows = events_of(tmp_path)  # before it is closed
     assert header.file_version == "brain.Event:2"
@@ -67,7 +67,7 @@ def test_a_last_line_that_was_cut_off_does_not_count(tmp_path, cut):
     assert read(tmp_path / "none") == []
 
 
-def test_a_file_is_replaced_whole_or_stays(tmp_path, monkeypatch):
+def test_a_file_is_replaced_completely_or_not_at_all(tmp_path, monkeypatch):
     path = tmp_path / "result.json"
     write_json(path, {"steps": 1})
 

@@ -10,9 +10,9 @@ from experiments.training.norm import clip_by_norm, norm, squares
 @pytest.mark.parametrize(
     "shape", [(), (0,), (7,), (100, 3), (65_535,), (256, 256), (65_537,), (300, 331)]
 )
-def test_squares_are_those_of_numpy(shape):
+def test_squares_agree_with_numpy(shape):
     x = np.asarray(np.random.default_rng(0).normal(size=shape), np.float32)
-    x.ravel()[-1:] = 1000.0  # what no slice holds counts too
+    x.ravel()[-1:] = 1000.0  # what the slices leave over counts too
     assert jax.jit(squares)(x) == pytest.approx(np.square(x, dtype=np.float64).sum(), rel=2e-5)
 
 
@@ -21,7 +21,7 @@ def test_norm_is_of_the_whole_tree():
 
 
 @pytest.mark.parametrize("length", [0.5, 2.0, 8.0])
-def test_gradients_are_cut_as_optax_cuts_them(length):
+def test_gradients_are_clipped_as_by_optax(length):
     random = np.random.default_rng(1)
     grads = {"w": random.normal(size=(3, 4)), "b": random.normal(size=4)}
     scale = length / optax.tree.norm(grads)

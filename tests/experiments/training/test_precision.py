@@ -24,7 +24,7 @@ pytestmark = pytest.mark.usefixtures("quick_compilation")
 CELLS = {"rnn": RNN(4), "lstm": LSTM(4, peepholes=True), "gru": GRU(4), "after": GRU(4, True)}
 
 
-def short(x):
+def as_bfloat16(x):
     return np.asarray(x.astype(jnp.bfloat16), np.float64)
 
 
@@ -33,28 +33,28 @@ def normal(*shape, seed=0):
 
 
 def products(function, *arguments):
-    """(all products, those of bfloat16 summed up in float32) in the program of a function."""
+    """How many products the program of a function has, and how many with bfloat16 operands."""
     text = str(jax.make_jaxpr(function)(*arguments))
     rounded = len(re.findall(r":bf16\[[\d,]*\] = convert_element_type", text))
     assert ":bf16[" not in re.sub(r":bf16\[[\d,]*\] = convert_element_type", "", text)
     return len(re.findall(r" = (?:dot_general|conv_general_dilated)\[", text)), rounded / 2
 
 
-def test_a_product_is_of_rounded_operands_and_summed_up_in_float32():
+def test_a_product_has_rounded_operands_and_a_float32_sum():
     x, w = normal(3, 50), normal(50, 2, seed=1)
     y = jax.jit(in_bfloat16(jnp.matmul))(x, w)
     assert y.dtype == jnp.float32
-    np.testing.assert_allclose(y, short(x) @ short(w), rtol=1e-5, atol=1e-5)
+    np.testing.assert_allclose(y, as_bfloat16(x) @ as_bfloat16(w), rtol=1e-5, atol=1e-5)
     assert abs(y - np.float64(x) @ np.float64(w)).max() > 1e-3
 
 
-def test_a_product_that_asks_for_a_precision_keeps_it():
+def test_a_product_with_a_precision_of_its_own_keeps_it():
     x = normal(50)
     exact = jax.jit(in_bfloat16(lambda x: jnp.vdot(x, x, precision="float32")))
     assert exact(x) == pytest.approx(float(np.square(np.float64(x)).sum()), rel=1e-6)
 
 
-def test_what_is_no_float32_product_is_left_alone():
+def test_only_float32_products_are_rounded():
     def function(xs):
         ints = jnp.arange(4) @ jnp.arange(4)
         return jax.nn.logsumexp(jax.nn.relu(xs)) + ints, {"flags": xs > 0}
@@ -77,7 +77,7 @@ def test_products_inside_loops_and_conditions_are_rounded():
         x = expected = normal(3, seed=seed)
         for n in range(4):
             sign = -1 if n == 2 and expected[0] <= 0 else 1
-            expected = jnp.float32(short(sign * expected) @ short(w))
+            expected = jnp.float32(as_bfloat16(sign * expected) @ as_bfloat16(w))
         np.testing.assert_allclose(in_bfloat16(function)(x), expected, rtol=1e-2)
     assert products(in_bfloat16(function), x) == (4, 4)
 
@@ -130,8 +130,8 @@ def test_every_product_of_a_net_is_rounded_forwards_and_backwards(case, drawn):
     make, *arguments = case
     gradient, params = make(drawn, *arguments)
     rounded = in_bfloat16(gradient)
-    before, (all_of_them, short_ones) = products(gradient, params), products(rounded, params)
-    assert before == (all_of_them, 0) and short_ones == all_of_them > 2
+    before, (total, rounded_ones) = products(gradient, params), products(rounded, params)
+    assert before == (total, 0) and rounded_ones == total > 2
 
 
 @pytest.mark.thorough
@@ -142,11 +142,11 @@ def test_gradients_differ_by_rounding_and_are_float32(cell, drawn):
     (value, grads), (exact, exact_grads) = jax.jit(rounded)(params), jax.jit(gradient)(params)
     assert {leaf.dtype for leaf in jax.tree.leaves((value, grads))} == {jnp.dtype("float32")}
     assert value == pytest.approx(float(exact), rel=0.05)
-    apart = optax.tree.norm(optax.tree.sub(grads, exact_grads)) / optax.tree.norm(exact_grads)
-    assert 0 < apart < 0.05
+    difference = optax.tree.norm(optax.tree.sub(grads, exact_grads)) / optax.tree.norm(exact_grads)
+    assert 0 < difference < 0.05
 
 
-def test_xla_s_convolution_too():
+def test_xla_s_convolution_is_rounded():
     kernel, xs = normal(2, 2, 1, 3), normal(1, 5, 5, 1, seed=1)
     rounded = in_bfloat16(convolve_reference)(kernel, xs)
     exact = convolve_reference(kernel, xs)
@@ -190,7 +190,7 @@ def test_a_net_learns_as_well_as_in_float32(trained):
     np.testing.assert_allclose(rounded, exact, rtol=0.02)
 
 
-def test_float32_is_the_function_itself_and_another_run():
+def test_float32_changes_nothing_and_dtype_identifies_a_run():
     def function(x):
         return x
 

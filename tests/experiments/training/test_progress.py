@@ -83,6 +83,15 @@ def test_evaluations_stay_above_the_line_each_of_whole_figures(monkeypatch, widt
         assert headline == HEADLINE and rest == others[: len(rest)] and len(line) <= width
 
 
+def test_an_error_comes_before_its_loss(capsys):
+    progress = Progress(0, 10)
+    progress.show(5, {"valid loss": 0.5, "test loss": 0.25, "test error_percent": 1.5})
+    progress.close()
+    assert capsys.readouterr().out == (
+        "step 5/10  test error percent 1.5  test loss 0.25  valid loss 0.5\n"
+    )
+
+
 def test_a_headline_wider_than_the_terminal_is_not_cut(monkeypatch):
     console = terminal(20)
     progress = Progress(0, 10, console=console)

@@ -1,4 +1,4 @@
-"""Checkpoints are data: no file in one is run, believed beyond its size, or breaks a reader."""
+"""Checkpoints are data: no file in one is executed, exhausts memory, or crashes a reader."""
 
 import json
 import pathlib
@@ -16,7 +16,6 @@ from hypothesis import strategies as st
 
 from data.errors import UserError
 from experiments.training import checkpoints, metrics
-from experiments.training.best import Best
 from experiments.training.checkpoints import Checkpoints, digest, layout, seal
 from experiments.training.loop import TrainState
 from experiments.training.trained_net import restore
@@ -69,30 +68,6 @@ def test_a_pickle_in_place_of_any_file_is_not_run(two, tmp_path, monkeypatch, ca
     assert not unpickled and not (tmp_path / "ran").exists()
 
 
-def test_the_best_parameters_are_data_too(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    path = tmp_path / "best" / "net-0.npz"
-    params = {"w": np.arange(3, dtype=np.float32)}
-    best = Best(path, "run")
-    best.offer(1, 0.5, params)
-    sound = path.read_bytes()
-    np.savez(path, note=np.array({"a": 1}, object), **{"0": params["w"]})
-    objects = path.read_bytes()
-    del unpickled[:]
-    for content in (PICKLE, objects, b"", sound[:-30], sound[:200] + b"\xff" + sound[201:]):
-        path.write_bytes(content)
-        for use in (lambda: best.load(params), lambda: best.offer(2, 0.1, params)):
-            with pytest.raises(UserError, match="train again in another --workdir"):
-                use()
-    assert not unpickled and not (tmp_path / "ran").exists()
-    path.write_bytes(sound)
-    with pytest.raises(UserError, match="of another net"):
-        best.load({"w": np.zeros(4, np.float32)})
-    path.unlink()
-    with pytest.raises(UserError, match="is damaged .No such file"):
-        best.load(params)
-
-
 @settings(max_examples=40, deadline=None, derandomize=True, database=None,
           suppress_health_check=[HealthCheck.function_scoped_fixture])  # fmt: skip
 @given(data=st.data())
@@ -132,7 +107,7 @@ def test_a_note_without_a_seal_is_read_if_it_is_otherwise_whole(two, tmp_path, w
 
 
 def forged(folder, arrays, claimed, identity=IDENTITY):
-    """A folder with one checkpoint whose note is sound and says what it likes."""
+    """A folder with one checkpoint, whose sound note claims this layout and identity."""
     note = {"identity": identity, "totals": {}, "seconds": 0.0, "sha256": digest(arrays),
             "layout": layout(claimed)}  # fmt: skip
     with ocp.CheckpointManager(folder.absolute(), item_names=("state", "note")) as manager:
@@ -183,7 +158,7 @@ def test_a_net_is_made_of_a_sound_note_alone(two, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("hidden", "said"),
+    ("hidden", "sentence"),
     [
         (2**40, "another version of the net"),
         ("many", "do not make a net here"),
@@ -191,10 +166,10 @@ def test_a_net_is_made_of_a_sound_note_alone(two, tmp_path):
         (None, "do not make a net here"),
     ],
 )
-def test_a_note_that_asks_for_the_impossible_is_refused(hidden, said, tmp_path):
+def test_a_note_that_asks_for_the_impossible_is_refused(hidden, sentence, tmp_path):
     identity = {"net": "small"} | ({} if hidden is None else {"hidden": hidden})
     forged(tmp_path / "checkpoints", state(0), state(0), identity)
-    with pytest.raises(UserError, match=said):
+    with pytest.raises(UserError, match=sentence):
         net_of(tmp_path)
 
 
