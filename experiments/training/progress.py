@@ -2,12 +2,12 @@
 
 import collections
 import contextlib
-import statistics
 import sys
 import threading
 import time
 from collections.abc import Iterator, Mapping
 
+import jax.monitoring
 import rich.console
 import rich.live
 import rich.progress_bar
@@ -19,43 +19,56 @@ from experiments.runtime.processes import is_first
 from experiments.runtime.terminal import console as terminal
 
 RECENT_SECONDS, RECENT_CALLS = 20.0, 5  # the speed is of the calls of this time, or of this many
-COMPILED = 5.0  # a call that took so many times the usual time of a step made a program first
 SILENCE = 30.0  # seconds without a line after which a run without a terminal prints one
 SPLITS = ("test", "valid", "train")  # whose figures come first
 ERRORS = ("error_percent", "wrong_percent")  # before a split's other figures
 NARROWEST_BAR, WIDEST_BAR = 10, 40
 
 
+class Compilations:
+    """How many programs JAX has compiled in this process, since it is counted."""
+
+    count = 0
+
+    @classmethod
+    def listen(cls, event: str, seconds: float, **details) -> None:
+        """For JAX, which calls it at many occasions."""
+        cls.count += "backend_compile" in event
+
+
+jax.monitoring.register_event_duration_secs_listener(Compilations.listen)
+
+
 class Speed:
-    """The time that a recent step took, without compilation and without pauses."""
+    """The time that a recent step took, without the calls that compiled and without pauses."""
 
     def __init__(self, done: int):
         self.first = self._step = done
         self._calls = collections.deque()  # (steps, seconds)
         self._last = None  # when the last call was sent off; pauses are added
+        self._compiled = Compilations.count
 
     def to(self, step: int) -> None:
-        """Training has come to this step; what came before the first call counts as compilation."""
-        now = time.monotonic()
-        if self._last is not None and step > self._step:
+        """Training has come to this step. What came before the first call does not count."""
+        now, same = time.monotonic(), self._compiled == Compilations.count
+        if self._last is not None and step > self._step and same:
             self._calls.append((step - self._step, now - self._last))
-        self._step, self._last = step, now
+        self._step, self._last, self._compiled = step, now, Compilations.count
         while len(self._calls) > RECENT_CALLS and self._seconds() > RECENT_SECONDS:
             self._calls.popleft()
 
     def pause(self, seconds: float) -> None:
         """Leaves out seconds that went by without training."""
+        self._compiled = Compilations.count
         if self._last is not None:
             self._last += seconds
 
     def seconds_a_step(self) -> float | None:
-        """The mean over recent steps; None before the second call."""
+        """The mean over recent steps; None before there is such a call."""
         calls = list(self._calls)
         if not calls:
             return None
-        usual = statistics.median_low(seconds / steps for steps, seconds in calls)
-        kept = [call for call in calls if call[1] <= COMPILED * usual * call[0]]
-        return sum(seconds for _, seconds in kept) / sum(steps for steps, _ in kept)
+        return sum(seconds for _, seconds in calls) / sum(steps for steps, _ in calls)
 
     def _seconds(self) -> float:
         return sum(seconds for _, seconds in self._calls)
@@ -128,7 +141,7 @@ class Progress:
             self._print([step_of, *pieces, self._speed_text()])
 
     def speed(self) -> float | None:
-        """Units a second over recent steps, without compilation; None before the second call."""
+        """Units a second over recent steps, without compilation; None while there are none."""
         seconds = self._speed.seconds_a_step()
         return None if not seconds else self._per_step / seconds
 

@@ -6,6 +6,7 @@ import re
 import threading
 import time
 
+import jax
 import pytest
 import rich.console
 
@@ -125,11 +126,15 @@ def test_the_speed_is_that_of_recent_steps_without_compilation_and_pauses(monkey
     assert progress.speed() == pytest.approx(20)
     clock.steps(progress, range(400, 600, 4), 1.0)
     assert progress.speed() == pytest.approx(40)  # the slower steps are long ago
-    clock.steps(progress, [604], 15.0)  # a new length of batch compiles
+    jax.jit(lambda x: x + 1)(0.0)  # a new length of batch, say
+    clock.steps(progress, [604], 3.0)
     with progress.paused():
+        jax.jit(lambda x: x + 2)(0.0)
         clock.now += 300
-    clock.steps(progress, range(608, 624, 4), 1.0)
+    clock.steps(progress, [608], 1.0)
     assert progress.speed() == pytest.approx(40)
+    clock.steps(progress, [612], 21.0)  # long sentences count, with the four calls before
+    assert progress.speed() == pytest.approx(10 * 20 / 25)
     progress.close()
 
 
