@@ -40,7 +40,8 @@ def member(archive: pathlib.Path, kind: str, name: str, size: int) -> bytes:
     except ValueError:
         raise
     except Exception as error:  # each of the three modules raises many kinds
-        raise ValueError(f"is a damaged {kind} archive ({error})") from None
+        reason = str(error).partition("\n")[0].rstrip(":")  # tarfile lists all that it tried
+        raise ValueError(f"is a damaged {kind} archive ({reason})") from None
 
 
 def _path_of(name: str, paths: Iterable[str]) -> str:

@@ -76,8 +76,8 @@ def windows(
       length: symbols that a net reads per step; it predicts the symbol after each.
 
     Returns:
-      Codes [num_steps, batch_size, length + 1], of which the first `length` are inputs and the
-      last `length` targets; and bool [num_steps, batch_size], true where a row starts over.
+      Codes int32 [num_steps, batch_size, length + 1], of which the first `length` are inputs and
+      the last `length` targets; and bool [num_steps, batch_size], true where a row starts over.
 
     Raises:
       UserError: the text is too short for one step.
@@ -87,7 +87,7 @@ def windows(
     numbers = np.arange(first_step, first_step + num_steps) % per_pass
     places = numbers[:, None] * length + np.arange(length + 1)
     begins = np.repeat(numbers[:, None] == 0, batch_size, axis=1)
-    return rows[:, places].transpose(1, 0, 2), begins
+    return rows[:, places].transpose(1, 0, 2).astype(np.int32), begins
 
 
 def windows_in_a_pass(size: int, batch_size: int, length: int) -> int:

@@ -17,8 +17,9 @@ A bucket with fewer sequences than a batch has smaller batches. A step's gradien
 be a sum over its sequences, divided by something that is the same for every step.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import cached_property, lru_cache
+from itertools import chain
 from typing import NamedTuple
 
 import numpy as np
@@ -196,10 +197,13 @@ class Ragged(NamedTuple):
 
     @classmethod
     def of(cls, sequences, dtype) -> "Ragged":
-        """From a list of sequences, each a list or an array [T, ...]."""
-        lengths = np.array([len(sequence) for sequence in sequences], int)
-        parts = [np.asarray(sequence, dtype) for sequence in sequences if len(sequence)]
-        entries = np.concatenate(parts) if parts else np.zeros(0, dtype)
+        """From a list of sequences of numbers."""
+        return cls.cut(np.fromiter(chain.from_iterable(sequences), dtype), map(len, sequences))
+
+    @classmethod
+    def cut(cls, entries: np.ndarray, lengths: Iterable[int]) -> "Ragged":
+        """From the entries of all sequences, [sum of the lengths, ...]."""
+        lengths = np.fromiter(lengths, int)
         return cls(entries, np.cumsum(lengths) - lengths, lengths)
 
     def __getitem__(self, row: int) -> np.ndarray:

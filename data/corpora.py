@@ -88,17 +88,23 @@ def load(
     """
     given = read_parts(unit, valid, test)
     if name == "ptb_char":
-        parts = (read_published(file, unit, data_dir, raw_dir) for file in PENN_TREEBANK)
-        return coded(replace_parts(tuple(map(stripped_lines, parts)), *given), name)
+        texts = (read_published(file, unit, data_dir, raw_dir) for file in PENN_TREEBANK)
+        return coded(replace_parts(tuple(map(stripped_lines, texts)), *given), name)
+    # A whole text is not kept in a variable while its parts are coded: it may be large.
+    parts = three_parts(
+        _whole(name, unit, data_dir, raw_dir), valid_percent, test_percent, *given
+    )
+    return coded(parts, name)
+
+
+def _whole(name: str, unit: str, data_dir: str, raw_dir: str) -> str:
+    """A text that comes in one file."""
     if name not in NAMES:
-        text = user_text(name, NAMES, unit)
-    elif name == "python":
-        text = documentation()
-    else:
-        text = read_published(FILES[name], unit, data_dir, raw_dir)
-    if name == "shakespeare":
-        text = text[text.index(SONNETS) :]
-    return coded(three_parts(text, valid_percent, test_percent, *given), name)
+        return user_text(name, NAMES, unit)
+    if name == "python":
+        return documentation()
+    text = read_published(FILES[name], unit, data_dir, raw_dir)
+    return text[text.index(SONNETS) :] if name == "shakespeare" else text
 
 
 def user_text(path: str, names: tuple[str, ...], unit: str) -> str:
@@ -106,7 +112,7 @@ def user_text(path: str, names: tuple[str, ...], unit: str) -> str:
     if "/" not in path and "." not in path:
         raise UserError(
             f"--dataset={path}: choose {', '.join(names)}, or the path of a file, such as "
-            f"./{path}.txt."
+            f"./{path.strip() or 'mine'}.txt."
         )
     return read_file(path, unit)
 

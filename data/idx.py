@@ -67,7 +67,7 @@ def _parse(file: BinaryIO, path: Path, dimensions: int, most: int) -> np.ndarray
             f"{path} claims to hold {claimed:,} bytes of {KINDS[dimensions]}; "
             f"use a file of at most {largest:,} bytes."
         )
-    if not claimed and any(shape):
+    if shape[0] and not claimed:
         raise UserError(f"{path} claims to hold images of no pixels; get the file again.")
     short = f"{path} is cut short: its header claims {claimed:,} bytes of {KINDS[dimensions]}"
     if claimed > most:

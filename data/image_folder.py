@@ -10,6 +10,7 @@ with 28x28 images whose background is 0; or picture files (see `pictures`), one 
     <path>/train/<class>/*.png   <path>/test/<class>/*.png
 """
 
+import logging
 import os
 from pathlib import Path
 
@@ -105,10 +106,13 @@ def _labelled(folder: Path, classes: tuple[str, ...]) -> tuple[list[Path], np.nd
     """The picture files of a split and their labels; raises UserError for an empty class folder."""
     files: list[Path] = []
     labels: list[int] = []
+    others: list[Path] = []
     for label, name in enumerate(classes):
         if not (folder / name).is_dir():
             continue  # the test set may lack a class
-        found = [path for path in _visible(folder / name) if pictures.is_picture(path)]
+        paths = _visible(folder / name)
+        found = [path for path in paths if pictures.is_picture(path)]
+        others += sorted(set(paths) - set(found))
         if not found:
             raise UserError(
                 f"{folder / name} has no pictures; add some ({', '.join(pictures.ENDINGS)}) or "
@@ -116,6 +120,11 @@ def _labelled(folder: Path, classes: tuple[str, ...]) -> tuple[list[Path], np.nd
             )
         files += found
         labels += [label] * len(found)
+    if others:
+        logging.getLogger(__name__).warning(
+            "%s: %d files or folders are left out, such as %s; pictures are called %s",
+            folder, len(others), others[0], ", ".join(f"*{end}" for end in pictures.ENDINGS),
+        )  # fmt: skip
     return files, np.array(labels, np.int32)
 
 

@@ -155,7 +155,7 @@ def _read_part(flag: str, paths: str) -> Pairs | None:
 def _read_pairs(paths: str, flag: str) -> Pairs:
     """The pairs of two aligned files (SOURCE,TARGET) or of one with tabs."""
     names = [path.strip() for path in paths.split(",")]
-    if len(names) > 2:
+    if len(names) > 2 or not all(names):
         raise UserError(f"{flag}={paths}: give two files, source and target, or one with tabs.")
     advice = f"give two text files by {flag}, such as ./mine.de,./mine.en, or one with tabs"
     files = [lines_of(read_unpacked(name, advice), name) for name in names]

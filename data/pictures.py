@@ -14,18 +14,20 @@ from pathlib import Path
 import numpy as np
 
 from data.errors import UserError
+from data.files import open_plain
 from data.images import SIDE
 
 ENDINGS = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp", ".pgm", ".ppm")
 MOST_PIXELS = 50_000_000  # per picture: enough for large cameras, far too few to fill memory
 FORMATS = ("PNG", "JPEG", "BMP", "GIF", "TIFF", "WEBP", "PPM")  # whatever the file is called
 FAINT = 8  # a picture whose pixels differ by no more than this shows nothing
+OPAQUE_MODES = ("L", "RGB")
 DEEP_MODES = ("I", "F")  # more than 8 bits per pixel, which Pillow would clip at 255
 
 
 def is_picture(path: Path) -> bool:
-    """Whether a file is a picture, judging by its extension."""
-    return path.suffix.lower() in ENDINGS and path.is_file()
+    """Whether a path is that of a picture, judging by its ending; there need not be a file."""
+    return path.suffix.lower() in ENDINGS and not path.is_dir()
 
 
 def read(paths: Sequence[Path]) -> np.ndarray:
@@ -35,7 +37,10 @@ def read(paths: Sequence[Path]) -> np.ndarray:
       UserError: a picture cannot be read, is too large, or has more than 8 bits per pixel; or all
         pictures are of one shade.
     """
-    greys = [_grey(path) for path in paths]
+    from PIL import Image
+
+    with warnings.catch_warnings(action="error", category=Image.DecompressionBombWarning):
+        greys = [_grey(path) for path in paths]
     _check_shades(greys, paths)
     return np.stack([_centred(_bright_on_dark(grey)) for grey in greys])
 
@@ -56,20 +61,15 @@ def _check_shades(greys: Sequence[np.ndarray], paths: Sequence[Path]) -> None:
 
 def _grey(path: Path) -> np.ndarray:
     """Reads one picture as uint8 [height, width], with its longer side 28."""
-    from PIL import Image, ImageOps
+    from PIL import Image
 
     try:
-        with (
-            warnings.catch_warnings(action="error", category=Image.DecompressionBombWarning),
-            Image.open(path, formats=FORMATS) as picture,
-        ):
+        with open_plain(path) as file, Image.open(file, formats=FORMATS) as picture:
             if picture.width * picture.height > MOST_PIXELS:
                 raise _too_large(path)
             if picture.mode.startswith(DEEP_MODES):
                 raise UserError(f"{path} has more than 8 bits per pixel; convert it to 8 bits.")
-            layered = ImageOps.exif_transpose(picture).convert("RGBA")
-            white = Image.new("RGBA", layered.size, "white")
-            grey = Image.alpha_composite(white, layered).convert("L")
+            grey = _on_white(picture)
             return np.asarray(grey.resize(_fitted(grey.size), Image.Resampling.LANCZOS))
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise _too_large(path) from error
@@ -79,6 +79,18 @@ def _grey(path: Path) -> np.ndarray:
         raise UserError(
             f"{path} cannot be read as a picture ({error}); repair it or remove it."
         ) from error
+
+
+def _on_white(picture):
+    """A picture the right way up, on white paper where it is transparent, in grey."""
+    from PIL import Image, ImageOps
+
+    picture = ImageOps.exif_transpose(picture)
+    if picture.mode in OPAQUE_MODES and "transparency" not in picture.info:
+        return picture.convert("L")
+    layered = picture.convert("RGBA")
+    white = Image.new("RGBA", layered.size, "white")
+    return Image.alpha_composite(white, layered).convert("L")
 
 
 def _too_large(path: Path) -> UserError:
@@ -99,5 +111,6 @@ def _bright_on_dark(grey: np.ndarray) -> np.ndarray:
 
 def _centred(grey: np.ndarray) -> np.ndarray:
     above, left = (SIDE - grey.shape[0]) // 2, (SIDE - grey.shape[1]) // 2
-    below, right = SIDE - grey.shape[0] - above, SIDE - grey.shape[1] - left
-    return np.pad(grey, ((above, below), (left, right)))
+    image = np.zeros((SIDE, SIDE), np.uint8)
+    image[above : above + grey.shape[0], left : left + grey.shape[1]] = grey
+    return image

@@ -1,9 +1,9 @@
 """Labelled sentences, and their words, letters and labels as integer codes."""
 
-import functools
 import hashlib
 from collections import Counter
 from collections.abc import Callable, Container, Iterable, Mapping, Sequence
+from itertools import chain
 from typing import NamedTuple
 
 import numpy as np
@@ -115,15 +115,17 @@ def coding_of(
     def form(word: str) -> str:
         return lookup_form(word, lowercase, digits, known)
 
-    counts = Counter(form(word) for sentence in corpus.train.words for word in sentence)
     parts = (corpus.train, corpus.valid, corpus.test)
+    counts: Counter[str] = Counter()
+    for word, n in Counter(chain.from_iterable(corpus.train.words)).items():
+        counts[form(word)] += n
     words = [w for w, n in counts.most_common() if n >= least]
+    distinct = set(chain.from_iterable(sentence for part in parts for sentence in part.words))
     if known:
-        others = {form(w) for part in parts for sentence in part.words for w in sentence}
-        words += sorted((others & known) - set(words))
-    letters = {c for part in parts for sentence in part.words for word in sentence for c in word}
-    labels = {label for part in parts for sentence in part.labels for label in sentence}
-    features = {f for part in parts for row in part.features or () for f in row}
+        words += sorted((set(map(form, distinct)) & known) - set(words))
+    letters = set(chain.from_iterable(distinct))
+    labels = set(chain.from_iterable(row for part in parts for row in part.labels))
+    features = set(chain.from_iterable(row for part in parts for row in part.features or ()))
     ordered = ("".join(sorted(letters)), tuple(sorted(labels)), tuple(sorted(features)))
     frequent = sum(n > 1 for n in counts.values() if n >= least)
     return Coding(tuple(words), *ordered, lowercase, longest, frequent, digits)
@@ -135,35 +137,47 @@ def coded(sentences: Sentences, coding: Coding, letters: bool = True) -> Coded:
     labels = _codes(coding.labels, 0)
     features = _codes(coding.features, 1)
 
-    def ragged(dtype, code_of, rows) -> Ragged:
-        return Ragged.of([[code_of(name) for name in row] for row in rows], dtype)
-
     def code_of_word(word: str) -> int:
         return words.get(lookup_form(word, coding.lowercase, coding.digits, words), UNKNOWN)
 
     return Coded(
-        ragged(np.int32, code_of_word, sentences.words),
-        ragged(np.uint16, _speller(coding), sentences.words) if letters else None,
-        ragged(np.int32, lambda f: features.get(f, UNKNOWN), sentences.features or [[]]),
-        ragged(np.int32, labels.__getitem__, sentences.labels),
-    )  # fmt: skip
+        _ragged(sentences.words, code_of_word),
+        _ragged_letters(sentences.words, coding) if letters else None,
+        _ragged(sentences.features or [[]], lambda f: features.get(f, UNKNOWN)),
+        _ragged(sentences.labels, labels.__getitem__),
+    )
 
 
-def _codes(names: Sequence[str], first: int) -> Mapping[str, int]:
+def _ragged(rows: Sequence[Sequence[str]], code_of: Callable[[str], int]) -> Ragged:
+    """The code of each name, int32."""
+    codes = {name: code_of(name) for name in set(chain.from_iterable(rows))}
+    return Ragged.cut(_looked_up(codes, rows), map(len, rows))
+
+
+def _looked_up(codes: Mapping[str, int], rows: Sequence[Sequence[str]]) -> np.ndarray:
+    return np.fromiter(map(codes.__getitem__, chain.from_iterable(rows)), np.int32)
+
+
+def _ragged_letters(rows: Sequence[Sequence[str]], coding: Coding) -> Ragged:
+    """The codes of the letters of each word, uint16 [longest]."""
+    letters = _codes(coding.letters, 1)
+    numbers = _codes(dict.fromkeys(chain.from_iterable(rows)), 0)  # of distinct words
+    table = np.zeros((len(numbers), coding.longest), np.uint16)
+    for word, number in numbers.items():
+        codes = _spelled(word, letters, coding.longest)
+        table[number, : len(codes)] = codes
+    return Ragged.cut(table[_looked_up(numbers, rows)], map(len, rows))
+
+
+def _codes(names: Iterable[str], first: int) -> Mapping[str, int]:
     return {name: code for code, name in enumerate(names, first)}
 
 
-def _speller(coding: Coding) -> Callable[[str], np.ndarray]:
-    letters = _codes(coding.letters, 1)
-    return functools.cache(lambda word: _spelled(word, letters, coding.longest))
-
-
-def _spelled(word: str, letters: Mapping[str, int], longest: int) -> np.ndarray:
+def _spelled(word: str, letters: Mapping[str, int], longest: int) -> list[int]:
     if len(word) > longest:
         word = word[: longest // 2] + word[len(word) - (longest - longest // 2) :]
     # Letters without a code are skipped: their code would be that of padding.
-    codes = [letters[c] for c in word if c in letters]
-    return np.pad(np.array(codes, np.uint16), (0, longest - len(codes)))
+    return [letters[c] for c in word if c in letters]
 
 
 def unseen_labels(corpus: Corpus) -> list[str]:

@@ -94,7 +94,7 @@ def load(
     if "/" not in name and "." not in name:
         raise UserError(
             f"--dataset={name}: choose {', '.join(NAMES)}, or the path of a file or folder, such "
-            f"as ./{name}.txt."
+            f"as ./{name.strip() or 'mine'}.txt."
         )
     return _user_corpus(user_path(name), form, token, label, feature)
 

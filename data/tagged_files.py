@@ -45,31 +45,31 @@ def parsed(
     content: bytes, name: str, form: str = "auto", token: int = 0, label: int = 0, feature: int = 0
 ) -> Sentences:
     """Like `read_tagged`, from the bytes of a file; `name` is used in errors."""
-    lines = list(enumerate(lines_of(content, name), 1))
-    if not any(line.strip() for _, line in lines):
+    lines = lines_of(content, name)
+    if not any(line.strip(" \t") for line in lines):
         raise UserError(f"{name} is empty; give a file of labelled words.")
     form = _form(lines, name) if form == "auto" else form
     if form == "slashes":
         return _slashes(lines, name)
     if form == "conllu":
-        lines = [pair for pair in lines if not pair[1].startswith("#")]
         token, label = token or CONLLU_TOKEN, label or CONLLU_LABEL
     return _columns(lines, name, form, token or 1, label, feature)
 
 
-def _form(lines, name: str) -> str:
+def _form(lines: list[str], name: str) -> str:
     if name.endswith(".conllu"):
         return "conllu"
-    first = next(line for _, line in lines if line.strip())
+    first = next(line for line in lines if line.strip(" \t"))
     pieces = _BETWEEN_BLANKS.findall(first)
     if "\t" not in first and all(0 < p.rfind("/") < len(p) - 1 for p in pieces):
         return "slashes"
     return "columns"
 
 
-def _slashes(lines, name: str) -> Sentences:
+def _slashes(lines: list[str], name: str) -> Sentences:
     words, labels = [], []
-    for number, line in lines:
+    once: dict[str, str] = {}  # holds each word and label once
+    for number, line in enumerate(lines, 1):
         pairs = [piece.rpartition("/") for piece in _BETWEEN_BLANKS.findall(line)]
         for word, _, label in pairs:
             if not word or not label:
@@ -78,41 +78,53 @@ def _slashes(lines, name: str) -> Sentences:
                     "word/LABEL; fix it, or give --file_format=columns."
                 )
         if pairs:
-            words.append([word for word, _, _ in pairs])
-            labels.append([label for _, _, label in pairs])
+            words.append([once.setdefault(word, word) for word, _, _ in pairs])
+            labels.append([once.setdefault(label, label) for _, _, label in pairs])
     return Sentences(words, labels)
 
 
-def _columns(lines, name: str, form: str, token: int, label: int, feature: int) -> Sentences:
+def _columns(
+    lines: list[str], name: str, form: str, token: int, label: int, feature: int
+) -> Sentences:
     words, labels, features, first = [[]], [[]], [[]], None
-    for number, line in lines:
+    once: dict[str, str] = {}  # holds each word and label once
+    for number, line in enumerate(lines, 1):
+        if form == "conllu" and line.startswith("#"):
+            continue
         cells = line.split("\t") if "\t" in line else _BETWEEN_BLANKS.findall(line)
-        if not line.strip() or cells[0] == "-DOCSTART-":
+        if not line.strip(" \t") or cells[0] == "-DOCSTART-":
             if words[-1]:
                 words.append([]), labels.append([]), features.append([])
             continue
         if form == "conllu" and not cells[0].isdigit():
             continue  # 3-4 is a range of the words that follow, 3.1 a word that is not in the text
-        first = first or (number, len(cells))
-        width = first[1]
-        if len(cells) != width:
+        first = first or (number, _checked_width(len(cells), number, name, token, label, feature))
+        if len(cells) != first[1]:
             raise UserError(
-                f"{name}, line {number} has {len(cells)} columns but line {first[0]} has {width}; "
-                "give all lines the same columns, separated by tabs if words contain blanks."
+                f"{name}, line {number} has {len(cells)} columns but line {first[0]} has "
+                f"{first[1]}; give all lines the same columns, separated by tabs if words contain "
+                "blanks."
             )
-        wanted = max(token, label, feature)
-        if width < wanted or width < 2:
-            raise UserError(
-                f"{name}, line {number} has {width} columns but column {max(wanted, 2)} was "
-                "requested; see --token_column and --label_column."
-            )
-        chosen = [cells[column - 1].strip(" ") for column in (token, label or width)]
-        if not all(chosen):
+        word, tag = cells[token - 1].strip(" "), cells[label - 1].strip(" ")
+        if not word or not tag:
             raise UserError(f"{name}, line {number} has an empty column; fix that line.")
-        words[-1].append(chosen[0]), labels[-1].append(chosen[1])
-        features[-1].append(cells[feature - 1])
-    kept = [n for n, sentence in enumerate(words) if sentence]
-    words, labels, features = ([part[n] for n in kept] for part in (words, labels, features))
+        words[-1].append(once.setdefault(word, word))
+        labels[-1].append(once.setdefault(tag, tag))
+        if feature:
+            features[-1].append(once.setdefault(cells[feature - 1], cells[feature - 1]))
+    if not words[-1]:
+        words, labels, features = words[:-1], labels[:-1], features[:-1]
     if not words:
         raise UserError(f"{name} has no labelled words; give a file of labelled words.")
     return Sentences(words, labels, features if feature else None)
+
+
+def _checked_width(width: int, number: int, name: str, *columns: int) -> int:
+    """The number of columns of the first line; raises UserError if it lacks one of `columns`."""
+    wanted = max(2, *columns)
+    if width < wanted:
+        raise UserError(
+            f"{name}, line {number} has {width} columns but column {wanted} was requested; see "
+            "--token_column and --label_column."
+        )
+    return width

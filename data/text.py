@@ -1,6 +1,8 @@
 """Running text as integer codes: one alphabet for all, and three parts in file order."""
 
 import hashlib
+import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple, TypeVar
 
@@ -10,15 +12,17 @@ from data.errors import UserError
 from data.files import read_plain, read_unpacked
 from data.lines import without_mark
 
-Symbols = TypeVar("Symbols", str, list)
+Symbols = TypeVar("Symbols", str, list, np.ndarray)
+PIECE = 2**20  # symbols
+BYTE_BY_BYTE = "convert it to UTF-8, or read it byte by byte (char_rnn --unit=bytes)"
 
 
 class Text(NamedTuple):
     """A text as codes; the alphabet covers all three parts."""
 
-    train: np.ndarray  # int32 [N], each entry in [0, V)
-    valid: np.ndarray  # may be empty
-    test: np.ndarray
+    train: np.ndarray  # [N] of the type `compact(V)`, each entry in [0, V)
+    valid: np.ndarray  # int32; may be empty
+    test: np.ndarray  # int32
     # the V symbols by code: Unicode characters, bytes as U+0000 to U+00FF, or a tuple of words
     symbols: str | tuple[str, ...]
 
@@ -27,10 +31,23 @@ class Text(NamedTuple):
         """The symbols and a short hash of the codes, which together identify the text."""
         sha = hashlib.sha256()
         for part in self[:3]:
-            sha.update(np.ascontiguousarray(part).tobytes() + b"|")
+            for piece in pieces(part):
+                sha.update(piece.astype(np.int32))
+            sha.update(b"|")
         words = not isinstance(self.symbols, str)  # words contain no blanks
         symbols = {"words": " ".join(self.symbols)} if words else {"symbols": self.symbols}
         return symbols | {"text": sha.hexdigest()[:16]}
+
+
+def compact(size: int) -> np.dtype:
+    """The smallest of uint8, uint16 and int32 that holds codes in [0, size)."""
+    types = (np.dtype(name) for name in (np.uint8, np.uint16, np.int32))
+    return next(kind for kind in types if size - 1 <= np.iinfo(kind).max)
+
+
+def pieces(sequence: Symbols) -> Iterator[Symbols]:
+    """A text or an array cut into pieces, for work that takes several times their memory."""
+    return (sequence[start : start + PIECE] for start in range(0, len(sequence), PIECE))
 
 
 def decoded(content: bytes, unit: str, name: str) -> str:
@@ -47,13 +64,13 @@ def decoded(content: bytes, unit: str, name: str) -> str:
     """
     if unit == "bytes":
         return content.decode("latin-1")  # byte n becomes character n
-    content = without_mark(content, name)
+    content = without_mark(content, name, BYTE_BY_BYTE)
     try:
         return content.decode("utf-8")
     except UnicodeDecodeError as error:
         raise UserError(
             f"{name} is not UTF-8 text (byte {error.start:,} is {content[error.start]:#04x}); "
-            "give --unit=bytes to read it byte by byte."
+            f"{BYTE_BY_BYTE}."
         ) from None
 
 
@@ -95,7 +112,7 @@ def three_parts(
     valid: Symbols | None = None,
     test: Symbols | None = None,
 ) -> tuple[Symbols, Symbols, Symbols]:
-    """Splits a text or a list of words in file order: (train, valid, test).
+    """Splits a text, a list, or the codes of words in file order: (train, valid, test).
 
     The last `test_percent` is the test part, the `valid_percent` before it the validation part.
     Where one of them is given, nothing is cut off for it.
@@ -115,8 +132,11 @@ def coded(parts: tuple[str, str, str], name: str) -> Text:
     Raises:
       UserError: the text is empty, or consists of one repeated symbol.
     """
-    whole = [_code_points(part) for part in parts]
-    alphabet = np.unique(np.concatenate(whole))
+    used = np.zeros(sys.maxunicode + 1, bool)
+    for part in parts:
+        for piece in pieces(part):
+            used[_code_points(piece)] = True
+    alphabet = np.flatnonzero(used)
     if not len(alphabet):
         raise UserError(f"{name} is empty; give a file that contains text.")
     if len(alphabet) == 1:
@@ -124,8 +144,21 @@ def coded(parts: tuple[str, str, str], name: str) -> Text:
             f"{name} contains nothing but {chr(alphabet[0])!r}; give a text with more than one "
             "symbol."
         )
-    codes = (np.searchsorted(alphabet, part).astype(np.int32) for part in whole)
-    return Text(*codes, "".join(map(chr, alphabet)))
+    train, valid, test = (
+        _codes(part, alphabet, kind)
+        for part, kind in zip(parts, (compact(len(alphabet)), np.int32, np.int32), strict=True)
+    )
+    return Text(train, valid, test, "".join(map(chr, alphabet)))
+
+
+def _codes(text: str, alphabet: np.ndarray, kind: np.dtype) -> np.ndarray:
+    code_of = np.zeros(alphabet[-1] + 1, kind)
+    code_of[alphabet] = np.arange(len(alphabet))
+    codes, end = np.empty(len(text), kind), 0
+    for piece in pieces(text):
+        start, end = end, end + len(piece)
+        np.take(code_of, _code_points(piece), out=codes[start:end], mode="clip")
+    return codes
 
 
 def _code_points(text: str) -> np.ndarray:

@@ -12,7 +12,8 @@ import io
 import json
 import re
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from itertools import chain
 
 from data.errors import UserError
 
@@ -25,6 +26,25 @@ _SPECIAL_PIECES = tuple(map(chr, range(0xFDD4, 0xFDD8)))
 _RESERVED = dict(zip(map(ord, "\0\t\u2581\u2585"), range(0xFDD0, 0xFDD4), strict=True))
 _UNRESERVED = {replacement: char for char, replacement in _RESERVED.items()}
 _WORD = re.compile(r" ?(?:\w+|[^\w\s])")
+
+
+class _Remembered(dict[str, tuple[int, ...]]):
+    """The codes of what lies between two blanks, most of which occurs again and again."""
+
+    MOST = 2**18  # entries
+
+    def __init__(self, codes: Callable[[str], Iterable[int]]):
+        self._codes = codes
+
+    def __missing__(self, text: str) -> tuple[int, ...]:
+        if len(self) == self.MOST:
+            self.clear()
+        self[text] = tuple(self._codes(text))
+        return self[text]
+
+    def of_all(self, texts: Iterable[str]) -> list[int]:
+        """The codes of texts, one after another."""
+        return list(chain.from_iterable(map(self.__getitem__, texts)))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -43,6 +63,13 @@ class Pieces:
 
     def codes(self, line: str) -> list[int]:
         """Encodes a line, without BEGIN and END."""
+        return self._remembered.of_all(line.split()) if self.unit == "words" else self._split(line)
+
+    @functools.cached_property
+    def _remembered(self) -> _Remembered:
+        return _Remembered(self._split)
+
+    def _split(self, line: str) -> list[int]:
         return [self._code_of.get(piece, UNKNOWN) for piece in split(line, self.unit)]
 
     def text(self, codes: Iterable[int]) -> str:
@@ -84,7 +111,14 @@ class Subwords:
 
     def codes(self, line: str) -> list[int]:
         """Encodes a line, without BEGIN and END."""
-        return self._processor.encode(line.strip().translate(_RESERVED))
+        text = line.strip().translate(_RESERVED)
+        return self._remembered.of_all(text.split(" ")) if text else []
+
+    @functools.cached_property
+    def _remembered(self) -> _Remembered:
+        """No subword goes beyond a blank; it begins with the blank before it."""
+        blank = self._processor.piece_to_id("\u2581")
+        return _Remembered(lambda text: self._processor.encode(text) if text else [blank])
 
     def text(self, codes: Iterable[int]) -> str:
         """Decodes a line; UNKNOWN becomes <unk>, other special codes are dropped."""
@@ -122,7 +156,7 @@ def build(lines: list[str], unit: str, size: int, least: int) -> Vocabulary:
         raise UserError(f"--vocabulary={size} is too small for {unit}; give 8 or more.")
     if unit == "subwords":
         return Subwords(_byte_pairs(lines, size))
-    counts = Counter(piece for line in lines for piece in split(line, unit))
+    counts = _counts(lines, unit)
     # the most frequent first, ties in alphabetical order
     kept = sorted((p for p, n in counts.items() if n >= least), key=lambda p: (-counts[p], p))
     if not kept:
@@ -138,6 +172,17 @@ def from_json(text: str) -> Vocabulary:
     if content["unit"] == "subwords":
         return Subwords(base64.b64decode(content["model"]))
     return Pieces(content["unit"], (*SPECIAL, *content["pieces"]))
+
+
+def _counts(lines: list[str], unit: str) -> Counter[str]:
+    """How often each word or character occurs in all lines."""
+    if unit == "characters":
+        return Counter(chain.from_iterable(split(line, unit) for line in lines))
+    counts: Counter[str] = Counter()
+    for text, n in Counter(chain.from_iterable(map(str.split, lines))).items():
+        for piece in split(text, unit):
+            counts[piece] += n
+    return counts
 
 
 def split(line: str, unit: str) -> list[str]:

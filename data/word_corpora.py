@@ -6,10 +6,12 @@ wikitext2      Merity et al. 2017: 2,088,628 / 217,646 / 245,569 words, 33,278 d
 """
 
 import re
+from collections.abc import Iterator
+from itertools import chain
 
 from data.corpora import PENN_TREEBANK, documentation, published_file, read_published, user_text
 from data.text import Text, read_parts, replace_parts, three_parts
-from data.words import coded_words, words_of
+from data.words import coded_words, numbered
 
 _WIKITEXT = (
     "https://raw.githubusercontent.com/pytorch/examples/77f55b912142e11fcfdf5b530231fb9c52f181e8/"
@@ -55,16 +57,25 @@ def load(
     Raises:
       UserError: the name is unknown, a file cannot be obtained or read, or it holds no words.
     """
-    tokens = tokens_of(name, tokens)
-    given = read_parts("characters", valid, test)
-    given = [None if text is None else words_of(text, tokens) for text in given]
-    if name in _PARTS:
-        texts = (read_published(file, "characters", data_dir, raw_dir) for file in _PARTS[name])
-        parts = replace_parts(tuple(words_of(text, tokens) for text in texts), *given)
+    given = [text or "" for text in read_parts("characters", valid, test)]
+    texts = chain(_texts(name, data_dir, raw_dir), given)  # read one after another, to save memory
+    found = numbered(texts, tokens_of(name, tokens))
+    *whole, valid_part, test_part = found.texts
+    given = [part if len(part) else None for part in (valid_part, test_part)]
+    if len(whole) == 3:
+        parts = replace_parts(tuple(whole), *given)
     else:
-        text = paragraphs() if name == "python" else user_text(name, NAMES, "characters")
-        parts = three_parts(words_of(text, tokens), valid_percent, test_percent, *given)
-    return coded_words(parts, vocabulary, name)
+        parts = three_parts(whole[0], valid_percent, test_percent, *given)
+    return coded_words(parts, found.words, vocabulary, name)
+
+
+def _texts(name: str, data_dir: str, raw_dir: str) -> Iterator[str]:
+    """The three parts of a published text, or the one text of which parts are cut off."""
+    if name in _PARTS:
+        for file in _PARTS[name]:
+            yield read_published(file, "characters", data_dir, raw_dir)
+    else:
+        yield paragraphs() if name == "python" else user_text(name, NAMES, "characters")
 
 
 def paragraphs() -> str:

@@ -57,7 +57,7 @@ def _text(lines: Iterable[str], name: str) -> tuple[list[str], np.ndarray]:
     found: dict[str, np.ndarray] = {}
     claimed, width, first, rows = None, None, 0, 0
     for number, line in enumerate(lines, 1):
-        if not line.strip():
+        if not line.strip(" \t"):
             continue
         if number == 1 and (header := HEADER.fullmatch(line)):
             claimed, width = map(int, header.groups())
@@ -95,7 +95,7 @@ def _row(cells: Sequence[str], width: int, where: str, first: int) -> tuple[str,
             "must have the same length."
         )
     try:
-        vector = np.array(cells[words:], np.float32)
+        vector = _numbers(cells[words:])
     except ValueError:
         raise UserError(f"{where} is not a word followed by numbers; fix that line.") from None
     if not np.isfinite(vector).all():
@@ -103,9 +103,18 @@ def _row(cells: Sequence[str], width: int, where: str, first: int) -> tuple[str,
     return " ".join(cells[:words]), vector
 
 
+def _numbers(cells: Sequence[str]) -> np.ndarray:
+    """Decimal numbers as float32; raises ValueError, also for 1_0 and digits of other scripts."""
+    text = "".join(cells)
+    if "_" in text or not text.isascii():
+        raise ValueError(text)
+    with np.errstate(over="ignore"):  # too large is infinite, and refused
+        return np.array(cells, np.float32)
+
+
 def _is_number(cell: str) -> bool:
     try:
-        float(cell)
+        _numbers([cell])
     except ValueError:
         return False
     return True

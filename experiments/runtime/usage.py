@@ -17,7 +17,7 @@ HELP = {"h", "?", "help", "helpshort", "helpfull"}  # absl's words, and the usua
 
 
 def answer(words: Sequence[str], text: Callable[[], str]) -> str | None:
-    """What to print instead of running a command; None if its arguments ask for nothing.
+    """The help or version that a command's arguments ask for; None if they ask for neither.
 
     Args:
       words: the arguments.
@@ -43,7 +43,7 @@ def of_command(module: str, options: Any = None) -> str:
       module: its name.
       options: a dataclass with the default values.
     """
-    text = (sys.modules[module].__doc__ or "").strip()
+    text = _docstring(module)
     if options is None:
         return text
     return "\n".join([text, "", "Flags and their default values", *_flags(options)])
@@ -56,15 +56,20 @@ def of_experiment(presets: Mapping[str, Any], words: Sequence[str]) -> str:
       presets: by name.
       words: the arguments; `--preset=NAME` among them chooses whose values are shown.
     """
-    asked = [word.lstrip("-").removeprefix("preset=") for word in words]
-    shown = presets[next((name for name in asked if name in presets), "quick")]
-    headline, _, rest = (sys.modules[type(shown).__module__].__doc__ or "").strip().partition("\n")
-    title, _, paper = map(str.strip, headline.partition("|"))
+    values = [word.lstrip("-").removeprefix("preset=") for word in words]
+    shown = presets[next((name for name in values if name in presets), "quick")]
     return "\n".join([
-        f"{title} ({paper})" if paper else title, rest,
+        _docstring(type(shown).__module__),
         "", "Presets (--preset=NAME)", *_presets(presets),
         "", f"Flags and their values in the preset {shown.preset}", *_flags(shown),
     ])  # fmt: skip
+
+
+def _docstring(module: str) -> str:
+    """A module's docstring; an experiment's headline `What. | Paper` reads `What. (Paper)`."""
+    headline, end, rest = (sys.modules[module].__doc__ or "").strip().partition("\n")
+    title, bar, paper = headline.partition(" | ")
+    return (f"{title} ({paper})" if bar else headline) + end + rest
 
 
 def _presets(presets: Mapping[str, Any]) -> Iterator[str]:

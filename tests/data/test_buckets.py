@@ -127,7 +127,7 @@ def test_padding_is_zero_and_masked():
     assert entries.tolist() == [[[4, 0, 0], [1, 2, 3]], [[0, 0, 0], [0, 0, 0]]]
     assert mask.sum(-1).tolist() == [[1, 3], [0, 0]] and entries.dtype == np.int32
     assert flat[0].tolist() == [1, 2, 3] and flat[1].tolist() == []
-    vectors = Ragged.of([np.ones((2, 5))], np.float32)
+    vectors = Ragged.cut(np.ones((2, 5), np.float32), [2])
     assert vectors.padded(np.array([0]), 4)[0].sum((0, 2)).tolist() == [5, 5, 0, 0]
     assert Ragged.of([[]], np.int32).padded(np.array([0]), 2)[1].sum() == 0
 

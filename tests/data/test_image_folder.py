@@ -199,3 +199,20 @@ def test_faulty_four_files_are_named(four_files):
     put_idx(four_files / "train-images-idx3-ubyte", FIELD[:8, :20])
     with pytest.raises(UserError, match="training images are 20x28 uint8"):
         image_folder.load(four_files)
+
+
+@pytest.mark.parametrize("mode", ["L", "RGB"])
+def test_opaque_pictures_are_read_as_with_an_opaque_layer(mode, tmp_path):
+    pixels = GENERATOR.integers(0, 256, (40, 30, 3)).astype(np.uint8)
+    picture = Image.fromarray(pixels).convert(mode)
+    layered = picture.convert("RGBA")
+    picture.save(tmp_path / "plain.png"), layered.save(tmp_path / "layered.png")
+    plain, layered = pictures.read([tmp_path / "plain.png", tmp_path / "layered.png"])
+    assert (plain == layered).all() and len(np.unique(plain)) > 20
+
+
+def test_one_colour_may_be_transparent(tmp_path):
+    pixels = np.zeros((28, 28), np.uint8)
+    pixels[8:20, 8:20] = 90
+    Image.fromarray(pixels).save(tmp_path / "a.png", transparency=0)  # black is paper
+    assert pictures.read([tmp_path / "a.png"]).max() == 255 - 90

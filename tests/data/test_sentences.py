@@ -1,5 +1,7 @@
 """Labelled sentences as codes of words, letters and labels."""
 
+import tracemalloc
+
 import pytest
 
 from data.errors import UserError
@@ -86,6 +88,29 @@ def test_both_ends_of_a_long_word_are_read():
     codes = coded(corpus.train, coding).letters[0][0]
     assert "".join(coding.letters[code - 1] for code in codes) == "abfgh"
     assert coded(corpus.train, coding, letters=False).letters is None
+
+
+def test_letters_that_nothing_reads_are_neither_numbered_nor_held(monkeypatch):
+    corpus = corpus_of([[(f"word{n}", "AB"[n % 2]) for n in range(1000)]])
+    coding = coding_of(corpus, lowercase=True, least=1, longest=5000)
+
+    def peak(letters: bool) -> int:
+        tracemalloc.start()
+        found = coded(corpus.train, coding, letters)
+        held, most = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+        assert (found.letters is not None) == letters and (held > 2**20) == letters
+        return most
+
+    assert peak(letters=True) > 1000 * 5000 * 2  # bytes
+    monkeypatch.setattr("data.sentences._spelled", None)  # nobody asks for a word's letters
+    assert peak(letters=False) < 2**19
+
+
+def test_words_of_one_form_are_counted_together():
+    corpus = corpus_of([[("The", "A"), ("1", "B"), ("the", "A"), ("2", "B"), ("THE", "A")]])
+    coding = coding_of(corpus, lowercase=True, least=2, longest=4, digits="0")
+    assert coding.words == ("the", "0") and coding.frequent == 2
 
 
 def test_a_sentence_of_two_thousand_words_is_read():

@@ -27,6 +27,20 @@ def test_codes_and_text_are_inverse_and_the_alphabet_is_sorted():
     assert codes_of("nab", text.symbols).tolist() == [3, 1, 2]
 
 
+@pytest.mark.parametrize(
+    ("size", "kind"), [(2, "uint8"), (256, "uint8"), (257, "uint16"), (2**16 + 1, "int32")]
+)
+def test_codes_take_as_many_bytes_as_the_alphabet_needs(size, kind, monkeypatch):
+    alphabet = "".join(map(chr, range(0x20000, 0x20000 + size)))
+    text = coded((alphabet, "", alphabet[::-1]), "f")
+    assert [part.dtype for part in text[:3]] == [kind, "int32", "int32"]
+    assert text.train.tolist() == text.test[::-1].tolist() == list(range(size))
+    assert windows(text.train[:2], 0, 1, 1, 1)[0].dtype == np.int32  # as the device reads them
+    monkeypatch.setattr("data.text.PIECE", 100)
+    pieced = coded((alphabet, "", alphabet[::-1]), "f")
+    assert pieced.facts == text.facts and (pieced.train == text.train).all()
+
+
 def test_the_three_parts_are_the_text_in_order():
     text = "".join(map(str, range(100)))
     train, valid, test = three_parts(text, 10, 20)
@@ -80,6 +94,7 @@ def test_an_unknown_symbol_is_named():
 def test_facts_identify_a_text():
     one, other = coded(("ab", "a", "b"), "f"), coded(("ab", "b", "a"), "f")
     assert one.facts != other.facts and one.facts["symbols"] == "ab"
+    assert one.facts["text"] == "311dd2db037dcb99"  # as in earlier checkpoints
 
 
 @pytest.mark.parametrize(
@@ -116,6 +131,16 @@ def test_windows_continue_where_the_last_stopped():
 def test_a_text_shorter_than_a_step():
     with pytest.raises(UserError, match="5 symbols, .* needs 8"):
         windows(np.arange(5), 0, 1, 2, 3)
+
+
+def test_ngrams_of_a_large_alphabet_and_in_pieces_are_the_same(monkeypatch):
+    text = coded(("the rain in spain", "", "a train in the rain"), "f")
+    found = ngrams.unigram_nats(text), ngrams.bigram_nats(text)
+    monkeypatch.setattr("data.text.PIECE", 3)
+    monkeypatch.setattr("data.ngrams.PIECE", 3)
+    assert (ngrams.unigram_nats(text), ngrams.bigram_nats(text)) == found
+    monkeypatch.setattr("data.ngrams.DENSE", 0)
+    assert ngrams.bigram_nats(text) == found[1]
 
 
 def test_ngrams_by_hand():

@@ -110,3 +110,24 @@ def test_impossible_vocabularies():
     with pytest.raises(UserError, match="--vocabulary=5 .* give at least 7"):
         build(["a b"] * 9, "subwords", 5, 1)
     assert len(build(["a b"] * 9, "subwords", 7, 1)) == 7
+
+
+def test_words_are_coded_alike_however_many_are_remembered(monkeypatch):
+    lines = ["a dog, a\u00a0cat", "don't say: dog\tcat.", "a dog, a cat! <unk>"] * 2
+    known = build(lines, "words", 0, 2)
+    codes = [known.codes(line) for line in lines]
+    assert codes[:3] == codes[3:]
+    assert [[known.pieces[code] for code in row] for row in codes[:1]] == [
+        [" a", " dog", ",", " a", " cat"]
+    ]
+    monkeypatch.setattr("data.vocabulary._Remembered.MOST", 1)
+    assert [build(lines, "words", 0, 2).codes(line) for line in lines] == codes
+
+
+PARTS = [*" \t\u00a0\u2581abimnT.☃\0", "  ", "wo m", "ein", "Two", " the"]
+
+
+@given(st.lists(st.sampled_from(PARTS)).map("".join))
+def test_subwords_between_blanks_are_those_of_the_whole_line(line):
+    whole = SUBWORDS._processor.encode(line.strip().translate(vocabulary._RESERVED))
+    assert SUBWORDS.codes(line) == whole

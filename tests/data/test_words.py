@@ -1,11 +1,22 @@
 """Texts as words (`data/word_corpora.py` too): tokens, vocabulary, published files, mistakes."""
 
+from collections import Counter
+
 import numpy as np
 import pytest
 
 from data import word_corpora
 from data.errors import UserError
-from data.words import coded_words, codes_of_words, text_of_words, vocabulary, words_of
+from data.words import (
+    END,
+    coded_words,
+    codes_of_words,
+    numbered,
+    text_of_words,
+    unknown_share,
+    vocabulary,
+    words_of,
+)
 
 CUTS = {"valid_percent": 10, "test_percent": 10, "tokens": "marks", "vocabulary": 0}
 
@@ -26,21 +37,64 @@ def test_words_and_line_ends(text, tokens, words):
 
 
 def test_the_most_frequent_words_are_known():
-    text = words_of("b b b a a a c c d\n", "blanks")
-    assert vocabulary(text, 0) == ("a", "b", "c", "<eos>", "<unk>")
-    assert vocabulary(text, 4) == ("a", "b", "<eos>", "<unk>")
-    assert vocabulary([*text, "<unk>"], 0) == ("a", "b", "c", "<eos>", "<unk>", "d")
+    counts = Counter(words_of("b b b a a a c c d\n", "blanks"))
+    assert vocabulary(counts, 0) == ("a", "b", "c", "<eos>", "<unk>")
+    assert vocabulary(counts, 4) == ("a", "b", "<eos>", "<unk>")
+    assert vocabulary(counts | {"<unk>": 1}, 0) == ("a", "b", "c", "<eos>", "<unk>", "d")
 
 
 def test_parts_are_coded_with_the_first_one_s_words_and_follow_an_end():
-    parts = (words_of("b a\na b\n", "blanks"), words_of("a z\n", "blanks"), [])
-    text = coded_words(parts, 0, "f")
+    parts, words = numbered(("b a\na b\n", "a z\n", ""), "blanks")
+    text = coded_words(parts, words, 0, "f")
     assert text.symbols == ("<eos>", "a", "b", "<unk>")
     assert text.train.tolist() == [2, 1, 0, 1, 2, 0]
     assert text.valid.tolist() == [0, 1, 3, 0] and text.test.tolist() == [0]
     assert text.facts["words"] == "<eos> a b <unk>"
-    other = coded_words((parts[0], parts[0], []), 0, "f")
+    other = coded_words((parts[0], parts[0], parts[2]), words, 0, "f")
     assert text.facts["text"] != other.facts["text"]
+
+
+def test_the_share_of_unknown_words_leaves_line_ends_apart():
+    parts, words = numbered(("a a b b\n", "a z\nb y\n", "z b\n\n\n"), "blanks")
+    text = coded_words(parts, words, 0, "f")
+    shares = [unknown_share(part, text.symbols) for part in text[:3]]
+    assert shares == [0, 0.5, 0.5]
+    assert unknown_share(text.valid[:1], text.symbols) == 0  # an END alone
+
+
+@pytest.mark.parametrize(
+    ("train", "valid", "test", "limit", "sentence"),
+    [
+        ("a b c d", "", "a b", 0, "no word occurs twice in the training part"),
+        ("a a b b", "", "a b", 2, "or --vocabulary admits none"),
+        ("a a b b", "", "c d", 0, "the test part has none of the 2 words"),
+        ("a a b b", "", "\n\n", 0, "the test part has none of the 2 words"),
+        ("a a a b b", "", "b", 3, "the test part has none of the 1 words"),
+        ("a a b b", "c <unk>", "a", 0, "the validation part has none of the 2 words"),
+    ],
+)
+def test_a_part_of_unknown_words_alone_is_refused(train, valid, test, limit, sentence):
+    parts, words = numbered((train, valid, test), "blanks")
+    with pytest.raises(UserError, match=sentence):
+        coded_words(parts, words, limit, "f")
+
+
+@pytest.mark.parametrize("tokens", ["marks", "blanks"])
+def test_a_long_text_is_read_in_pieces_as_it_is_at_once(tokens, monkeypatch):
+    text = "one two\tthree\r\n\r\nfour, don't\rfive \xa0six\x0bseven  <eos> eight" * 9
+    whole = words_of(text, tokens)
+    for size in (1, 7, 50):
+        monkeypatch.setattr("data.words.PIECE", size)
+        assert words_of(text, tokens) == whole
+    assert whole.count(END) == 4 * 9 + 1  # four line ends or <eos> in each, and the last
+
+
+def test_codes_take_as_many_bytes_as_the_vocabulary_needs():
+    for size, kind in ((250, "uint8"), (300, "uint16")):
+        parts, words = numbered((" ".join(map(str, range(size))) * 2 + " 0 1", "0", "1"), "blanks")
+        text = coded_words(parts, words, 0, "f")
+        assert [part.dtype for part in text[:3]] == [kind, "int32", "int32"]
+        assert text_of_words(text.train, text.symbols).split()[-2:] == ["0", "1"]
 
 
 def test_codes_and_text_are_inverse():

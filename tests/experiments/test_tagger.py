@@ -119,6 +119,18 @@ def loss_of_opinions(config, seed=0):
     return loss, params, batch, coding
 
 
+@pytest.mark.parametrize("letter_hidden", [0, 3])
+def test_letters_are_coded_only_if_the_net_reads_them(letter_hidden):
+    corpus = opinions()
+    config = dataclasses.replace(tagger.Config(), letter_hidden=letter_hidden, batch_size=20)
+    coding = coding_of(corpus, lowercase=True, least=1, longest=4)
+    data = Data(config, corpus, coding, mesh_for(config.batch_size))
+    for part in (data.train, data.valid, data.test):
+        assert (part.letters is not None) == bool(letter_hidden)
+        _, _, batch = next(data.batches(part))
+        assert (batch.letters is not None) == bool(letter_hidden)
+
+
 def test_the_gradient_of_a_copy_ignores_the_sentences_that_it_is_tested_on():
     config = dataclasses.replace(tagger.Config(), folds=2, fold=3, hidden=3, embedding=2,
                                  batch_size=20, beside="none", word_dropout=0.0)  # fmt: skip
