@@ -26,6 +26,10 @@ class Text(NamedTuple):
     # the V symbols by code: Unicode characters, bytes as U+0000 to U+00FF, or a tuple of words
     symbols: str | tuple[str, ...]
 
+    def limited(self, most: int) -> "Text":
+        """The text with the first `most` symbols alone of what is evaluated; 0: with all."""
+        return self._replace(valid=self.valid[:most], test=self.test[:most]) if most else self
+
     @property
     def facts(self) -> dict[str, str]:
         """The symbols and a short hash of the codes, which together identify the text."""

@@ -28,7 +28,7 @@ from data.ngrams import bigram_nats, unigram_nats
 from experiments.language import char_rnn_report
 from experiments.language.char_rnn_sample import DEFAULT, sample, save_sample
 from experiments.language.export import language_form
-from experiments.language.net import LanguageOptions, make_model
+from experiments.language.net import LanguageOptions, limit_figures, make_model
 from experiments.language.running_text import (
     character_figures,
     make_batches,
@@ -147,7 +147,7 @@ def run(config: Config) -> dict:
         config.dataset, unit=config.unit, valid_percent=config.valid_percent,
         test_percent=config.test_percent, valid=config.valid, test=config.test,
         data_dir=config.data_dir, raw_dir=config.raw_dir,
-    )  # fmt: skip
+    ).limited(config.eval_symbols)  # fmt: skip
     pass_steps = windows_in_a_pass(len(text.train), config.batch_size, config.unroll)
     if len(text.test) < 2:
         raise UserError(
@@ -188,12 +188,13 @@ def run(config: Config) -> dict:
         test=tested, offer=lowest("nats_per_character"),
         data=f"{config.dataset}, {len(text.train):,} {config.unit} for training and "
              f"{len(text.test):,} for testing",
-        facts=text.facts,
+        facts=text.facts, unit=config.unit,
+        units_in_a_step=config.batch_size * config.unroll,
     )  # fmt: skip
 
     result = finish(
         "char_rnn", config, trained,
-        metrics={
+        metrics=limit_figures(config) | {
             "test_unigram_nats_per_character": unigram_nats(text),
             "test_bigram_nats_per_character": bigram_nats(text),
             "uniform_nats_per_character": float(np.log(len(text.symbols))),

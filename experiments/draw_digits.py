@@ -28,11 +28,12 @@ from experiments.runtime.mesh import (
     mesh_for,
     placed,
 )
+from experiments.runtime.numbers import counted
 from experiments.runtime.options import option
 from experiments.runtime.workdir import Workdir
 from experiments.runtime.xla import call_once
 from experiments.training.batches import drawn_batches
-from experiments.training.cell_options import CellOptions, make_cell
+from experiments.training.cell_options import CellOptions, cell_name, make_cell
 from experiments.training.export_form import FLOATS, INTS, KEY, Form, Size
 from experiments.training.loop import Ratio, evaluate, init_state, make_step
 from experiments.training.optimizer import RuleOptions, make_optimizer
@@ -145,7 +146,8 @@ def run(config: Config) -> dict:
                     drawn_batches(config, training, mesh), evaluated,
                     lambda means: {"nats_per_picture": means["nats_per_picture"]},
                     data=f"{config.dataset}, {len(training.labels):,} pictures for training and "
-                         f"{len(test.labels):,} for testing")  # fmt: skip
+                         f"{len(test.labels):,} for testing",
+                    unit="pictures")  # fmt: skip
     result = finish("draw_digits", config, trained, workdir=workdir, paper={},
                     metrics=floor(training, test))  # fmt: skip
     write_report(config, workdir, trained, result, model, test)
@@ -172,12 +174,11 @@ def write_report(config: Config, workdir: Workdir, trained, result, model, test:
     key, side = jax.random.key(config.seed), test.pictures.shape[-1]
     drawn = jax.jit(lambda params: model.sample(params, classes, key, side))(params)
     real = np.concatenate([test.pictures[test.labels == label][:DRAWN] for label in range(CLASSES)])
+    sides = {"Drawn by the net": np.asarray(drawn.swapaxes(0, 1)), "From the test set": real}
     pictures = [
-        Picture(drawing.tiles(source, np.asarray(images), 0, 1, columns=DRAWN, side=40),
-                f"{source}.")
-        for source, images in (("Drawn by the net", drawn.swapaxes(0, 1)),
-                               ("From the test set", real))
-    ]  # fmt: skip
+        Picture(drawing.tiles(source, images, 0, 1, columns=DRAWN, side=40), f"{source}.")
+        for source, images in sides.items()
+    ]
     names = {"nats_per_picture": "nats per picture", "wrong_percent": "wrong class (%)"}
     text = ("One class per row, 0 to 9. The net sees only the class and the rows it has drawn.",)
     sections = [
@@ -187,9 +188,10 @@ def write_report(config: Config, workdir: Workdir, trained, result, model, test:
         Section("Drawn digits", text, pictures=pictures),
     ]
     summary = (
-        f"{config.dataset}, {side} rows of {side} pixels: a {config.cell} of {config.hidden} "
-        f"units, {result['parameters']:,} parameters, {config.num_steps:,} steps of "
-        f"{config.batch_size}."
+        f"Digits of {side} × {side} pixels (data {config.dataset}), learned by "
+        f"{counted(config.hidden, cell_name(config.cell) + ' unit')} with "
+        f"{result['parameters']:,} parameters in {counted(config.num_steps, 'step')} of "
+        f"{counted(config.batch_size, 'picture')}."
     )
     page.write(workdir.report, f"Drawn digits, preset {config.preset}", summary, sections)
 

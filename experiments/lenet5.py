@@ -203,7 +203,7 @@ def run(config: Config) -> dict:
     evaluated = make_evaluate(config, predict, splits, mesh)
     trained = train(
         config, workdir, state, step, batches, evaluated, to_figures,
-        test=tested, offer=lowest("error_percent", "loss"),
+        test=tested, offer=lowest("error_percent", "loss"), unit="images",
         data=f"{config.dataset}, {len(train_set.labels):,} images for training and "
              f"{len(sets.test.labels):,} for testing",
     )  # fmt: skip

@@ -39,11 +39,12 @@ from experiments.runtime.mesh import (
     mesh_for,
     placed,
 )
+from experiments.runtime.numbers import counted, readable
 from experiments.runtime.options import option
 from experiments.runtime.workdir import Workdir
 from experiments.runtime.xla import call_once
 from experiments.training.batches import drawn_batches, generated_batches
-from experiments.training.cell_options import CellOptions, make_cell
+from experiments.training.cell_options import CellOptions, cell_name, make_cell
 from experiments.training.export_form import FLOATS, INTS, KEY, Form, Size
 from experiments.training.loop import Ratio, evaluate, init_state, make_step
 from experiments.training.optimizer import RuleOptions, make_optimizer
@@ -219,7 +220,8 @@ def run(config: Config) -> dict:
 
     trained = train(config, workdir, state, step, batches, evaluated,
                     lambda means: figures(config, means),
-                    data=f"{config.task}, {len(test.targets):,} sequences for testing")  # fmt: skip
+                    data=f"{config.task}, {len(test.targets):,} sequences for testing",
+                    unit="sequences")  # fmt: skip
     points = zip(*trained.metrics.curve("test", "wrong_percent"), strict=True)
     solved = [at for at, wrong in points if wrong < 1]
     metrics = dict([floor(config)])
@@ -231,25 +233,32 @@ def run(config: Config) -> dict:
     return result
 
 
+TITLES = {
+    "adding": "The adding problem of length {}", "order": "Temporal order of length {}",
+    "copy": "Copying ten symbols after {} blanks", "rows": "The rows of MNIST's digits",
+}  # fmt: skip
+
+
 def write_report(config: Config, workdir: Workdir, trained, result) -> None:
     """Writes report.html: the figures next to the floor, and curves."""
-    wrong = result["metrics"]["test_wrong_percent"]
-    name, least = floor(config)
+    wrong, loss = result["metrics"]["test_wrong_percent"], loss_name(config).replace("_", " ")
+    what = "mean squared error" if config.task == "adding" else f"loss in {loss}"
     text = (
-        f"Without memory, the {loss_name(config).replace('_', ' ')} is {least:.4g} at best.",
-        f"The task is {'solved' if wrong < 1 else 'not solved'}: {wrong:.3g} % of the test "
+        f"Without memory, the {what} is {readable(floor(config)[1])} at best.",
+        f"The task is {'solved' if wrong < 1 else 'not solved'}: {readable(wrong)} % of the test "
         f"{'symbols' if config.task == 'copy' else 'sequences'} are wrong; the limit is 1 %.",
     )
-    names = {loss_name(config): loss_name(config).replace("_", " "), "wrong_percent": "wrong (%)"}
+    names = {loss_name(config): loss, "wrong_percent": "wrong (%)"}
     sections = [
         page.result_section(result, text),
         *page.configuration_sections(config, workdir),
         page.curves_section(trained.metrics.rows, names, config.batch_size, x="sequences"),
     ]
     summary = (
-        f"{config.task}, length {config.length}: {config.hidden} {config.cell} units, "
-        f"{result['parameters']:,} parameters, {config.num_steps:,} steps of {config.batch_size} "
-        "sequences."
+        f"{TITLES[config.task].format(readable(config.length))}, learned by "
+        f"{counted(config.hidden, cell_name(config.cell) + ' unit')} with "
+        f"{result['parameters']:,} parameters in {counted(config.num_steps, 'step')} of "
+        f"{counted(config.batch_size, 'sequence')}."
     )
     page.write(workdir.report, f"Memory, preset {config.preset}", summary, sections)
 

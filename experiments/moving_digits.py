@@ -194,7 +194,8 @@ def run(config: Config) -> dict:
     trained = train(config, workdir, placed(mesh, init_state(params, optimizer)), step,
                     generated_batches(config, generate, mesh), evaluated, figures,
                     data=f"{config.dataset}, films of {len(digits.train):,} digits for training "
-                         f"and {len(test):,} films for testing")  # fmt: skip
+                         f"and {len(test):,} films for testing",
+                    unit="frames", units_in_a_step=config.batch_size * frames)  # fmt: skip
     result = finish("moving_digits", config, trained, workdir=workdir,
                     metrics=floors(test, config.frames), paper=published(config))  # fmt: skip
     moving_digits_report.write(config, workdir, trained, result, model, test)

@@ -212,6 +212,7 @@ def run(config: Config) -> dict:
         data=f"{config.dataset}, {len(corpus.train.words):,} sentences for training and "
              f"{len(corpus.test.words):,} for testing",
         facts=facts_of(coding, table), same_shape=data.buckets.steps_of_one_shape,
+        unit="words", units_in_a_step=data.words_in_a_step,
     )  # fmt: skip
     kept = evaluation.kept(trained.nets)
     result = finish("tagger", config, trained, metrics={}, paper=published(config),

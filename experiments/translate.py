@@ -222,8 +222,11 @@ def run(config: Config) -> dict:
         data=f"{config.dataset}, {len(corpus.train.sources):,} pairs for training and "
              f"{len(corpus.test.sources):,} for testing",
         facts=facts(corpus, vocabularies, sentences), same_shape=buckets.steps_of_one_shape,
+        unit=f"target {config.target_unit}", units_in_a_step=words,
     )  # fmt: skip
-    result = finish("translate", config, trained, workdir=workdir, metrics=other,
+    parts = {"valid": sentences.valid, "test": sentences.test}
+    unknown = {f"{n}_unknown_percent": 100 * part.unknown_share for n, part in parts.items()}
+    result = finish("translate", config, trained, workdir=workdir, metrics=unknown | other,
                     paper=published(config))  # fmt: skip
     for signature in signatures(config):
         print(f"BLEU signature: {signature}")

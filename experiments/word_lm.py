@@ -29,10 +29,11 @@ from data import word_corpora
 from data.batches import windows_in_a_pass
 from data.errors import UserError
 from data.text import Text
+from data.words import unknown_share
 from experiments.language import word_lm_report
 from experiments.language.dynamic_evaluation import dynamic_surprisals
 from experiments.language.export import language_form
-from experiments.language.net import LanguageOptions, make_word_model
+from experiments.language.net import LanguageOptions, limit_figures, make_word_model
 from experiments.language.running_text import make_batches, make_loss, make_surprisals
 from experiments.language.scores import (
     Surprisals,
@@ -176,7 +177,7 @@ def read_text(config: Config) -> Text:
         valid_percent=config.valid_percent, test_percent=config.test_percent,
         valid=config.valid, test=config.test,
         data_dir=config.data_dir, raw_dir=config.raw_dir,
-    )  # fmt: skip
+    ).limited(config.eval_symbols)  # fmt: skip
     if len(text.test) < 2:
         raise UserError("The test part has no words: give more text or a larger --test_percent.")
     return text
@@ -240,6 +241,7 @@ def run(config: Config) -> dict:
         data=f"{config.dataset}, {len(text.train):,} words for training and {len(text.test):,} for "
              "testing",
         facts=text.facts, after_evaluation=make_rescale(config),
+        unit="words", units_in_a_step=config.batch_size * config.unroll,
     )  # fmt: skip
 
     params, step = on_first_device(trained.net.params), trained.net.step
@@ -252,6 +254,7 @@ def run(config: Config) -> dict:
         workdir=workdir,
     )  # fmt: skip
     word_lm_report.write(config, workdir, trained, result, text, scored)
+    print(word_lm_report.beside_ngrams(result["metrics"]))
     print(f"sample: ./launch.sh word_lm sample --workdir={workdir.path}")
     return result
 
@@ -261,7 +264,10 @@ def further_figures(
 ) -> dict[str, float]:
     """The figures of n-grams, of the mixture with them, and of dynamic evaluation."""
     test = scored["test"]
-    found = {
+    found = limit_figures(config) | {
+        f"{name}_unknown_percent": 100 * unknown_share(getattr(text, name), text.symbols)
+        for name in scored
+    } | {
         "test_unigram_perplexity": unigram_perplexity(text),
         "test_kn5_perplexity": perplexity(test.ngrams),
     }

@@ -127,7 +127,7 @@ def end_state(run: pathlib.Path) -> dict:
     """What two equal runs have in common: the digest of the last state, and the figures."""
     note = run / "checkpoints" / str(newest(run)) / "note" / "metadata"
     result = json.loads((run / "result.json").read_text(encoding="utf-8"))
-    figures = {n: v for n, v in result.items() if n not in ("seconds", "examples_per_second")}
+    figures = {n: v for n, v in result.items() if n not in ("seconds", "speed")}
     return {
         "sha256": json.loads(note.read_text(encoding="utf-8"))["sha256"],
         "result": figures,

@@ -11,6 +11,7 @@ from experiments.images import maps
 from experiments.images.robustness import robustness_section, scores_of
 from experiments.reports import mistakes, page
 from experiments.reports.page import Cell, Section, Table
+from experiments.runtime.numbers import counted, readable
 from experiments.runtime.workdir import Workdir
 from experiments.training.run import Trained
 from nets import lenet
@@ -32,9 +33,9 @@ COUNTS = {  # published numbers of trainable parameters, and their source
     ("lenet1", False): ({"total": 2578}, "LeCun et al. 1990"),
 }
 _BITMAPS = "The paper shows its bitmaps only in a figure: those used here were redrawn from it."
-_RUBBISH = "The paper gives no value for the constant j of eq. 9: this run uses {rubbish:g}."
+_RUBBISH = "The paper gives no value for the constant j of eq. 9: this run uses {rubbish}."
 _SCALE = (
-    "The loss is multiplied by {loss_scale:g}: without the factor, training diverges with the "
+    "The loss is multiplied by {loss_scale}: without the factor, training diverges with the "
     "published initialisation and learning rates."
 )
 _COUNT = "The paper's parameter count of LeNet-4 contradicts its description; we follow the latter."
@@ -85,9 +86,10 @@ def write(
     linear = config.net == "perceptron" and not config.hidden
     title = "A linear classifier" if linear else NAMES[config.net]
     summary = (
-        f"{title} with {result['parameters']:,} parameters, trained for {config.num_steps:,} "
-        f"steps of {config.batch_size:,} on {config.dataset}: {size:,} training images, "
-        f"{len(test.labels):,} test images, {len(sets.classes)} classes."
+        f"{title} with {result['parameters']:,} parameters, trained for "
+        f"{counted(config.num_steps, 'step')} of {counted(config.batch_size, 'image')} on "
+        f"{config.dataset}: {size:,} training images, {len(test.labels):,} test images, "
+        f"{len(sets.classes)} classes."
     )
     page.write(workdir.report, f"{title}, preset {config.preset}", summary, sections)
 
@@ -103,15 +105,18 @@ def notes(config) -> list[str]:
         _TABLE: config.net == "lenet1",
         "The paper's results are for MNIST; this run is on {dataset}.": config.dataset != "mnist",
     }
-    return [line.format_map(vars(config)) for line, applies in sentences.items() if applies]
+    values = vars(config) | {
+        name: readable(getattr(config, name)) for name in ("rubbish", "loss_scale")
+    }
+    return [line.format_map(values) for line, applies in sentences.items() if applies]
 
 
 def training_curves(config, trained: Trained, size: int) -> Section:
     """Error and loss against passes through the training set."""
-    steps = round(size / config.batch_size, 1)
+    steps = readable(round(size / config.batch_size, 1), 5)
     distorted = ", on randomly distorted digits" if config.distortions else ""
     text = (
-        f"One pass is {size:,} examples or {steps:,g} steps. Each point of the training curve is "
+        f"One pass is {size:,} examples or {steps} steps. Each point of the training curve is "
         f"the mean over the steps since the previous point{distorted}.",
     )
     labels = {"error_percent": "error (%)", "loss": "loss"}

@@ -8,6 +8,7 @@ import numpy as np
 
 from experiments.reports import drawing
 from experiments.reports.page import Picture, Section
+from experiments.runtime.numbers import readable
 from nets import lenet
 from nets.bitmaps import HEIGHT, WIDTH, digit_bitmaps
 from nets.convolution import from_tiles
@@ -28,7 +29,7 @@ def filters(params: Mapping, order: list[str]) -> Section:
     )  # fmt: skip
     text = (
         f"The {count} filters of {first}, {height} × {width} weights each: orange is positive, "
-        f"blue negative, white 0; the largest absolute value is {limit:.2g}.",
+        f"blue negative, white 0; the largest absolute value is {readable(limit, 2)}.",
     )
     return Section("First-layer filters", text, pictures=[Picture(tiles)])
 

@@ -8,6 +8,7 @@ import numpy as np
 
 from experiments.reports import drawing, page
 from experiments.reports.page import Picture, Section
+from experiments.runtime.numbers import counted
 from experiments.runtime.workdir import Workdir
 from experiments.training.run import Trained
 from nets.video import FUTURE, PAST, Composite
@@ -35,10 +36,11 @@ def write(
         films(model, params, test[:FILMS]),
     ]
     summary = (
-        f"{config.number} moving digits ({config.dataset}) in frames of "
-        f"{config.field} × {config.field} pixels. The net reads {config.frames} frames; its LSTMs "
-        f"have {config.hidden:,} units, {result['parameters']:,} parameters in all. Trained for "
-        f"{config.num_steps:,} steps of {config.batch_size:,} films."
+        f"{counted(config.number, 'moving digit')} (data {config.dataset}) in frames of "
+        f"{config.field} × {config.field} pixels. The net reads {counted(config.frames, 'frame')}; "
+        f"its LSTMs have {counted(config.hidden, 'unit')}, {result['parameters']:,} parameters in "
+        f"all. Trained for {counted(config.num_steps, 'step')} of "
+        f"{counted(config.batch_size, 'film')}."
     )
     page.write(workdir.report, f"Moving digits, preset {config.preset}", summary, sections)
 
@@ -55,7 +57,8 @@ def films(model: Composite, params, test: np.ndarray) -> Section:
     for n, (film, frames) in enumerate(zip(test, decoded, strict=True), 1):
         rows = drawing.tiles(f"Film {n} by frame", np.concatenate([film, frames]), 0, 1,
                              columns=2 * half, side=40)  # fmt: skip
-        caption = f"Film {n}: the {half} input frames and the {half} future ones; below, decoded."
+        caption = (f"Film {n}: above, the {half} frames that the net reads and the {half} that "
+                   "follow; below, what it decodes.")  # fmt: skip
         pictures.append(Picture(rows, caption))
     text = ("The first films of the test set. A conditional decoder reads its own previous frame.",)
     return Section("Films", text, pictures=pictures)

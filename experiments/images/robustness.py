@@ -13,6 +13,7 @@ from data.batches import padded_batches
 from data.images import Images
 from experiments.reports import drawing
 from experiments.reports.page import Picture, Section
+from experiments.runtime.numbers import readable
 
 BATCH = 500
 MAX_IMAGES = 2000  # test images distorted, evenly spaced over the set
@@ -125,7 +126,7 @@ def _accuracy(demo: Demo, metrics: Mapping[str, float], example: np.ndarray):
         below.imshow(np.hstack(cells), "gray_r", vmin=0, vmax=255,
                      extent=extent, aspect="auto", interpolation="none")  # fmt: skip
         below.set(yticks=[], xticks=positions, xlabel=demo.label)
-        below.set_xticklabels([f"{amount:g}" for amount in demo.amounts])
+        below.set_xticklabels([readable(amount) for amount in demo.amounts])
         below.grid(False)
 
     return draw

@@ -13,9 +13,10 @@ from experiments.language.hidden_units import (
     saturation_section,
     units_section,
 )
-from experiments.language.sections import samples_by_stage, training_curves
+from experiments.language.sections import layers_of, samples_by_stage, training_curves
 from experiments.reports import drawing, page
 from experiments.reports.page import Picture, Section
+from experiments.runtime.numbers import counted, readable
 from experiments.runtime.workdir import Workdir
 from experiments.training.cell_options import make_cell
 from experiments.training.run import Trained
@@ -34,31 +35,32 @@ def write(
     codes = text.test[:RECORDED]
     layers = jax.device_get(record(model, params, jnp.asarray(codes)[:, None]))
     values = [values for values, _ in layers]
-    size = len(text.train)
+    size, symbol = len(text.train), config.unit.removesuffix("s")
     order = ("embedding", "layers", "output")
     sections = [
         page.result_section(result, notes(config)),
         *page.configuration_sections(config, workdir),
         page.parameters_section(params, order, {}, ""),
-        training_curves(config, trained, size, {"nats_per_character": "nats per character"}),
-        samples_by_stage(workdir, "symbol"),
+        training_curves(config, trained, size, {"nats_per_character": f"nats per {symbol}"}),
+        samples_by_stage(workdir, symbol),
         units_section(np.concatenate(values, 1), text_of(codes, text.symbols), config.hidden),
         saturation_section([gates for _, gates in layers], values),
         gradients(config, params, text),
     ]
-    title = f"{config.layers}-layer {config.cell} of {config.hidden}"
     summary = (
-        f"A {title} units with {result['parameters']:,} parameters, trained for "
-        f"{config.num_steps:,} steps of {config.batch_size} × {config.unroll} {config.unit} on "
-        f"{config.dataset}: {size:,} {config.unit} for training, {len(text.test):,} for testing, "
-        f"an alphabet of {len(text.symbols)}."
+        f"{layers_of(config)} with {result['parameters']:,} parameters, trained for "
+        f"{counted(config.num_steps, 'step')} of {config.batch_size:,} × {config.unroll:,} "
+        f"{config.unit} on {config.dataset}: {size:,} {config.unit} for training, "
+        f"{len(text.test):,} for testing, an alphabet of {len(text.symbols):,}."
     )
     page.write(workdir.report, f"Character RNN, preset {config.preset}", summary, sections)
 
 
 def notes(config) -> list[str]:
-    """What to know about the published figures."""
+    """What to know about the figures."""
     lines = []
+    if config.unit == "bytes":
+        lines.append("This run reads bytes: where a figure says character, read byte.")
     if config.preset.startswith("karpathy"):
         lines.append(
             "Karpathy, Johnson and Li's table is quoted from memory. The GRU and the RNN are the "
@@ -88,7 +90,7 @@ def gradients(config, params, text: Text) -> Section:
     simple = RNN(hidden)
     initial = simple.init(key(), symbols)["hidden"]
     rnn = {
-        f"radius {radius:g}": measure(
+        f"radius {readable(radius)}": measure(
             simple, {"hidden": initial | {"h": radius * initial["h"]}}, xs, direction
         )
         for radius in (0.9, 1.0, 1.5)
@@ -96,7 +98,8 @@ def gradients(config, params, text: Text) -> Section:
     lstm = {}
     for bias in (0.0, 1.0, 5.0):
         cell = LSTM(hidden, forget_bias=bias)
-        lstm[f"forget bias {bias:g}"] = measure(cell, cell.init(key(), symbols), xs, direction)
+        init = cell.init(key(), symbols)
+        lstm[f"forget bias {readable(bias)}"] = measure(cell, init, xs, direction)
     cell, weights = make_cell(config), params["layers"][0]
     inputs = params["embedding"][xs] if config.embedding else xs
     trained = {"trained": measure(cell, weights, inputs, direction)}
@@ -122,7 +125,6 @@ def _norms(title: str, lines: Mapping[str, jax.Array]):
         for label, norms in lines.items():
             axes.plot(np.arange(1, len(norms) + 1), norms, label=label)
         axes.set(xlabel="steps back", ylabel="gradient norm", title=title, yscale="log")
-        axes.yaxis.set_major_formatter("{x:g}")
         axes.yaxis.minorticks_off()
         axes.legend()
 

@@ -25,6 +25,8 @@ class LanguageOptions(LayerOptions, InitOptions, DecayOptions, KeepOptions):
                         identity=False)
     test: str = option("", "a text file to test on, in place of --test_percent of the text",
                        identity=False)
+    eval_symbols: int = option(0, "evaluate on the first symbols alone, this many, of the "
+                               "validation and test parts; 0: on all", least=0, identity=False)
     embedding: int = option(0, "length of a symbol's vector; 0: one-hot", least=0, most=65_536)
     dropout: float = option(0.0, "dropout rate of layer outputs", least=0.0, most=0.99)
     unroll: int = option(64, "time steps of truncated backpropagation", least=1, most=1_000_000)
@@ -33,6 +35,11 @@ class LanguageOptions(LayerOptions, InitOptions, DecayOptions, KeepOptions):
                              "the same gradient in less memory and more time", identity=False)
     batch_size: int = option(32, "texts read in parallel, over all devices", least=1, most=65_536)
     learning_rate: float = option(5e-3, "initial learning rate", least=0.0)
+
+
+def limit_figures(config: LanguageOptions) -> dict[str, int]:
+    """For a run's table: to how many symbols of a part its evaluations are limited, if they are."""
+    return {"evaluated_symbols_at_most": config.eval_symbols} if config.eval_symbols else {}
 
 
 def make_model(config: LanguageOptions, symbols: int) -> LanguageModel:

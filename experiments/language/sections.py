@@ -4,9 +4,17 @@ from collections.abc import Mapping
 
 from data.batches import windows_in_a_pass
 from experiments.reports import page
+from experiments.runtime.numbers import counted
 from experiments.runtime.workdir import Workdir
 from experiments.training import metrics
+from experiments.training.cell_options import cell_name
 from experiments.training.run import Trained
+
+
+def layers_of(config) -> str:
+    """The net in words, such as `2 LSTM layers of 128 units`."""
+    layers = counted(config.layers, f"{cell_name(config.cell)} layer")
+    return f"{layers} of {counted(config.hidden, 'unit')}"
 
 
 def training_curves(config, trained: Trained, size: int, labels: Mapping[str, str]):

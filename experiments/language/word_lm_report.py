@@ -8,15 +8,17 @@ from markupsafe import Markup, escape
 from data.text import Text
 from data.words import END, UNKNOWN
 from experiments.language.scores import Surprisals, perplexity, positions
-from experiments.language.sections import samples_by_stage, training_curves
+from experiments.language.sections import layers_of, samples_by_stage, training_curves
 from experiments.reports import drawing, page
 from experiments.reports.page import Picture, Section, Table
+from experiments.runtime.numbers import counted, readable
 from experiments.runtime.workdir import Workdir
 from experiments.training.run import Trained
 
 RANKS = (10, 100, 1000, 5000, 10_000)  # the last rank of each frequency class
 POSITIONS = (*range(1, 12), 16, 21, 31)  # the first position of each class, in words
 SHOWN_WORDS, NEIGHBOURS, COMPARED = 12, 6, 3000
+OFTEN = 30  # times that a word comes in the training part, for its vector to say something
 PASSAGE = 150  # words of the test text
 MAX_SURPRISAL = 10.0  # nats, from which on the colour is full
 
@@ -35,7 +37,7 @@ def write(
     columns = {"net": test.net, "5-grams": test.ngrams}
     columns |= {} if weight is None else {"mixture": test.mixture(weight)}
     sections = [
-        page.result_section(result, notes(config, weight)),
+        page.result_section(result, notes(config, result["metrics"], weight)),
         *page.configuration_sections(config, workdir),
         page.parameters_section(params, ("embedding", "layers", "output"), {}, ""),
         training_curves(config, trained, size, {"perplexity": "perplexity"}),
@@ -46,25 +48,42 @@ def write(
         nearest_words(text, word_vectors(params)),
     ]
     summary = (
-        f"A {config.layers}-layer {config.cell} of {config.hidden:,} units with "
-        f"{result['parameters']:,} parameters, trained for {config.num_steps:,} steps of "
-        f"{config.batch_size} × {config.unroll} words on {config.dataset}: {size:,} words for "
-        f"training, {len(test.net):,} for testing, a vocabulary of {len(text.symbols):,}."
+        f"{layers_of(config)} with {result['parameters']:,} parameters, trained for "
+        f"{counted(config.num_steps, 'step')} of {config.batch_size:,} × {config.unroll:,} words "
+        f"on {config.dataset}: {size:,} words for training, {len(test.net):,} for testing, a "
+        f"vocabulary of {len(text.symbols):,}."
     )
     page.write(workdir.report, f"Word language model, preset {config.preset}", summary, sections)
 
 
-def notes(config, weight: float | None) -> list[str]:
+def beside_ngrams(metrics: Mapping[str, float]) -> str:
+    """Which predicts the test part better, the net or the 5-grams, in a sentence."""
+    net, ngrams = metrics["test_perplexity"], metrics["test_kn5_perplexity"]
+    if net < ngrams:
+        return (f"The net predicts the test part better than 5-grams do: perplexity "
+                f"{readable(net)} against {readable(ngrams)}.")  # fmt: skip
+    return (f"5-grams predict the test part as well as the net or better: perplexity "
+            f"{readable(ngrams)} against {readable(net)}. A net needs more text or training "
+            "to win.")  # fmt: skip
+
+
+def notes(config, metrics: Mapping[str, float], weight: float | None) -> list[str]:
     """How the figures were computed."""
     lines = [
+        beside_ngrams(metrics),
         f"Perplexities are over every word of a part, {END} included; the net's state is "
         "carried through the whole part. The 5-gram model has interpolated Kneser-Ney smoothing "
         "and is estimated on the training part."
     ]
+    if "valid_perplexity" in metrics and not (config.valid or config.test):
+        lines.append(
+            "The validation and the test part are other pages of the text, about other things: "
+            "one may be easier than the other."
+        )
     if weight is not None:
         lines.append(
-            f"In the mixture the net has a weight of {weight:.2f}, the best on the validation "
-            "part."
+            f"In the mixture the net has a weight of {readable(weight, 2)}, the best on the "
+            "validation part."
         )
     return lines
 
@@ -141,27 +160,38 @@ def passage(text: Text, surprisals: Surprisals) -> Section:
         pictures.append(Picture(markup, f"The surprisal by {name}."))
     introduction = (
         "A passage from the middle of the test part. The stronger the orange, the lower the "
-        "predicted probability of the word: white at 1, full orange at "
-        f"{np.exp(-MAX_SURPRISAL):.5f} and below.",
+        "predicted probability of the word: none at 1, full orange at "
+        f"{readable(np.exp(-MAX_SURPRISAL), 1)} and below. ↵ is the end of a sentence.",
     )
     return Section("Surprisal", introduction, pictures=pictures)
 
 
 def word_vectors(params) -> np.ndarray:
-    """Word vectors [V, E]: the embedding, or without one the first layer's input weights."""
-    if "embedding" in params:
-        return np.asarray(params["embedding"])
-    return np.concatenate([gate["x"] for gate in params["layers"][0].values()], axis=1)
+    """[V, H]: the weights of the output layer, or where they are tied to it the embedding.
+
+    They have a gradient for every word at every step, the embedding for the words read alone: on
+    a small text its vectors stay near the random ones that they began with.
+    """
+    weights = params["output"].get("weights")
+    return np.asarray(params["embedding"] if weights is None else weights.T)
 
 
 def nearest_words(text: Text, vectors: np.ndarray) -> Section:
-    """Some words, and for each the words whose learned vectors are closest by cosine."""
-    known = np.array([w not in (END, UNKNOWN) for w in text.symbols])
-    compared = np.flatnonzero(known)[:COMPARED]
+    """Some words, and for each the words whose learned vectors are closest by cosine.
+
+    Words that come less than `OFTEN` times in the training part are left out, and so are marks.
+    """
+    counts = np.bincount(text.train, minlength=len(text.symbols))
+    compared = np.array([
+        n for n, word in enumerate(text.symbols)
+        if counts[n] >= OFTEN and word not in (END, UNKNOWN) and any(map(str.isalnum, word))
+    ], int)[:COMPARED]  # fmt: skip
     unit = vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-9)
     long = [code for code in compared if len(text.symbols[code]) > 3
             and text.symbols[code].isalpha()]  # fmt: skip
     queries = long[:: max(1, min(len(long), 400) // SHOWN_WORDS)][:SHOWN_WORDS]
+    if not queries:
+        return Section("Nearest words", (f"No word comes {OFTEN} times in the training part.",))
     rows = []
     for code in queries:
         cosines = unit[compared] @ unit[code]
@@ -169,6 +199,7 @@ def nearest_words(text: Text, vectors: np.ndarray) -> Section:
         near = ", ".join(f"{text.symbols[compared[i]]} {cosines[i]:.2f}" for i in best)
         rows.append((text.symbols[code], near))
     introduction = (
-        f"By the cosine of the learned vectors, among the {len(compared):,} most frequent words.",
+        "By the cosine of the words' vectors in the output layer, among "
+        f"{counted(len(compared), 'word')} that come {OFTEN} times or more in the training part.",
     )
     return Section("Nearest words", introduction, Table(("word", "nearest"), rows, "ll"))

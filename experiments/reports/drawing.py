@@ -11,18 +11,22 @@ import base64
 import io
 import math
 import re
-from collections.abc import Callable, Iterable
+import warnings
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 from markupsafe import Markup
 from PIL import Image
 
+from experiments.runtime.numbers import readable
+
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 COLOURS = BLUE, ORANGE, GREEN = ("#3a86c8", "#e08214", "#2a9d6f")
 GREY = "#8a8a8a"
+PHONE = 3.8  # inches: a phone's width
 _TEXT = "#010203"  # a placeholder, replaced by the colour of the page's text
 
 # A $ in the data must not start mathematics, and text must stay text instead of outlines.
@@ -50,54 +54,100 @@ _STYLE = {
 }
 
 
-def plot(label: str, draw: Callable[..., None], width=3.8, height=2.6, ratios=(1,)) -> Markup:
+def plot(label: str, draw: Callable[..., None], width=PHONE, height=2.6, ratios=(1,)) -> Markup:
     """A plot as inline SVG.
 
     Args:
       label: what it shows, for screen readers.
       draw: is called with the axes, one for each of `ratios`, and draws on them.
-      width, height: in inches; 3.8 inches are the width of a phone.
+      width, height: in inches; what is wider than a phone is scrolled there.
       ratios: relative heights of axes stacked on top of one another, which share x.
     """
     from matplotlib import rc_context
     from matplotlib.figure import Figure
 
-    with rc_context(_STYLE):
+    with rc_context(_STYLE), warnings.catch_warnings():
+        # Text stays text: the browser has the glyphs that matplotlib's font lacks.
+        warnings.filterwarnings("ignore", "Glyph .* missing from font")
         figure = Figure((width, height), layout="constrained")
         grid = figure.subplots(
             len(ratios), sharex=True, squeeze=False, gridspec_kw={"height_ratios": ratios}
         )
         draw(*grid[:, 0])
-        _number_log_scales(grid[:, 0])
+        _number_axes(grid[:, 0])
         file = io.StringIO()
         figure.savefig(file, format="svg", transparent=True, metadata={"Date": None})
     svg = file.getvalue().replace(_TEXT, "currentColor")
     svg = re.sub(r"<metadata>.*?</metadata>", "", svg[svg.index("<svg") :], flags=re.DOTALL)
     svg = re.sub(r' id="[a-z0-9]+_\d+"', "", svg)  # the next plot would repeat these ids
-    return Markup('<div class="plot" role="img" aria-label="{}">{}</div>').format(
-        label, Markup(svg)
+    # A point's title, which matplotlib has written as an address.
+    svg = re.sub(r"<a xlink:href=(['\"])(.*?)\1[^>]*>(.*?)</a>", r"<g><title>\2</title>\3</g>",
+                 svg, flags=re.DOTALL)  # fmt: skip
+    return Markup('<div class="plot{}" role="img" aria-label="{}">{}</div>').format(
+        " wide" if width > PHONE else "", label, Markup(svg)
     )
 
 
-def _number_log_scales(grid: "Iterable[Axes]") -> None:
-    """Plain numbers at the powers of ten, where matplotlib would write 10^n in mathematics."""
-    from matplotlib.ticker import LogFormatter, NullFormatter
+def titled_points(axes: "Axes", points: np.ndarray, titles: Sequence[str], **style) -> None:
+    """A scatter of points [N, 2], each with a title that a browser shows under the pointer."""
+    axes.scatter(*np.reshape(points, (-1, 2)).T, **style).set_urls(list(titles))
+
+
+def labels_without_overlap(
+    axes: "Axes", points: np.ndarray, labels: Sequence[str], fontsize: float = 8, most: int = 40
+) -> None:
+    """Writes labels beside their points, but none onto another or out of the axes.
+
+    The first ones come first; `most` are written, on the right of a point or else on its left.
+    """
+    axes.figure.draw_without_rendering()  # from here on the axes have their place
+    room, taken = axes.get_window_extent(), []
+
+    def write(label, point, side, offset):
+        text = axes.annotate(label, point, (offset, 3), textcoords="offset points",
+                             fontsize=fontsize, ha=side, in_layout=False)  # fmt: skip
+        box = text.get_window_extent()
+        inside = room.x0 <= box.x0 and box.x1 <= room.x1 and box.y1 <= room.y1
+        if inside and not any(box.overlaps(other) for other in taken):
+            taken.append(box.padded(1))
+            return True
+        return text.remove()
+
+    for point, label in zip(points, labels, strict=True):
+        if len(taken) < most:
+            write(label, point, "left", 3) or write(label, point, "right", -3)
+
+
+def weights(axes: "Axes", values: np.ndarray) -> None:
+    """A matrix of numbers from 0 to 1, the larger the bluer: 0 is the page itself."""
+    red, green, blue = (int(BLUE[i : i + 2], 16) / 255 for i in (1, 3, 5))
+    shades = np.empty((*values.shape, 4))
+    shades[...] = red, green, blue, 0
+    shades[..., 3] = values
+    axes.imshow(shades, aspect="auto", interpolation="none")
+    axes.grid(False)
+
+
+def _number_axes(grid: "Iterable[Axes]") -> None:
+    """Numbers as a person writes them, where matplotlib would write 10^n, 50000 or 0.50."""
+    from matplotlib.ticker import LogFormatter, NullFormatter, ScalarFormatter
 
     for axis in (axis for axes in grid for axis in (axes.xaxis, axes.yaxis)):
-        if isinstance(axis.get_major_formatter(), LogFormatter):
-            axis.set_major_formatter("{x:g}")
+        formatter = axis.get_major_formatter()
+        if isinstance(formatter, ScalarFormatter | LogFormatter):
+            axis.set_major_formatter(lambda value, position: readable(value))
+        if isinstance(formatter, LogFormatter):
             axis.set_minor_formatter(NullFormatter())
 
 
 def log_scale_if_wide(axes: "Axes", values: list[float]) -> None:
-    """A logarithmic y axis with plain numbers, if the values span more than a factor of 10."""
+    """A logarithmic y axis, if the values span more than a factor of 10."""
     from matplotlib.ticker import LogLocator
 
     if min(values) > 0 and max(values) > 10 * min(values):
         axes.set_yscale("log")
         axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
         axes.yaxis.minorticks_off()
-    axes.yaxis.set_major_formatter("{x:g}")
 
 
 INK = ((255, 255, 255), (24, 24, 28))  # low values white, high values black

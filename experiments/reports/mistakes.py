@@ -13,16 +13,18 @@ MAX_CLASSES = 40  # of a confusion matrix that is still legible
 
 
 def confusion(labels: np.ndarray, predictions: np.ndarray, classes: Sequence[str]) -> Section:
-    """How often each class was predicted as each.
+    """How often each class was predicted as each; classes that do not come at all are left out.
 
     Args:
       labels, predictions: int [N].
       classes: names by label.
     """
-    if len(classes) > MAX_CLASSES:
-        return Section("Confusion matrix", (f"Omitted: there are {len(classes)} classes.",))
-    counts = np.zeros((len(classes), len(classes)), int)
-    np.add.at(counts, (labels, predictions), 1)
+    found = np.union1d(labels, predictions)
+    if len(found) > MAX_CLASSES:
+        return Section("Confusion matrix", (f"Omitted: there are {len(found)} classes.",))
+    counts = np.zeros((len(found), len(found)), int)
+    np.add.at(counts, (np.searchsorted(found, labels), np.searchsorted(found, predictions)), 1)
+    classes = [classes[code] for code in found]
     worst = max((counts - np.diag(counts.diagonal())).max(), 1)
     rows = [
         (name, *(confusion_cell(i == j, count, row.sum(), worst) for j, count in enumerate(row)),
@@ -39,7 +41,7 @@ def confusion_cell(correct: bool, count: int, total: int, worst: int) -> Cell | 
     if not count:
         return ""
     strength = count / total if correct else 0.2 + 0.8 * count / worst
-    return Cell(str(count), "right" if correct else "wrong", strength)
+    return Cell(f"{count:,}", "right" if correct else "wrong", strength)
 
 
 def misclassified(test: Images, predictions: np.ndarray, classes: Sequence[str]) -> Section:

@@ -16,10 +16,15 @@ from markupsafe import Markup
 
 from experiments.reports import drawing
 from experiments.reports.result import headlines, kept_net
+from experiments.runtime.numbers import readable
 from experiments.runtime.options import Shared
 from experiments.runtime.processes import is_first
 from experiments.runtime.workdir import Workdir, write_atomically
 from experiments.training.loop import parameter_count
+
+SPLITS = (  # the marker and the colour of a part's curve
+    ("train", "o", drawing.BLUE), ("test", "s", drawing.ORANGE), ("valid", "^", drawing.GREEN),
+)  # fmt: skip
 
 
 @dataclasses.dataclass(frozen=True)
@@ -78,11 +83,12 @@ def write(path: pathlib.Path, title: str, summary: str, sections: Sequence[Secti
 def result_section(result: Mapping[str, Any], notes: Sequence[str] = ()) -> Section:
     """The run's figures next to the published ones, under some notes on how to read them."""
     rows = [
-        (name.replace("_", " "), f"{value:.4g}", *_published(result["paper"].get(name)))
+        (name.replace("_", " "), readable(value), *_published(result["paper"].get(name)))
         for name, value in headlines(result["metrics"]).items()
     ]
-    for name in ("parameters", "steps", "seconds", "examples_per_second", "seed"):
-        rows.append((name.replace("_", " "), f"{result[name]:,}", *_published(None)))
+    speed = {result["speed_unit"]: result["speed"]} if result["speed"] else {}
+    counts = {name: result[name] for name in ("parameters", "steps", "seconds", "seed")} | speed
+    rows += [(name, readable(value), *_published(None)) for name, value in counts.items()]
     header = ("figure", "this run", "published", "source", "kind")
     if not result["paper"]:
         header, rows = header[:2], [row[:2] for row in rows]
@@ -91,14 +97,14 @@ def result_section(result: Mapping[str, Any], notes: Sequence[str] = ()) -> Sect
 
 
 def _published(figure: Mapping[str, Any] | None) -> tuple[str, str, str]:
-    return (f"{figure['value']:g}", figure["source"], figure["kind"]) if figure else ("", "", "")
+    return (readable(figure["value"]), figure["source"], figure["kind"]) if figure else ("", "", "")
 
 
 def configuration_sections(config: Shared, workdir: Workdir) -> list[Section]:
     """Every option with its meaning; and command, commit, devices and versions. Both folded."""
     provenance = json.loads((workdir.path / "config.json").read_text(encoding="utf-8"))
     options = [
-        (field.name, str(getattr(config, field.name)), field.metadata["help"])
+        (field.name, _written(getattr(config, field.name)), field.metadata["help"])
         for field in dataclasses.fields(config)
     ]
     rows = [
@@ -112,6 +118,11 @@ def configuration_sections(config: Shared, workdir: Workdir) -> list[Section]:
         Section("Command and versions", table=Table(("item", "value"), rows, "ll"),
                 listing=provenance["command"], folded=True),
     ]  # fmt: skip
+
+
+def _written(value: Any) -> str:
+    """An option's value, with all its digits."""
+    return readable(value, None) if type(value) in (int, float) else str(value)
 
 
 def parameters_section(
@@ -162,12 +173,14 @@ def curves_section(
 def _curves(rows, name: str, label: str, x_per_step: float, x: str):
     def draw(axes):
         shown = [row for row in rows if name in row]
-        for split, marker in (("train", "o"), ("test", "s"), ("valid", "^")):
+        for split, marker, color in SPLITS:
             points = [(x_per_step * r["step"], r[name]) for r in shown if r["split"] == split]
             if points:
-                axes.plot(*zip(*points, strict=True), marker=marker, markersize=3, label=split)
+                axes.plot(*zip(*points, strict=True), marker=marker, markersize=3, color=color,
+                          label=split)  # fmt: skip
         drawing.log_scale_if_wide(axes, [row[name] for row in shown])
         axes.set(xlabel=x, ylabel=label)
+        axes.locator_params(axis="x", nbins=5)
         axes.set_xlim(left=0)
         axes.legend()
 

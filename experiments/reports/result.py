@@ -5,8 +5,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import jax
+import rich.box
 import rich.table
 
+from experiments.runtime.numbers import readable
 from experiments.runtime.options import Shared
 from experiments.runtime.terminal import console
 from experiments.runtime.workdir import Workdir, write_json
@@ -62,7 +64,8 @@ def finish(
         "kept_step": kept_steps(trained),
         "steps": trained.steps,
         "seconds": round(trained.seconds, 1),
-        "examples_per_second": round(trained.steps * config.batch_size / trained.seconds, 1),
+        "speed": trained.speed and round(trained.speed, 1),
+        "speed_unit": trained.speed_unit,
         "seed": config.seed,
         "dtype": config.dtype,
         "device": jax.devices()[0].device_kind,
@@ -101,18 +104,33 @@ def headlines(metrics: Mapping[str, float]) -> dict[str, float]:
 
 
 def print_table(result: Mapping[str, Any]) -> None:
-    """Prints the run's figures next to the published ones."""
-    table = rich.table.Table(title=f"{result['experiment']} {result['preset']}")
-    table.add_column("figure")
-    for column in ("this run", "published"):
-        table.add_column(column, justify="right")
-    table.add_column("source")
+    """Prints the run's figures next to the published ones, if there are any, and their sources."""
+    table = rich.table.Table(
+        title=f"{result['experiment']} {result['preset']}", box=rich.box.SIMPLE_HEAD,
+        padding=(0, 1, 0, 0),
+    )  # fmt: skip
+    table.add_column("figure", overflow="fold")
+    for column in ("this run", "published") if result["paper"] else ("this run",):
+        table.add_column(column, justify="right", no_wrap=True)
     for name, value in headlines(result["metrics"]).items():
         published = result["paper"].get(name)
-        cells = ("{value:g}", "{source} ({kind})") if published else ()
-        table.add_row(name, f"{value:.4g}", *(cell.format(**published) for cell in cells))
-    table.add_row("parameters", f"{result['parameters']:,}")
-    table.add_row("steps", f"{result['steps']:,}")
-    table.add_row("seconds", f"{result['seconds']:,}")
+        table.add_row(name, readable(value), readable(published["value"]) if published else "")
+    table.add_row("parameters", readable(result["parameters"]))
+    table.add_row("steps", readable(result["steps"]))
+    table.add_row("seconds", readable(result["seconds"]))
+    if result["speed"]:
+        table.add_row(result["speed_unit"], readable(result["speed"]))
     console().print(table)
-    console().print(f"The figures are of the net of {kept_net(result)}.")
+    for line in (*sources(result), f"The figures are of the net of {kept_net(result)}."):
+        console().print(line)
+
+
+def sources(result: Mapping[str, Any]) -> list[str]:
+    """One line per source of published figures, with their names if there are several."""
+    names = {}
+    for name in headlines(result["metrics"]):
+        if figure := result["paper"].get(name):
+            names.setdefault(f"{figure['source']} ({figure['kind']})", []).append(name)
+    if len(names) == 1:
+        return [f"published: {source}" for source in names]
+    return [f"published {', '.join(those)}: {source}" for source, those in names.items()]

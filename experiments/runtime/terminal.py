@@ -8,9 +8,9 @@ class _Console(rich.console.Console):
         raise  # the command handles it, not rich
 
 
-def console(width: int | None = None) -> rich.console.Console:
-    """A rich console on standard output, without markup: `[/b]` in a file name is printed as it is.
+def console(width: int | None = None, stderr: bool = False) -> rich.console.Console:
+    """A rich console on standard output or error, without markup: `[/b]` is printed as it is.
 
     `width` is in columns; None: the terminal's, or 80.
     """
-    return _Console(width=width, markup=False, emoji=False, highlight=False)
+    return _Console(width=width, stderr=stderr, markup=False, emoji=False, highlight=False)

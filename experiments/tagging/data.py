@@ -34,6 +34,7 @@ class Data:
         self.buckets = Buckets(self.train.lengths, self.shapes, config.batch_size, config.seed,
                                multiple=mesh.size)  # fmt: skip
         labels = self.train.labels.lengths.sum()
+        self.words_in_a_step = float(self.train.lengths.sum() / self.buckets.steps_in_a_pass)
         self.labels_in_a_step = float(labels / self.buckets.steps_in_a_pass)
 
     def block(self, first: int, count: int) -> Batch:

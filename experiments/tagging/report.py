@@ -11,17 +11,19 @@ from data.sentences import Coding
 from experiments.reports import drawing, page
 from experiments.reports.mistakes import confusion
 from experiments.reports.page import Picture, Section, Table
+from experiments.runtime.numbers import counted
 from experiments.runtime.workdir import Workdir
 from experiments.tagging.evaluation import Copy, Evaluation
 from experiments.tagging.net import NET, SECOND
 from experiments.tagging.paper import TABLE
 from experiments.tagging.scores import Predictions, make_top_layer
+from experiments.training.cell_options import cell_name
 from experiments.training.kept import Net
 from experiments.training.loop import Tree
 from experiments.training.run import Trained
 
 SENTENCES = 20  # shown
-POINTS, NAMED = 600, 80  # words plotted, and those labelled
+POINTS = 600  # words or sentences on the plane
 LABELS = {
     "proportional_f1": "proportional F1",
     "chunk_f1": "F1 of spans",
@@ -105,7 +107,8 @@ def summary(run: TaggerRun, result: Mapping) -> str:
     config, train = run.evaluation.config, run.evaluation.corpus.train
     directions = "bidirectional" if config.directions == "both" else "forward"
     return (
-        f"A {directions} net of {config.layers} layers of {config.hidden} {config.cell} units, "
+        f"A {directions} net of {counted(config.layers, 'layer')} of "
+        f"{counted(config.hidden, cell_name(config.cell) + ' unit')} a direction, "
         f"{result['parameters']:,} parameters, on {config.dataset}: {len(train.words):,} sentences "
         f"for training, {len(run.rows):,} for testing."
     )
@@ -158,35 +161,52 @@ def labelled_section(run: TaggerRun, labelled: Labelled) -> Section:
     """Labelled sentences of the test part; for opinions, only those that contain one."""
     title = "Labelled sentences"
     if run.evaluation.corpus.whole:
-        text = ("The first sentences of the test part.",)
-        return Section(title, text, whole_table(labelled.select(range(len(labelled.words)))))
-    scoring = run.evaluation.scoring
-    rows = [n for n, words in enumerate(labelled.words) if 4 <= len(words) <= 40]
-    if scoring == "overlap":
-        rows = [n for n in rows if set(labelled.gold[n]) != {"O"}]
+        text = ("The first sentences of each class of the test part.",)
+        return Section(title, text, whole_table(labelled.select(shown_rows(run, labelled))))
+    scoring, rows = run.evaluation.scoring, shown_rows(run, labelled)
     text = [
         {"overlap": "A predicted span is blue if it overlaps a gold one and orange if not; it is "
-                    "in capitals if it starts with I- instead of B-.",
+                    "underlined if it starts with I- instead of B-.",
          "exact": "A predicted span is blue if its ends and its type are correct and orange if "
-                  "not; it is in capitals if it starts with I- instead of B-.",
+                  "not; it is underlined if it starts with I- instead of B-.",
          "accuracy": "Wrong labels are orange."}[scoring],
     ]  # fmt: skip
     if run.evaluation.corpus.folds is not None:
         text.append(f"These are sentences of fold {run.evaluation.config.fold}.")
-    return Section(title, text, pictures=[sentences(scoring, labelled.select(rows[:SENTENCES]))])
+    return Section(title, text, pictures=[sentences(scoring, labelled.select(rows))])
+
+
+def shown_rows(run: TaggerRun, labelled: Labelled) -> list[int]:
+    """The numbers of the sentences of the first section, no sentence twice."""
+    if run.evaluation.corpus.whole:
+        return some_of_each(labelled.gold)
+    rows = [n for n, words in enumerate(labelled.words) if 4 <= len(words) <= 40]
+    if run.evaluation.scoring == "overlap":
+        rows = [n for n in rows if set(labelled.gold[n]) != {"O"}]
+    return once(labelled, rows)[:SENTENCES]
+
+
+def once(labelled: Labelled, rows: Sequence[int]) -> list[int]:
+    """Those of the rows whose words do not come in an earlier one."""
+    first = {}
+    for n in rows:
+        first.setdefault(tuple(labelled.words[n]), n)
+    return list(first.values())
 
 
 def difference_section(run: TaggerRun, labelled: Labelled) -> list[Section]:
-    """Sentences that the two nets label differently."""
+    """Sentences that the two nets label differently, but those of the first section."""
     if len(labelled.predicted) < 2:
         return []
     first, second = labelled.predicted.values()
     rows = [n for n in range(len(first)) if first[n] != second[n]]
-    text = (f"The {' and the '.join(labelled.predicted)} net differ on {len(rows):,} of "
-            f"{len(first):,} sentences; {min(SENTENCES, len(rows))} are shown.",)  # fmt: skip
-    short_first = sorted(rows, key=lambda n: (len(labelled.words[n]) > 40, n))
-    selected = labelled.select(short_first[:SENTENCES])
-    title = "Where the nets differ"
+    others = [n for n in once(labelled, rows) if n not in shown_rows(run, labelled)]
+    shown = sorted(others, key=lambda n: (len(labelled.words[n]) > 40, n))[:SENTENCES]
+    text = (f"The nets label {len(rows):,} of {counted(len(first), 'sentence')} differently; "
+            f"{len(shown)} others than above are shown.",)  # fmt: skip
+    selected, title = labelled.select(shown), "Where the nets differ"
+    if not shown:
+        return [Section(title, text)]
     if run.evaluation.corpus.whole:
         return [Section(title, text, whole_table(selected))]
     pictures = [sentences(run.evaluation.scoring, selected)]
@@ -196,13 +216,22 @@ def difference_section(run: TaggerRun, labelled: Labelled) -> list[Section]:
 def whole_table(labelled: Labelled) -> Table:
     """One sentence per row, with its gold label and what each net predicts."""
     rows = [
-        (" ".join(words), gold[0],
+        (gold[0],
          *(page.Cell(labels[n][0], "right" if labels[n] == gold else "wrong", 0.6)
-           for labels in labelled.predicted.values()))
+           for labels in labelled.predicted.values()), " ".join(words))
         for n, (words, gold) in enumerate(zip(labelled.words, labelled.gold, strict=True))
     ]  # fmt: skip
-    header = ("sentence", "gold", *labelled.predicted)
+    header = ("gold", *labelled.predicted, "sentence")
     return Table(header, rows[:SENTENCES], "l" * len(header))
+
+
+def some_of_each(gold: Sequence[Sequence[str]]) -> list[int]:
+    """Numbers of about `SENTENCES` sentences with one label each: the first ones of each label."""
+    by_label = {}
+    for n, labels in enumerate(gold):
+        by_label.setdefault(labels[0], []).append(n)
+    share = max(SENTENCES // len(by_label), 1)
+    return [n for label in sorted(by_label) for n in by_label[label][:share]]
 
 
 def sentences(scoring: str, labelled: Labelled) -> Picture:
@@ -238,13 +267,12 @@ def _line(scoring: str, words, gold, labels) -> Markup:
     for span in spans.spans_of(labels):
         pieces += map(escape, words[at : span.start])
         text = " ".join(words[span.start : span.end])
-        if labels[span.start].startswith("I"):
-            text = text.upper()
+        unbegun = " unbegun" if labels[span.start].startswith("I") else ""
         correct = span in gold_spans if scoring == "exact" else any(
             other.start < span.end and span.start < other.end for other in gold_spans
         )
         text = f"[{span.type} {text}]" if span.type else text
-        pieces.append(_marked("right" if correct else "wrong", text))
+        pieces.append(_marked(("right" if correct else "wrong") + unbegun, text))
         at = span.end
     return Markup(" ").join([*pieces, *map(escape, words[at:])])
 
@@ -265,60 +293,75 @@ def confusion_section(coding: Coding, gold, predicted) -> Section:
 
 
 def states_section(run: TaggerRun) -> Section:
-    """The hidden states of the last layer at words of the test part, as points on a plane."""
-    title = "Hidden states on a plane"
-    states, labels, words = hidden_states(run)
+    """The states that the labels depend on, as points on a plane."""
+    title, what = "Hidden states on a plane", "words"
+    if run.evaluation.corpus.whole:
+        what = "sentences"
+    states, labels, titles = hidden_states(run)
     chosen = np.random.default_rng(0).permutation(len(states))[:POINTS]
     if len(chosen) < 10:
-        return Section(title, ("There are too few words.",))
+        return Section(title, (f"There are too few {what}.",))
     from sklearn.manifold import TSNE  # imported late: it takes longer than importing JAX
 
     plane = TSNE(init="pca", random_state=0, perplexity=min(30, len(chosen) // 4)).fit_transform(
         np.stack([states[n] for n in chosen])
     )
+    width = counted(run.evaluation.nets[NET].tagger.width, "output")
+    outputs = f"the last layer's {width} at {len(chosen)} words"
+    if run.evaluation.corpus.whole:
+        outputs = f"the last layer's {width} that decide on the label, of {len(chosen)} sentences"
     text = (
-        f"t-SNE of the last layer's {run.evaluation.nets[NET].tagger.width} outputs at "
-        f"{len(chosen)} words of "
-        "the test part: similar states are close together. Colours show the gold labels.",
+        f"t-SNE of {outputs} of the test part: similar states are close together. Colours show "
+        f"the gold labels; a point shows its {what[:-1]} under the pointer.",
     )
-    plot = _plane(plane, [labels[n] for n in chosen], [words[n] for n in chosen])
+    plot = _plane(plane, [labels[n] for n in chosen], [titles[n] for n in chosen], what)
     return Section(title, text, pictures=[Picture(plot)])
 
 
 def hidden_states(run: TaggerRun) -> tuple[list[np.ndarray], list[str], list[str]]:
-    """The states, gold labels and words of some sentences of the test part, word by word.
+    """States, gold labels and titles of the test part's words, or of its whole sentences.
 
-    For a sentence with a single label, only the state at the last word.
+    The state of a whole sentence is what its label depends on: the forward net's output at the
+    last word beside the backward net's at the first. The sentences are evenly spaced.
     """
-    corpus, top_layer = run.evaluation.corpus, make_top_layer(run.evaluation.nets[NET])
-    states, labels, words = [], [], []
-    chosen = set(np.asarray(run.rows)[: POINTS // 4].tolist())
+    corpus, net = run.evaluation.corpus, run.evaluation.nets[NET]
+    top_layer, hidden = make_top_layer(net), net.tagger.cell.hidden
+    states, labels, titles, most = [], [], [], POINTS if corpus.whole else POINTS // 4
+    spaced = np.linspace(0, len(run.rows) - 1, min(most, len(run.rows))).astype(int)
+    wanted = set(np.asarray(run.rows)[spaced].tolist())
     for rows, count, batch in run.evaluation.data.batches(run.evaluation.data.test):
-        if not chosen & set(rows.tolist()):
+        if not wanted & set(rows.tolist()):
             continue
         outputs = np.asarray(top_layer(run.params, run.evaluation.vectors, batch))
         for row, output in zip(rows[:count], outputs, strict=False):
-            if row in chosen:
-                sentence, gold = corpus.test.words[row], corpus.test.labels[row]
-                positions = [len(sentence) - 1] if corpus.whole else range(len(sentence))
-                states += [output[position] for position in positions]
-                labels += [gold[0]] if corpus.whole else gold
-                words += [sentence[position] for position in positions]
-    return states, labels, words
+            if row in wanted and corpus.whole:
+                sentence = corpus.test.words[row]
+                last = output[len(sentence) - 1, :hidden]
+                states.append(np.concatenate([last, output[0, hidden:]]))
+                labels += corpus.test.labels[row]
+                titles.append(" ".join(sentence))
+            elif row in wanted:
+                states += list(output[: len(corpus.test.words[row])])
+                labels += corpus.test.labels[row]
+                titles += corpus.test.words[row]
+    return states, labels, titles
 
 
-def _plane(plane: np.ndarray, labels: list[str], words: list[str]):
+def _plane(plane: np.ndarray, labels: list[str], titles: list[str], what: str):
     kinds = sorted(set(labels), key=lambda kind: (-labels.count(kind), kind))
     markers, colours = "os^Dv", (*drawing.COLOURS, "#b5507a", drawing.GREY)
 
     def draw(axes):
         for n, kind in enumerate(kinds[:15]):
-            members = np.array([label == kind for label in labels])
-            axes.plot(*plane[members].T, markers[n // 5], color=colours[n % 5], markersize=3.5,
-                      linestyle="", alpha=0.8, label=kind)  # fmt: skip
-        for (x, y), word in list(zip(plane, words, strict=True))[:NAMED]:
-            axes.annotate(word, (x, y), fontsize=6, xytext=(2, 2), textcoords="offset points")
+            members = [place for place, label in enumerate(labels) if label == kind]
+            drawing.titled_points(
+                axes, plane[members], [f"{titles[m]} ({kind})" for m in members],
+                marker=markers[n // 5], color=colours[n % 5], s=14, linewidths=0, alpha=0.8,
+                label=kind,
+            )  # fmt: skip
         axes.set(xticks=[], yticks=[])
-        axes.legend(fontsize=7, loc="center left", bbox_to_anchor=(1.0, 0.5))
+        axes.legend(fontsize=8, loc="center left", bbox_to_anchor=(1.0, 0.5))
+        if what == "words":
+            drawing.labels_without_overlap(axes, plane, titles)
 
-    return drawing.plot("Hidden states of words on a plane", draw, 8.0, 5.5)
+    return drawing.plot(f"Hidden states of {what} on a plane", draw, 8.0, 5.5)

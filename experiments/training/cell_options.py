@@ -30,6 +30,14 @@ class LayerOptions(CellOptions):
     layers: int = option(1, "number of layers", least=1, most=100)
 
 
+def cell_name(cell: str) -> str:
+    """What `--cell` is called in a sentence, such as `LSTM` or `tanh RNN`."""
+    return {
+        "rnn": "tanh RNN", "rnn_relu": "ReLU RNN", "rnn_sigmoid": "sigmoid RNN", "irnn": "IRNN",
+        "lstm": "LSTM", "gru": "GRU", "gru_after": "GRU",
+    }[cell]  # fmt: skip
+
+
 def make_cell(config: CellOptions):
     """The cell that `--cell` names, of `hidden` units; other cells ignore an LSTM's options."""
     return {

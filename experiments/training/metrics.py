@@ -1,4 +1,4 @@
-"""The figures of a run as it goes: metrics.jsonl, TensorBoard, and the terminal."""
+"""The figures of a run as it goes: metrics.jsonl and TensorBoard."""
 
 import json
 import math
@@ -7,9 +7,6 @@ import pathlib
 import sys
 import time
 from collections.abc import Mapping
-
-import rich.console
-import rich.progress
 
 from experiments.runtime.workdir import write_atomically
 
@@ -82,37 +79,3 @@ def _row(line: bytes) -> dict | None:
     except (ValueError, RecursionError):  # not JSON, or not UTF-8
         return None
     return row if isinstance(row, dict) and isinstance(row.get("step"), int) else None
-
-
-class Progress:
-    """A bar with speed and time left on a terminal; elsewhere one plain line per evaluation."""
-
-    def __init__(self, done: int, total: int):
-        console = rich.console.Console(file=sys.stderr)
-        self._live = console.is_terminal
-        self._total, self._begin, self._first = total, time.monotonic(), done
-        self._bar = rich.progress.Progress(
-            *rich.progress.Progress.get_default_columns(),
-            rich.progress.TextColumn("{task.fields[figures]}"),
-            console=console,
-            disable=not self._live,
-        )
-        self._task = self._bar.add_task("training", total=total, completed=done, figures="")
-        self._bar.start()
-
-    def to(self, step: int) -> None:
-        """The step that training has come to."""
-        self._bar.update(self._task, completed=step)
-
-    def show(self, step: int, figures: dict[str, float]) -> None:
-        """An evaluation's figures."""
-        text = "  ".join(f"{name} {value:.4g}" for name, value in figures.items())
-        if self._live:
-            self._bar.update(self._task, figures=text)
-        else:
-            rate = (step - self._first) / (time.monotonic() - self._begin)
-            print(f"step {step}/{self._total}  {text}  {rate:.1f} steps/s", flush=True)
-
-    def close(self) -> None:
-        """Leaves the terminal to others."""
-        self._bar.stop()

@@ -14,7 +14,7 @@ from experiments.runtime.failures import Diverged, Interrupted
 from experiments.runtime.interruption import signals_deferred
 from experiments.runtime.processes import is_first, is_single_process, make_agreement
 from experiments.runtime.workdir import Workdir
-from experiments.training.checkpoints import KEPT_NETS, Checkpoints
+from experiments.training.checkpoints import KEPT_NETS, SPEED, Checkpoints
 from experiments.training.kept import NET, Figures, KeepOptions, KeptNets, Net, Offer, latest
 from experiments.training.loop import (
     Step,
@@ -25,8 +25,9 @@ from experiments.training.loop import (
     fit,
     parameter_count,
 )
-from experiments.training.metrics import Metrics, Progress
+from experiments.training.metrics import Metrics
 from experiments.training.norm import norm
+from experiments.training.progress import Progress
 
 # Scaled tanh units hide a divergence from the loss; the norm of the weights shows it.
 LARGEST_GROWTH = 1000.0
@@ -42,6 +43,8 @@ class Trained(NamedTuple):
     steps: int  # that were trained
     metrics: Metrics
     seconds: float  # in the loop, evaluations included, over all restarts
+    speed: float | None  # of the recent steps, in units a second; None: there were none
+    speed_unit: str  # such as `characters per second`
 
     @property
     def net(self) -> Net:
@@ -63,6 +66,8 @@ def train(
     offer: Offer = latest,
     facts: Mapping[str, str] = MappingProxyType({}),
     same_shape: Callable[[int, int], int] = lambda first, count: count,
+    unit: str = "examples",
+    units_in_a_step: float = 0.0,
     after_evaluation: Callable[[TrainState, dict], TrainState] = lambda state, splits: state,
 ) -> Trained:
     """Trains to `config.num_steps`, from the newest checkpoint in `workdir` if there is one.
@@ -85,6 +90,8 @@ def train(
       facts: what else than the options decides a run's figures, such as the words of a text; a
         checkpoint of other facts does not fit.
       same_shape: see `loop.fit`.
+      unit: what the speed counts, such as characters.
+      units_in_a_step: how many of them a step goes through; 0: as many as the batch has rows.
       after_evaluation: what an evaluation's figures change in the state.
 
     Raises:
@@ -97,7 +104,7 @@ def train(
     run = _Run(config, workdir, evaluate, figures, offer, facts, after_evaluation)
     if is_first():
         print(first_line(state, data, workdir), flush=True)
-    state = run.begin(state)
+    state = run.begin(state, unit, units_in_a_step or config.batch_size)
     try:
         with signals_deferred() as run.pending:
             state = run.evaluated_again(state) if run.resumed else state
@@ -143,7 +150,7 @@ class _Run:
         self.pending = None  # the signals that came, once they are deferred
         self.over = False  # by --patience
 
-    def begin(self, state: TrainState) -> TrainState:
+    def begin(self, state: TrainState, unit: str, units_in_a_step: float) -> TrainState:
         """The state to begin with: that of the newest checkpoint, if there is one."""
         restored = self.checkpoints.restore(state, self._identity)
         self.resumed = restored is not None
@@ -156,7 +163,8 @@ class _Run:
         self._workdir.write_config(self._config)
         self.metrics = Metrics(self._workdir.metrics, first - self._again)
         self._begin = time.monotonic()
-        self._progress = Progress(first, last)
+        self._unit, self._earlier_speed = unit, note.get(SPEED)
+        self._progress = Progress(first, last, unit=unit, per_step=units_in_a_step)
         if first:
             print(f"resuming at step {first} of {last} in {self._workdir.path}", flush=True)
         return state
@@ -166,11 +174,15 @@ class _Run:
 
     def evaluated_again(self, state: TrainState) -> TrainState:
         """The state of a checkpoint after the evaluation that followed it."""
-        return self._evaluated(state, int(state.step)) if self._again else state
+        with self._progress.paused():
+            return self._evaluated(state, int(state.step)) if self._again else state
 
     def seconds(self) -> float:
         """Spent in the loop, evaluations included, over all restarts."""
         return self._earlier + time.monotonic() - self._begin
+
+    def _speed(self) -> float | None:
+        return self._progress.speed() or self._earlier_speed
 
     def save(self, state: TrainState, note: Mapping | None = None) -> None:
         """Writes a checkpoint."""
@@ -181,6 +193,7 @@ class _Run:
         return {
             "identity": self._identity, "seconds": self.seconds(), KEPT_NETS: self._kept.note(),
             "totals": {name: list(sums) for name, sums in self.totals.items()},
+            SPEED: self._speed(),
         }  # fmt: skip
 
     def next_pause(self, now: int) -> int:
@@ -196,6 +209,10 @@ class _Run:
 
     def on_pause(self, state: TrainState, now: int) -> TrainState | None:
         """Saves and evaluates where it is time to; None where training ends early."""
+        with self._progress.paused():
+            return self._paused(state, now)
+
+    def _paused(self, state: TrainState, now: int) -> TrainState | None:
         last, note = now == self._config.num_steps, self._note()
         self._asked = self._agreed(self.pending.signal) or self._asked
         if now % self._config.checkpoint_every == 0 or last or self._asked:
@@ -236,7 +253,8 @@ class _Run:
         """
 
         def watch(batches: Sequence[Tree], what: str) -> Iterator[Tree]:
-            for batch in batches:
+            for done, batch in enumerate(batches):
+                self._progress.evaluating(what, done, len(batches))
                 if self.pending.signal and is_single_process():
                     raise self._interrupted(now, self.pending.signal)
                 yield batch
@@ -253,8 +271,10 @@ class _Run:
         if asked:
             raise self._interrupted(steps, asked)
         figures = mean_figures([figures for _, figures in kept.values()]) | mean_figures([tested])
-        return Trained(nets, self._kept.best_is_kept(), figures, steps, self.metrics,
-                       self.seconds())  # fmt: skip
+        return Trained(
+            nets, self._kept.best_is_kept(), figures, steps, self.metrics, self.seconds(),
+            self._speed(), f"{self._unit} per second",
+        )  # fmt: skip
 
     def close(self) -> None:
         """Leaves the terminal and TensorBoard's file to others."""

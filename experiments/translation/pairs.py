@@ -7,7 +7,7 @@ import numpy as np
 from data.buckets import Buckets, Ragged, bucket_shapes
 from data.errors import UserError
 from data.parallel_text import Corpus, Pairs
-from data.vocabulary import BEGIN, END, Vocabulary, build
+from data.vocabulary import BEGIN, END, UNKNOWN, Vocabulary, build
 from experiments.runtime.mesh import block_of_batches, own_rows
 
 EVALUATION_BATCH = 64
@@ -31,6 +31,11 @@ class Coded(NamedTuple):
     def lengths(self) -> np.ndarray:
         """The lengths of the encoder's and the decoder's inputs, [N, 2]."""
         return np.stack([self.sources.lengths, self.targets.lengths - 1], 1)
+
+    @property
+    def unknown_share(self) -> float:
+        """The share of unknown units among those of the targets, which perplexity takes as one."""
+        return float(np.mean(self.targets.entries == UNKNOWN))
 
 
 class Batch(NamedTuple):

@@ -10,7 +10,9 @@ from data.parallel_text import Corpus, Pairs
 from data.vocabulary import BEGIN, END
 from experiments.reports import drawing, page
 from experiments.reports.page import Picture, Section, Table
+from experiments.runtime.numbers import counted, readable
 from experiments.runtime.workdir import Workdir
+from experiments.training.cell_options import cell_name
 from experiments.training.run import Trained
 from experiments.translation.pairs import source_codes
 from experiments.translation.scores import scores, signatures
@@ -18,7 +20,8 @@ from experiments.translation.translator import Translator
 
 EXAMPLES = 20  # translations shown
 ATTENTION_MAPS = 3  # sentences whose attention weights are shown
-VECTORS, NAMED = 300, 10  # sentence vectors plotted, and how many show their text
+VECTORS = 300  # sentence vectors plotted
+UNITS = {"words": "word", "characters": "character", "subwords": "subword"}
 
 
 def write(
@@ -36,7 +39,8 @@ def write(
         page.parameters_section(params, order, {}, ""),
         page.curves_section(
             trained.metrics.rows, labels, config.batch_size / size,
-            ("Perplexity is per target word; training perplexity is measured with dropout.",),
+            (f"Perplexity is per target {UNITS[config.target_unit]}; training perplexity is "
+             "measured with dropout.",),
         ),
         examples(corpus.test, translations),
         by_length(config, corpus.test, translations),
@@ -46,11 +50,12 @@ def write(
     languages = f" {config.source} to {config.target}" if config.dataset == "multi30k" else ""
     sides = translator.vocabularies
     summary = (
-        f"{config.dataset}{languages}: {size:,} sentence pairs for training, "
-        f"{len(corpus.test.sources):,} for testing. Form {config.form} with {config.cell} layers "
-        f"of {config.hidden:,} units, {len(sides.source):,} source {config.source_unit} and "
-        f"{len(sides.target):,} target {config.target_unit}, {result['parameters']:,} parameters; "
-        f"{config.num_steps:,} steps of {config.batch_size:,} pairs."
+        f"Data {config.dataset}{languages}: {size:,} sentence pairs for training, "
+        f"{len(corpus.test.sources):,} for testing. Form {config.form} with "
+        f"{cell_name(config.cell)} layers of {counted(config.hidden, 'unit')}, "
+        f"{len(sides.source):,} source {config.source_unit} and {len(sides.target):,} target "
+        f"{config.target_unit}, {result['parameters']:,} parameters; "
+        f"{counted(config.num_steps, 'step')} of {counted(config.batch_size, 'pair')}."
     )
     page.write(workdir.report, f"Translation, preset {config.preset}", summary, sections)
 
@@ -58,13 +63,16 @@ def write(
 def notes(config) -> list[str]:
     """How the translations were found and the figures computed."""
     cased, lower = signatures(config)
-    units = {"words": "word", "characters": "character", "subwords": "subword"}
     return [
         f"BLEU is computed by sacrebleu: {cased}; lower-cased: {lower}.",
         f"Translations are found by a beam search of width {config.beam}, with log-probabilities "
-        f"divided by length^{config.length_power:g}. Perplexity is per target "
-        f"{units[config.target_unit]}, ends included.",
+        f"divided by {_power(config.length_power)}. Perplexity is per target "
+        f"{UNITS[config.target_unit]}, ends included.",
     ]
+
+
+def _power(power: float) -> str:
+    return "the length" if power == 1 else f"the length to the power of {readable(power)}"
 
 
 def spread(pairs: Pairs, count: int) -> list[int]:
@@ -73,9 +81,10 @@ def spread(pairs: Pairs, count: int) -> list[int]:
 
 
 def examples(test: Pairs, translations: Sequence[str]) -> Section:
-    """Translations next to their references."""
-    rows = [(str(n + 1), test.sources[n], translations[n], test.targets[n])
-            for n in spread(test, EXAMPLES)]  # fmt: skip
+    """Translations next to their references; a source that comes again is not shown again."""
+    shown = {test.sources[n]: n for n in reversed(spread(test, EXAMPLES))}.values()
+    rows = [(f"{n + 1:,}", test.sources[n], translations[n], test.targets[n])
+            for n in sorted(shown)]  # fmt: skip
     table = Table(("line", "source", "translation", "reference"), rows, "llll")
     text = ("Lines at regular intervals in the test set, not selected by hand.",)
     return Section("Translations", text, table)
@@ -104,8 +113,9 @@ def by_length(config, test: Pairs, translations: Sequence[str]) -> Section:
 
     label = "BLEU against the length of the source"
     text = ("Long sentences are expected to lose more through a fixed vector than with attention.",)
-    sizes = ", ".join(str(count) for *_, count in groups)
-    picture = Picture(drawing.plot(label, draw), f"Number of sentences in each group: {sizes}.")
+    sizes = ", ".join(f"{count:,}" for *_, count in groups)
+    picture = Picture(drawing.plot(label, draw),
+                      f"Number of sentences in each group, from left to right: {sizes}.")
     return Section("BLEU by length", text, pictures=[picture])
 
 
@@ -119,8 +129,9 @@ def attention(
         weights, words = attention_weights(translator, params, test.sources[n], target)
         if weights is None:
             return []
-        pictures.append(Picture(_matrix(weights, *words), f"Line {n + 1} of the test set."))
-    text = ("Rows are the words of the translation, columns those of the source.",)
+        pictures.append(Picture(_matrix(weights, *words), f"Line {n + 1:,} of the test set."))
+    text = ("Each row is a word of the translation, each column one of the source. The stronger "
+            "the blue, the larger the weight.",)  # fmt: skip
     return [Section("Attention", text, pictures=pictures)]
 
 
@@ -139,8 +150,7 @@ def attention_weights(translator: Translator, params, line: str, target: Sequenc
 
 def _matrix(weights: np.ndarray, rows: Sequence[str], columns: Sequence[str]):
     def draw(axes):
-        axes.imshow(weights, cmap="Greys", vmin=0, vmax=1, aspect="auto")
-        axes.grid(False)
+        drawing.weights(axes, weights)
         axes.set_xticks(range(len(columns)), columns, rotation=60, ha="right", fontsize=7)
         axes.set_yticks(range(len(rows)), rows, fontsize=7)
 
@@ -165,20 +175,21 @@ def vectors(translator: Translator, params, test: Pairs) -> Section:
     from sklearn.decomposition import PCA  # imported late: it takes longer than importing JAX
 
     points = PCA(2, random_state=0).fit_transform(summaries)
-    shortest = np.argsort([len(test.sources[n]) for n in chosen], kind="stable")
-    named = shortest[: len(shortest) // 2][:: max(1, len(shortest) // 2 // NAMED)][:NAMED]
+    lines = [test.sources[n] for n in chosen]
+    shortest = sorted(range(len(lines)), key=lambda n: len(lines[n]))
 
     def draw(axes):
-        axes.scatter(*points.T, s=6, color=drawing.GREY, alpha=0.5)
-        axes.scatter(*points[named].T, s=12, color=drawing.ORANGE)
-        for i in named:
-            text = test.sources[chosen[i]]
-            text = text if len(text) <= 40 else text[:37] + "..."
-            axes.annotate(text, points[i], fontsize=6, xytext=(3, 3), textcoords="offset points")
+        drawing.titled_points(axes, points, lines, s=12, color=drawing.BLUE, alpha=0.6)
         axes.set(xlabel="first principal axis", ylabel="second principal axis")
+        drawing.labels_without_overlap(axes, points[shortest], [_cut(lines[n]) for n in shortest])
 
     text = ("The encoder's summary vectors of whole sentences, on their first two principal axes, "
             "as in Figure 2 of Sutskever, Vinyals and Le 2014.",)  # fmt: skip
     picture = Picture(drawing.plot("Sentence vectors", draw, width=8, height=5),
-                      "Some of the shorter sentences are labelled.")  # fmt: skip
+                      "Shorter sentences are labelled where there is room; a point shows its "
+                      "sentence under the pointer.")  # fmt: skip
     return Section("Sentence vectors", text, pictures=[picture])
+
+
+def _cut(line: str, most: int = 40) -> str:
+    return line if len(line) <= most else line[: most - 3] + "..."

@@ -154,8 +154,9 @@ def test_published_texts(raw_dir, name, sizes, words):
     assert len(text.symbols) == words
 
 
-def test_python_s_topics_have_no_repeated_paragraphs():
+def test_python_s_topics_have_no_tables_and_no_repeated_paragraphs():
     lines = word_corpora.paragraphs().splitlines()
     assert len(lines) > 1000 and len(set(lines)) == len(lines)
+    assert not [line for line in lines if "----" in line or "====" in line or "+--" in line]
     text = word_corpora.load("python", **CUTS | {"vocabulary": 500})
     assert len(text.symbols) == 500 and np.bincount(text.train, minlength=500).min() > 0

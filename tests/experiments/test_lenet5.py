@@ -185,7 +185,7 @@ def test_a_run_leaves_what_it_promises(tiny, tmp_path, own_digits):
         assert result["metrics"][f"test_{name}"] == last[name]
         assert f"valid_{name}" in result["metrics"]
     assert 0 <= result["metrics"]["train_error_percent"] <= 100
-    assert result["seconds"] > 0 and result["examples_per_second"] > 0
+    assert result["seconds"] > 0 and result["speed"] > 0
     config = json.loads((run / "config.json").read_text())
     assert config["num_steps"] == 20 and config["dataset"] == str(own_digits)
     assert {"versions", "devices", "command", "commit"} <= set(config)

@@ -2,6 +2,7 @@
 
 import json
 import math
+import re
 
 import jax
 import jax.numpy as jnp
@@ -34,7 +35,9 @@ def test_a_run_ends_with_the_floor_and_a_report(task, tmp_path, command, monkeyp
     assert {"test_wrong_percent", memory.floor(memory.Config(task=task))[0]} <= {
         *result["metrics"]
     }
-    assert "Without memory" in (tmp_path / "report.html").read_text()
+    page = (tmp_path / "report.html").read_text()
+    assert "Without memory" in page and " LSTM units with " in page
+    assert not re.search(r"\de-\d", page.partition("<svg")[0])  # numbers, not 4.597e-05
 
 
 def test_rows_of_digits():

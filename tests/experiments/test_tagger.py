@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+from types import SimpleNamespace
 
 import jax
 import jax.numpy as jnp
@@ -281,9 +282,45 @@ def test_figures_are_published_for_the_paper_s_own_nets_only():
 def test_spans_in_colour():
     words, gold, predicted = "a b c d".split(), "O B I O".split(), "I I O B".split()
     page = str(sentence_lines("overlap", words, gold, {"net": predicted}))
-    assert "A B" in page and page.count('class="right"') == 2 and page.count('class="wrong"') == 1
+    assert page.count('class="right"') == 1 and page.count('class="wrong"') == 1
+    assert '<span class="right unbegun" style="--strength:0.7">a b</span>' in page  # as written
     page = str(sentence_lines("exact", ["<x>"], ["B-NP"], {"net": ["B-NP"]}))
     assert "[NP &lt;x&gt;]" in page
+
+
+@pytest.mark.parametrize("directions", ["both", "forward"])
+def test_the_plane_shows_the_states_that_a_sentence_s_label_depends_on(directions):
+    config = dataclasses.replace(tagger.Config(), hidden=3, embedding=2, layers=2, batch_size=4,
+                                 beside="none", directions=directions)  # fmt: skip
+    part = Sentences([["good", "film"], ["bad"], ["a", "bad", "film"], ["no"]],
+                     [["yes"], ["no"], ["no"], ["no"]])  # fmt: skip
+    corpus = Corpus(part, part, part, True)
+    coding = coding_of(corpus, lowercase=True, least=1, longest=4)
+    data, nets = Data(config, corpus, coding, mesh_for(4)), make_nets(config, coding, 0, True)
+    params = select_copy(first_parameters(config, nets)["net"], 0)
+    evaluation = SimpleNamespace(corpus=corpus, nets=nets, data=data, vectors=None)
+    run = SimpleNamespace(evaluation=evaluation, rows=range(4), params=params)
+    states, labels, titles = tagger_report.hidden_states(run)
+    for rows, count, batch in data.batches(data.test):
+        logits = nets["net"].logits(params, None, batch)[0]
+        for row, wanted in zip(rows[:count], logits, strict=False):
+            place = titles.index(" ".join(part.words[row]))
+            output = params["output"]
+            np.testing.assert_allclose(
+                states[place] @ output["weights"] + output["bias"], wanted, rtol=1e-5, atol=1e-6
+            )
+            assert labels[place] == part.labels[row][0]
+    assert len(titles) == 4
+
+
+def test_some_sentences_of_each_class_are_shown_and_none_twice():
+    gold = [["a"]] * 500 + [["b"]] * 3 + [["c"]] * 50
+    shown = tagger_report.some_of_each(gold)
+    assert shown == [*range(6), 500, 501, 502, *range(503, 509)]
+    words = [["x"], ["y"], ["x"], ["z"]]
+    labelled = tagger_report.Labelled(words, [["O"]] * 4, {})
+    assert tagger_report.once(labelled, [0, 1, 2, 3]) == [0, 1, 3]
+    assert tagger_report.once(labelled, [3, 2, 0]) == [3, 2]
 
 
 def test_presets_with_committed_results_read_digits_as_0():

@@ -319,3 +319,10 @@ def test_parameter_counts_of_the_open_baselines(preset, published, second_biases
     model = make_model(translate.PRESETS[preset], 7853, 5893)
     shapes = jax.eval_shape(model.init, jax.random.key(0))
     assert sum(leaf.size for leaf in jax.tree.leaves(shapes)) == published - second_biases
+
+
+def test_a_source_that_comes_again_is_shown_once():
+    sources = ["one", "two", "one", "three"]
+    pairs = Pairs(sources, [source.upper() for source in sources])
+    rows = translate_report.examples(pairs, ["1", "2", "1", "3"]).table.rows
+    assert [row[:2] for row in rows] == [("1", "one"), ("2", "two"), ("4", "three")]

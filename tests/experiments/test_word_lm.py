@@ -223,5 +223,27 @@ def test_the_report_counts_every_word_once_and_finds_the_nearest_words():
     ] and {row[3] for row in table.rows} == {"7.0"}  # fmt: skip
     angles = np.linspace(0, 1, 22)[:, None] ** 2
     vectors = np.concatenate([np.cos(angles), np.sin(angles)], 1)
-    rows = word_lm_report.nearest_words(text, vectors).table.rows
+    assert word_lm_report.nearest_words(text, vectors).table is None  # three times is too seldom
+    often = np.arange(22).repeat(np.r_[[word_lm_report.OFTEN] * 20, 1, 99])
+    rows = word_lm_report.nearest_words(text._replace(train=often), vectors).table.rows
     assert rows[0][0] == "aaaaa" and rows[0][1].startswith("bbbbb 1.00, ccccc")
+    assert not any("ttttt" in cell for row in rows for cell in row)  # which comes once
+
+
+def test_the_report_says_so_where_5_grams_are_better():
+    figures = {"test_perplexity": 18.22, "test_kn5_perplexity": 18.0}
+    assert word_lm_report.beside_ngrams(figures).startswith(
+        "5-grams predict the test part as well as the net or better: perplexity 18 against 18.22."
+    )
+    figures["test_kn5_perplexity"] = 63.41
+    assert word_lm_report.beside_ngrams(figures) == (
+        "The net predicts the test part better than 5-grams do: perplexity 18.22 against 63.41."
+    )
+
+
+def test_words_have_the_vectors_of_the_output_layer():
+    weights, embedding = np.ones((2, 5)), np.zeros((5, 3))
+    params = {"embedding": embedding, "output": {"weights": weights, "bias": np.zeros(5)}}
+    assert word_lm_report.word_vectors(params).tolist() == weights.T.tolist()
+    tied = {"embedding": embedding, "output": {"bias": np.zeros(5)}}
+    assert word_lm_report.word_vectors(tied).tolist() == embedding.tolist()

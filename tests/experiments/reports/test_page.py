@@ -93,10 +93,10 @@ def written(tmp_path, **options) -> str:
     metrics.close()
     figures = {"test_error_percent": 1.25} | robustness.robustness(predict, sets.test)
     published = {"value": 0.95, "source": HOSTILE, "kind": "paper"}
-    counted = dict.fromkeys(("parameters", "steps", "seconds", "examples_per_second", "seed"), 7)
+    counted = dict.fromkeys(("parameters", "steps", "seconds", "speed", "seed"), 7)
     result = {"metrics": figures, "paper": {"test_error_percent": published}, "kept": "last step",
-              "kept_step": 7} | counted  # fmt: skip
-    trained = Trained({NET: net_at_9}, False, {}, 9, metrics, 1.0)
+              "kept_step": 7, "speed_unit": "images per second"} | counted  # fmt: skip
+    trained = Trained({NET: net_at_9}, False, {}, 9, metrics, 1.0, 7.0, "images per second")
     lenet5_report.write(config, workdir, trained, json.loads(json.dumps(result)), net, predict,
                         sets)  # fmt: skip
     return workdir.report.read_text(encoding="utf-8")
@@ -184,7 +184,36 @@ def test_confusion_matrix_and_misclassified_images():
     texts = [[getattr(cell, "text", cell) for cell in row] for row in rows]
     assert texts == [["a", "1", "1", "", "50.0"], ["b", "", "1", "", "100.0"],
                      ["c", "1", "", "", "0.0"]]  # fmt: skip
+    rows = mistakes.confusion(labels + 1, predictions + 1, "-abc-").table.rows
+    assert [[getattr(cell, "text", cell) for cell in row] for row in rows] == texts
     images = Images(np.zeros((4, 28, 28), np.uint8), labels)
     wrong = mistakes.misclassified(images, predictions, "abc")
     assert [picture.caption for picture in wrong.pictures] == ["a → b", "c → a"]
     assert wrong.text[0].startswith("2 of 4")
+
+
+def test_figures_and_options_are_written_as_a_person_writes_them(tmp_path):
+    figures = {"test_wrong_percent": 0.0390625, "valid_nats": 4.597e-05, "test_steps": 112000.0}
+    published = {"value": 0.0390625, "source": "X", "kind": "paper"}
+    names = ("parameters", "steps", "seconds", "seed", "speed")
+    counted = dict.fromkeys(names, 100_000)
+    section = page.result_section(
+        {"metrics": figures, "paper": {"test_wrong_percent": published}, "kept": "last step",
+         "kept_step": 5, "speed_unit": "words per second"} | counted
+    )
+    assert [row[1:3] for row in section.table.rows[:4]] == [
+        ("0.03906", "0.03906"), ("0.00004597", ""), ("112,000", ""), ("100,000", "")
+    ]  # fmt: skip
+    config, workdir = Config(learning_rate=5e-5, num_steps=123456), Workdir(str(tmp_path))
+    workdir.write_config(config)
+    options = {row[0]: row[1] for row in page.configuration_sections(config, workdir)[0].table.rows}
+    assert (options["learning_rate"], options["num_steps"]) == ("0.00005", "123,456")
+    assert options["deterministic"] in ("True", "False")
+
+
+def test_a_long_text_in_a_table_is_wrapped_and_does_not_leave_the_page(tmp_path):
+    sentence = "a sentence of more than forty characters, which is long"
+    html = html_of(tmp_path, [Section("S", table=Table(("gold", "said"), [("a", sentence)]))])
+    assert f'long">{sentence}</td>' in html
+    html = html_of(tmp_path, [Section("S", table=Table(("said", "gold"), [(sentence, "a")]))])
+    assert f"<th class=long>{sentence}</th>" in html

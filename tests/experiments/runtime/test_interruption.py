@@ -26,12 +26,12 @@ COMMAND = """
 import os, signal, sys, time
 from experiments import lenet5
 from experiments.images import lenet5_report
-from experiments.training import metrics
+from experiments.training import progress
 
 lenet5_report.write = lambda *arguments: None
 lenet5.robustness = lambda *arguments: {}
-to = metrics.Progress.to
-metrics.Progress.to = lambda *now: (time.sleep(float(os.environ.get("SLOWLY", 0))), to(*now))
+to = progress.Progress.to
+progress.Progress.to = lambda *now: (time.sleep(float(os.environ.get("SLOWLY", 0))), to(*now))
 renames = int(os.environ.get("DIE_AT_RENAME", 0))
 
 
@@ -131,7 +131,7 @@ def assert_same_end(straight, stopped):
     results = [json.loads((run / "result.json").read_text()) for run in (stopped, straight)]
     for result in results:
         assert result["steps"] == step
-        del result["seconds"], result["examples_per_second"]
+        del result["seconds"], result["speed"]
     assert results[0] == results[1]
 
 

@@ -14,7 +14,7 @@ from data.errors import UserError
 from experiments.runtime.failures import Interrupted
 from experiments.runtime.workdir import Workdir
 from experiments.training import run as training_run
-from experiments.training.checkpoints import KEPT_NETS, Checkpoints
+from experiments.training.checkpoints import KEPT_NETS, SPEED, Checkpoints
 from experiments.training.kept import (
     NET,
     Candidate,
@@ -219,7 +219,7 @@ def test_copies_are_kept_one_by_one(tmp_path):
 def without_kept_nets(folder):
     """Turns a run's newest checkpoint into one of an earlier version: after its evaluation."""
     found = Checkpoints(folder / "checkpoints").read()
-    note = {n: x for n, x in found.note.items() if n not in (KEPT_NETS, "sha256", "layout")}
+    note = {n: x for n, x in found.note.items() if n not in (KEPT_NETS, SPEED, "sha256", "layout")}
     step, params, rate = (found.arrays[n] for n in (".step", ".params['w']", ".opt_state"))
     state = TrainState(step, {"w": params}, rate * np.float32(0.5), {}, {})
     shutil.rmtree(folder / "checkpoints")

@@ -10,7 +10,7 @@ from tensorboardX.proto.event_pb2 import Event, SessionLog
 from data.errors import UserError
 from experiments.runtime import workdir
 from experiments.runtime.workdir import Workdir, write_atomically, write_json
-from experiments.training.metrics import Metrics, Progress, read
+from experiments.training.metrics import Metrics, read
 
 
 def test_rows_come_back_and_those_after_the_checkpoint_are_forgotten(tmp_path):
@@ -87,13 +87,3 @@ def test_a_folder_is_held_by_one_run_at_a_time(tmp_path):
     Workdir(str(tmp_path / "a" / "c"))
     del held
     Workdir(str(tmp_path / "a" / "b"))
-
-
-def test_without_a_terminal_an_evaluation_is_one_plain_line(capsys):
-    progress = Progress(0, 100)
-    progress.to(7)
-    progress.show(10, {"test error_percent": 1.25, "test loss": 0.5})
-    progress.close()
-    out, err = capsys.readouterr()
-    assert out.startswith("step 10/100  test error_percent 1.25  test loss 0.5  ")
-    assert out.count("\n") == 1 and err.strip() == ""
