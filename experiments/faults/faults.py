@@ -155,6 +155,17 @@ def kill_and_damage(damage: Callable[[pathlib.Path, random.Random], None]) -> Ca
     return inject
 
 
+def kill_and_tear_figures(process: RunProcess, generator: random.Random) -> str:
+    """Kills the process and cuts the last line of metrics.jsonl, as a power cut may."""
+    wrong = kill(process, generator)
+    metrics = process.run / "metrics.jsonl"
+    if metrics.exists() and process.status:
+        lines = metrics.read_bytes().splitlines(keepends=True)
+        torn = lines[-1][: generator.randrange(len(lines[-1]))] if lines else b""
+        metrics.write_bytes(b"".join(lines[:-1]) + torn)
+    return wrong
+
+
 def can_be_made_immutable(run: pathlib.Path) -> bool:
     """Whether `chattr` works on the folder: on Linux, as root, on most file systems."""
     try:
@@ -180,6 +191,7 @@ FAULTS = {
     "the folder turns read-only": Fault(make_read_only, possible=can_be_made_immutable),
     "newest checkpoint cut": Fault(kill_and_damage(truncate), damages=True),
     "newest checkpoint, a bit flipped": Fault(kill_and_damage(flip_bit), damages=True),
+    "last line of metrics.jsonl torn": Fault(kill_and_tear_figures),
     "a second run in the folder": Fault(start_second_run, fatal=False),
     "the clock jumps": Fault(move_clock, fatal=False),
 }

@@ -165,14 +165,14 @@ def curves_section(
     pictures = [
         Picture(drawing.plot(f"{label} against {x}", _curves(rows, name, label, x_per_step, x)))
         for name, label in labels.items()
-        if any(name in row for row in rows)
+        if any(row.get(name) is not None for row in rows)
     ]
     return Section("Curves", text, pictures=pictures)
 
 
 def _curves(rows, name: str, label: str, x_per_step: float, x: str):
     def draw(axes):
-        shown = [row for row in rows if name in row]
+        shown = [row for row in rows if row.get(name) is not None]
         for split, marker, color in SPLITS:
             points = [(x_per_step * r["step"], r[name]) for r in shown if r["split"] == split]
             if points:

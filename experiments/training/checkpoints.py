@@ -34,7 +34,8 @@ from experiments.training.loop import TrainState, Tree
 KEPT = 3
 NAMED = 3  # options that a refusal names, at most
 NOTED = {"identity", "totals", "seconds", "sha256", "layout"}  # what every note holds
-KEPT_NETS, SPEED = "kept", "speed"  # what it also holds, but for those of earlier versions
+# What it also holds, but for those of earlier versions: the latest evaluation's figures as ROWS.
+KEPT_NETS, SPEED, ROWS = "kept", "speed", "rows"
 # The steps in a name that JAX gives to a leaf: an attribute, or a number or quoted key in brackets.
 _PLACES = re.compile(r"""\.(\w+)|\[(\d+|'(?:\\.|[^'\\])*'|"(?:\\.|[^"\\])*")\]""")
 
@@ -229,7 +230,7 @@ class Checkpoints:
         sealed = note.pop("seal", None)  # which earlier versions did not write
         if sealed not in (None, seal(note)):
             raise ValueError("its note's digest differs")
-        if set(note) - {KEPT_NETS, SPEED} != NOTED or not isinstance(note["identity"], dict):
+        if set(note) - {KEPT_NETS, SPEED, ROWS} != NOTED or not isinstance(note["identity"], dict):
             raise ValueError("its note is not one")
         return note
 

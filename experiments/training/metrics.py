@@ -6,7 +6,7 @@ import os
 import pathlib
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from experiments.runtime.workdir import write_atomically
 
@@ -22,12 +22,18 @@ finally:
 
 
 class Metrics:
-    """Writes figures by step and split; on resuming, forgets those after step `step`."""
+    """Writes figures by step and split.
 
-    def __init__(self, path: pathlib.Path, step: int):
+    On resuming, figures after step `step` are forgotten, and those of the latest evaluation
+    before it are taken from `latest`, lest a power cut has torn the file.
+    """
+
+    def __init__(self, path: pathlib.Path, step: int, latest: Sequence[dict] = ()):
         self._path = path
-        self.rows = [row for row in read(path) if row["step"] <= step]
-        write_atomically(path, "".join(_line(row) for row in self.rows))
+        replaced = {row["step"] for row in latest}
+        rows = [row for row in read(path) if row["step"] <= step and row["step"] not in replaced]
+        self.rows = rows + list(latest)
+        write_atomically(path, "".join(json.dumps(row) + "\n" for row in self.rows))
         # Not tensorboardX's usual writer: its thread dies of a full disk or of a clock that jumps,
         # and what waits for the thread then waits for ever.
         self._events = EventsWriter(str(path.parent / "events"))
@@ -38,10 +44,10 @@ class Metrics:
 
         A figure that is not finite is null, since JSON knows no such number.
         """
-        rows = [{"step": step, "split": split, **row} for split, row in splits.items()]
+        rows = [{"step": step, "split": split, **_finite(row)} for split, row in splits.items()]
         self.rows += rows
         with open(self._path, "a", encoding="utf-8") as file:
-            file.write("".join(map(_line, rows)))
+            file.write("".join(json.dumps(row) + "\n" for row in rows))
             file.flush()
             os.fsync(file.fileno())  # a checkpoint of a later step counts on these lines
         for split, row in splits.items():
@@ -52,9 +58,14 @@ class Metrics:
     def _event(self, step: int, **what) -> None:
         self._events.write_event(Event(wall_time=time.time(), step=step, **what))
 
+    def latest(self) -> list[dict]:
+        """The rows of the latest evaluation."""
+        last = self.rows[-1]["step"] if self.rows else 0
+        return [row for row in self.rows if row["step"] == last]
+
     def curve(self, split: str, name: str) -> tuple[list[int], list[float]]:
-        """The steps and values of one figure."""
-        rows = [row for row in self.rows if row["split"] == split and name in row]
+        """The steps and values of one figure, where it is finite."""
+        rows = [r for r in self.rows if r["split"] == split and r.get(name) is not None]
         return [row["step"] for row in rows], [row[name] for row in rows]
 
     def close(self) -> None:
@@ -68,9 +79,8 @@ def read(path: pathlib.Path) -> list[dict]:
     return [row for row in rows if row is not None]
 
 
-def _line(row: Mapping) -> str:
-    finite = {name: None if x in (math.inf, -math.inf) or x != x else x for name, x in row.items()}
-    return json.dumps(finite, allow_nan=False) + "\n"
+def _finite(figures: Mapping[str, float]) -> dict[str, float | None]:
+    return {name: value if math.isfinite(value) else None for name, value in figures.items()}
 
 
 def _row(line: bytes) -> dict | None:

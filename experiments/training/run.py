@@ -14,7 +14,7 @@ from experiments.runtime.failures import Diverged, Interrupted
 from experiments.runtime.interruption import signals_deferred
 from experiments.runtime.processes import is_first, is_single_process, make_agreement
 from experiments.runtime.workdir import Workdir
-from experiments.training.checkpoints import KEPT_NETS, SPEED, Checkpoints
+from experiments.training.checkpoints import KEPT_NETS, ROWS, SPEED, Checkpoints
 from experiments.training.kept import NET, Figures, KeepOptions, KeptNets, Net, Offer, latest
 from experiments.training.loop import (
     Step,
@@ -161,7 +161,7 @@ class _Run:
         # An earlier version saved the state after the evaluation of its step.
         self._again = first > 0 and self._due(first) and (KEPT_NETS in note or first == last)
         self._workdir.write_config(self._config)
-        self.metrics = Metrics(self._workdir.metrics, first - self._again)
+        self.metrics = Metrics(self._workdir.metrics, first - self._again, note.get(ROWS, ()))
         self._begin = time.monotonic()
         self._unit, self._earlier_speed = unit, note.get(SPEED)
         self._progress = Progress(first, last, unit=unit, per_step=units_in_a_step)
@@ -193,7 +193,7 @@ class _Run:
         return {
             "identity": self._identity, "seconds": self.seconds(), KEPT_NETS: self._kept.note(),
             "totals": {name: list(sums) for name, sums in self.totals.items()},
-            SPEED: self._speed(),
+            SPEED: self._speed(), ROWS: self.metrics.latest(),
         }  # fmt: skip
 
     def next_pause(self, now: int) -> int:

@@ -11,10 +11,11 @@ import numpy as np
 import pytest
 
 from data.errors import UserError
+from experiments.reports.page import curves_section
 from experiments.runtime.failures import Interrupted
 from experiments.runtime.workdir import Workdir
 from experiments.training import run as training_run
-from experiments.training.checkpoints import KEPT_NETS, SPEED, Checkpoints
+from experiments.training.checkpoints import KEPT_NETS, ROWS, SPEED, Checkpoints
 from experiments.training.kept import (
     NET,
     Candidate,
@@ -149,6 +150,18 @@ def test_resumed_before_the_best_step_it_is_met_again(tmp_path, straight, lost):
 
 
 @pytest.mark.parametrize("cut", [1, 20, None])
+@pytest.mark.parametrize("signals", [Signals(training=n) for n in (3, 4, 9)], ids=str)
+def test_figures_torn_by_a_power_cut_come_back(tmp_path, straight, signals, cut):
+    config = dataclasses.replace(CONFIG, checkpoint_every=1)
+    with pytest.raises(Interrupted):
+        trained(tmp_path, signals, config)
+    metrics = tmp_path / "metrics.jsonl"
+    lines = metrics.read_bytes().splitlines(keepends=True)
+    metrics.write_bytes(b"".join(lines[:-1]) + (lines[-1][:-cut] if cut else b""))
+    assert outcome(tmp_path, trained(tmp_path, config=config)[0]) == straight
+
+
+@pytest.mark.parametrize("cut", [1, 20, None])
 def test_figures_lost_in_a_power_cut_are_made_again(tmp_path, straight, cut):
     trained(tmp_path)
     metrics = tmp_path / "metrics.jsonl"
@@ -195,6 +208,9 @@ def test_a_figure_that_is_no_number_is_never_the_best(tmp_path, monkeypatch):
     assert run.net.step == BEST
     rows = (tmp_path / "metrics.jsonl").read_text()
     assert '"error": null' in rows and "NaN" not in rows
+    assert run.metrics.curve("valid", "error") == ([4, 6, 8, 10], [3, 1, 1, 4])
+    curves = curves_section(run.metrics.rows, {"error": "error (%)"}, 1.0)
+    assert len(curves.pictures) == 1
 
 
 def test_no_more_files_are_kept_than_resumptions_need(tmp_path):
@@ -219,7 +235,8 @@ def test_copies_are_kept_one_by_one(tmp_path):
 def without_kept_nets(folder):
     """Turns a run's newest checkpoint into one of an earlier version: after its evaluation."""
     found = Checkpoints(folder / "checkpoints").read()
-    note = {n: x for n, x in found.note.items() if n not in (KEPT_NETS, SPEED, "sha256", "layout")}
+    later = (KEPT_NETS, SPEED, ROWS, "sha256", "layout")
+    note = {n: x for n, x in found.note.items() if n not in later}
     step, params, rate = (found.arrays[n] for n in (".step", ".params['w']", ".opt_state"))
     state = TrainState(step, {"w": params}, rate * np.float32(0.5), {}, {})
     shutil.rmtree(folder / "checkpoints")
