@@ -64,7 +64,7 @@ def draw_pass(text: WordStream, keep: np.ndarray, window: int, random: np.random
     kept = random.random(len(text.codes), np.float32) < keep.astype(np.float32)[text.codes]
     codes = text.codes[kept]
     starts = _sentence_starts(kept, text.line_ends, len(codes))
-    ends = np.append(starts[1:], len(codes))
+    ends = np.append(starts[1:], len(codes))[: len(starts)]
     lengths = ends - starts
     place = np.arange(len(codes)) - np.repeat(starts, lengths)
     after = np.repeat(ends, lengths) - np.arange(len(codes)) - 1
