@@ -3,7 +3,7 @@
 As in the authors' program, in each pass frequent words are left out at random, and what is left of
 a line is cut into sentences of 1,000 words at most; each word then has a context of 1 to `window`
 words on either side within its sentence. All is a function of (seed, step): a pass is drawn from
-its own seed, and so are the negatives of a hundred steps.
+its own seed, and so are the negatives of a thousand steps.
 """
 
 import heapq
@@ -17,7 +17,7 @@ from data.text_stream import WordStream
 
 SENTENCE = 1000  # the most words of a sentence
 POWER = 0.75  # of the words' frequencies, from which negatives are drawn
-PAGE = 128  # steps whose negatives are drawn at once
+PAGE = 1024  # steps whose negatives are drawn at once
 _PASSES, _NEGATIVES = 1, 2  # kinds of random numbers
 
 
@@ -138,8 +138,14 @@ class Windows:
         inside = at < stop[..., None]  # the words after it are those of the next block
         left, right = (xs.take(at, mode="clip") * inside for xs in drawn[1:])
         nodes, turns = self._paths(words[..., self._window : self._window + self._block])
-        negatives = np.stack([self._page(n // PAGE)[n % PAGE] for n in steps.tolist()])
+        negatives = self._negatives(int(steps[0]), int(steps[-1]) + 1)
         return Blocks(words, left.astype(np.int32), right.astype(np.int32), negatives, nodes, turns)
+
+    def _negatives(self, first: int, stop: int) -> np.ndarray:
+        """The drawn words of the steps from `first` to before `stop`: [n, B, M]."""
+        pages = range(first // PAGE, (stop - 1) // PAGE + 1)
+        drawn = np.concatenate([self._page(n) for n in pages])
+        return drawn[first - pages[0] * PAGE : stop - pages[0] * PAGE]
 
     def _paths(self, targets: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         if self._tree is None:

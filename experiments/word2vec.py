@@ -89,7 +89,7 @@ class Config(Shared):
                              identity=False)  # fmt: skip
     checkpoint_every: int = option(0, "steps between checkpoints; 0: at evaluations", least=0,
                                    identity=False)  # fmt: skip
-    steps_per_call: int = option(100, "training steps in one device call", least=1, most=100_000,
+    steps_per_call: int = option(1000, "training steps in one device call", least=1, most=100_000,
                                  identity=False)  # fmt: skip
 
 
