@@ -17,6 +17,7 @@ from data.text_stream import WordStream
 
 SENTENCE = 1000  # the most words of a sentence
 POWER = 0.75  # of the words' frequencies, from which negatives are drawn
+ENTRIES, FEWEST_ENTRIES = 200, 10**6  # of the table of negatives: for each word, and in all
 PAGE = 1024  # steps whose negatives are drawn at once
 _PASSES, _NEGATIVES = 1, 2  # kinds of random numbers
 
@@ -59,6 +60,17 @@ def keep_probabilities(counts: np.ndarray, sample: float) -> np.ndarray:
     return np.minimum((np.sqrt(share) + 1) / share, 1)
 
 
+def negatives_table(counts: np.ndarray) -> np.ndarray:
+    """Words int32 [N], each about as often as it is to be drawn: by its count to the 3/4.
+
+    As in the program, which has a table of 10^8; here a word of average share has 200 entries.
+    """
+    share = np.cumsum(counts**POWER)
+    size = max(FEWEST_ENTRIES, ENTRIES * len(counts))
+    places = (np.arange(size) + 0.5) / size
+    return np.searchsorted(share / share[-1], places).astype(np.int32)
+
+
 def draw_pass(text: WordStream, keep: np.ndarray, window: int, random: np.random.Generator) -> Pass:
     """Draws which words are kept in a pass, and their contexts."""
     kept = random.random(len(text.codes), np.float32) < keep.astype(np.float32)[text.codes]
@@ -98,8 +110,7 @@ class Windows:
         self._text, self._window, self._block, self._rows = text, window, block, rows
         self._shared, self._seed = shared, seed
         self._keep = keep_probabilities(text.counts, sample)
-        self._share = np.cumsum(text.counts**POWER)
-        self._share /= self._share[-1]
+        self._table = negatives_table(text.counts)
         self._tree = huffman(text.counts) if tree else None
         expected = (self._keep * text.counts).sum()
         spread = np.sqrt((self._keep * (1 - self._keep) * text.counts).sum())
@@ -116,8 +127,7 @@ class Windows:
 
     def _drawn_page(self, number: int) -> np.ndarray:
         random = np.random.default_rng([self._seed, _NEGATIVES, number])
-        drawn = random.random((PAGE, self._rows, self._shared))
-        return np.searchsorted(self._share, drawn).astype(np.int32)
+        return self._table[random.integers(0, len(self._table), (PAGE, self._rows, self._shared))]
 
     def blocks(self, first: int, count: int) -> Blocks:
         """The blocks of the steps first, first + 1, ...; they do not depend on the cut."""
