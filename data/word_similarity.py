@@ -1,4 +1,4 @@
-"""Tests of word vectors: analogies, and pairs of words that people have judged.
+"""WordTests of word vectors: analogies, and pairs of words that people have judged.
 
 questions-words.txt  19,544 analogies in 14 sections, five of them of meaning (Mikolov et al. 2013)
 EN-WS-353-ALL.txt    353 pairs by relatedness, 0 to 10 (Finkelstein et al. 2002)
@@ -50,7 +50,7 @@ class Pair(NamedTuple):
     score: float
 
 
-class Tests(NamedTuple):
+class WordTests(NamedTuple):
     """The published tests."""
 
     analogies: list[Analogies]
@@ -58,7 +58,7 @@ class Tests(NamedTuple):
     simlex: list[Pair]
 
 
-def load(data_dir: str = "", raw_dir: str = "") -> Tests:
+def load(data_dir: str = "", raw_dir: str = "") -> WordTests:
     """The three tests; raises UserError if a file cannot be had."""
 
     def lines(file: RawFile) -> list[str]:
@@ -66,7 +66,7 @@ def load(data_dir: str = "", raw_dir: str = "") -> Tests:
         return lines_of(path.read_bytes(), file.name)
 
     pairs = (_pairs(lines(file), file.name) for file in (WORDSIM, SIMLEX))
-    return Tests(_analogies(lines(QUESTIONS), QUESTIONS.name), *pairs)
+    return WordTests(_analogies(lines(QUESTIONS), QUESTIONS.name), *pairs)
 
 
 def _analogies(lines: Iterable[str], name: str) -> list[Analogies]:

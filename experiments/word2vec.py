@@ -75,7 +75,8 @@ class Config(Shared):
     sample: float = option(0.0, "t, the share of a word in the text from which on it is left out "
                            "at times; 0: none is", least=0.0, most=1.0)  # fmt: skip
     iter: int = option(5, "passes through the text", least=1, most=100_000)
-    block: int = option(32, "words of a row, which share the drawn words", least=1, most=65_536)
+    block: int = option(8, "words of a row, which share the drawn words; 1: as in the "
+                        "authors' program, at half the speed", least=1, most=65_536)
     shared: int = option(32, "drawn words of a row, each of weight K / shared", least=1,
                          most=65_536)  # fmt: skip
     published_scores: bool = option(False, "score by the published analogies, WordSim-353 and "
@@ -102,10 +103,9 @@ PRESETS = {
     "quick": Config(),
     "python": _preset("python", dataset="python", size=100, window=5, sample=1e-3, iter=20),
     "text8": _preset("text8", **_TEXT8, cbow=True, size=200, window=8, negative=25, sample=1e-4,
-                     iter=15),
+                     iter=15, block=1, shared=25),
     "text8-skipgram": _preset("text8-skipgram", **_TEXT8, size=100, window=5, sample=1e-3),
-    "text8-hs": _preset("text8-hs", **_TEXT8, size=100, window=5, sample=1e-3, negative=0, hs=True,
-                        block=16),
+    "text8-hs": _preset("text8-hs", **_TEXT8, size=100, window=5, sample=1e-3, negative=0, hs=True),
 }  # fmt: skip
 
 _PROGRAM = "the authors' program with these options, on the same 1.17 M words"

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from data.word_similarity import SEMANTIC, Analogies, Pair, Tests
+from data.word_similarity import SEMANTIC, Analogies, Pair, WordTests
 
 MOST_WORDS = 30_000  # the most frequent words, among which analogies are answered
 QUESTIONS_AT_ONCE = 512
@@ -94,7 +94,7 @@ def rank_correlation(vectors: Vectors, pairs: Sequence[Pair]) -> tuple[float, in
     return float(spearmanr(cosines, scores).statistic), len(known)
 
 
-def published_scores(vectors: Vectors, tests: Tests) -> tuple[dict[str, float], list[SectionScore]]:
+def published_scores(vectors: Vectors, tests: WordTests) -> tuple[dict[str, float], list[SectionScore]]:
     """Figures of the published tests, and the analogies by section."""
     sections = answer_analogies(vectors, tests.analogies)
     wordsim, wordsim_pairs = rank_correlation(vectors, tests.wordsim)

@@ -70,6 +70,7 @@ def test_texts_with_too_few_words(text, sentence):
         (lzma.compress(b"text " * 99)[:30], "damaged"), (b"\xfd7zXZ\0bad", "damaged"),
         (b"PK\x03\x04....", "a zip archive"),
     ],
+    ids=[*"abcdefg"],
 )  # fmt: skip
 def test_files_that_are_no_text(content, sentence, tmp_path):
     path = tmp_path / "text"

@@ -8,7 +8,7 @@ import pytest
 
 from data import vector_texts
 from data.text_stream import word_stream
-from data.word_similarity import Analogies, Pair, Tests
+from data.word_similarity import Analogies, Pair, WordTests
 from data.word_vectors import read_vectors
 from data.word_windows import huffman
 from experiments import word2vec
@@ -245,7 +245,7 @@ def test_rank_correlation_counts_the_pairs_of_known_words():
 def test_published_figures_have_their_counts():
     asked = [Analogies(str(n), [("man", "king", "woman", "queen")]) for n in range(7)]
     pairs = [Pair("king", "man", 9), Pair("king", "queen", 5), Pair("king", "Rome", 1)]
-    figures, _ = published_scores(SQUARE, Tests(asked, pairs, pairs))
+    figures, _ = published_scores(SQUARE, WordTests(asked, pairs, pairs))
     assert figures["analogies_percent"] == 100 and figures["analogies_seen"] == 7
     assert figures["wordsim_pairs"] == 3 and figures["wordsim_correlation"] == pytest.approx(1)
 
