@@ -139,7 +139,8 @@ def word_stream(
     counts = np.bincount(text, minlength=len(words))
     read = int(counts[1:].sum())
     counts[[0, *(numbers[word] for word in (END, UNKNOWN) if word in numbers)]] = 0
-    kept = sorted(np.flatnonzero(counts >= max(1, least)).tolist(), key=lambda n: (-counts[n], words[n]))
+    often = np.flatnonzero(counts >= max(1, least)).tolist()
+    kept = sorted(often, key=lambda n: (-counts[n], words[n]))
     if len(kept) < 2:
         raise _too_small(name, len(kept), read, least)
     code_of = np.full(len(words), -1, np.int32)

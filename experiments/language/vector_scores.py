@@ -94,7 +94,9 @@ def rank_correlation(vectors: Vectors, pairs: Sequence[Pair]) -> tuple[float, in
     return float(spearmanr(cosines, scores).statistic), len(known)
 
 
-def published_scores(vectors: Vectors, tests: WordTests) -> tuple[dict[str, float], list[SectionScore]]:
+def published_scores(
+    vectors: Vectors, tests: WordTests
+) -> tuple[dict[str, float], list[SectionScore]]:
     """Figures of the published tests, and the analogies by section."""
     sections = answer_analogies(vectors, tests.analogies)
     wordsim, wordsim_pairs = rank_correlation(vectors, tests.wordsim)

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 
-import jax
 import jax.numpy as jnp
 
 from experiments.training.loop import Ratio, Step, Tree
