@@ -21,6 +21,7 @@ COUNTRIES = (
     ("england", "london"), ("austria", "vienna"), ("hungary", "budapest"), ("iran", "tehran"),
 )  # fmt: skip
 FEWEST_PAIRS = 5
+MARKERS = "osD^vPX"  # of the classes, which are more than there are colours
 SHOWN_WORDS, NEIGHBOURS, MAPPED = 12, 6, 60
 
 
@@ -122,9 +123,9 @@ def word_map(vectors: Vectors, text: WordStream) -> Section:
     def draw(axes):
         for pair in pairs:
             axes.plot(*np.array([place[n] for n in pair]).T, color=drawing.GREY, linewidth=0.7)
-        for kind, members in kinds.items():
-            if members:
-                axes.scatter(*np.array([place[n] for n in members]).T, s=12, label=kind)
+        for (kind, members), marker in zip(kinds.items(), MARKERS, strict=False):
+            where = np.array([place[n] for n in members]).T
+            axes.scatter(*where, s=16, marker=marker, label=kind)
         axes.margins(0.12)
         drawing.labels_without_overlap(axes, points, [vectors.words[n] for n in numbers])
         if len(kinds) > 1:
