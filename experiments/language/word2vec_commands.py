@@ -95,11 +95,12 @@ def _known(vectors: Vectors, text: str, least: int) -> list[tuple[str, int]]:
 
 
 def _print(title: str, vectors: Vectors, query: np.ndarray, without: list[int], count: int) -> None:
-    table = rich.table.Table(title=title, box=None, title_justify="left")
+    table = rich.table.Table(box=None)
     table.add_column("word")
     table.add_column("cosine", justify="right")
     for word, cosine in vectors.nearest(query, without, count):
         table.add_row(rich.markup.escape(word), f"{cosine:.3f}")
+    console().print(title, markup=False)
     console().print(table)
 
 
