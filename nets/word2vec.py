@@ -154,7 +154,9 @@ class Word2vec:
         grads, sums = jax.grad(total, has_aux=True)(rows)
         return sums, grads
 
-    def moved(self, params: Params, indices, grads: Params, rate) -> Params:
+    def moved(
+        self, params: Params, indices: dict[str, jax.Array], grads: Params, rate: jax.Array
+    ) -> Params:
         """The tables with `-rate * grads` added to the rows `indices`, repeated ones each time."""
         return {
             name: table.at[indices[name]].add(-rate * grads[name])

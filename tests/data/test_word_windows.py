@@ -41,10 +41,10 @@ def test_contexts_stay_within_lines_and_sentences():
     sentences = [(n, i // SENTENCE) for n, words in itertools.groupby(line)
                  for i, _ in enumerate(words)]  # fmt: skip
     assert len({*sentences}) == 3 + 4 + 1 and len(sentences) == len(drawn.codes)
-    reach = np.maximum(drawn.left, drawn.right)
+    reach = np.maximum(drawn.left, drawn.right).astype(int)
     for i, (left, right) in enumerate(zip(drawn.left, drawn.right, strict=True)):
-        inside = [j for j in range(len(sentences)) if sentences[j] == sentences[i]
-                  and abs(i - j) <= reach[i]]  # fmt: skip
+        inside = [j for j in range(max(0, i - reach[i]), min(i + reach[i] + 1, len(line)))
+                  if sentences[j] == sentences[i]]  # fmt: skip
         assert (i - left, i + right) == (inside[0], inside[-1])
     assert set(reach[100:900]) == {1, 2, 3, 4, 5, 6}
 

@@ -120,7 +120,7 @@ def test_the_rate_is_the_programs_and_falls_linearly_to_the_end(drawn):
     config = word2vec.Config(size=4, block=4, shared=2)
     batch = jax.tree.map(lambda xs: xs[0], word2vec.make_windows(config, text).blocks(0, 1))
     model = word2vec.make_model(config, len(text.words))
-    step = word2vec.make_step(model, 0.5, 100, "float32")
+    step = jax.jit(word2vec.make_step(model, 0.5, 100, "float32"))
     params = drawn(model.init)
     change = [step(TrainState(np.int32(n), params, {}, {}, {}), batch)[0].params["words"]
               - params["words"] for n in (0, 50, 100)]  # fmt: skip
