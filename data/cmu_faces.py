@@ -64,7 +64,7 @@ def load(target: str = "pose", raw_dir: str | Path | None = None) -> Faces:
     names = sorted(files)
     images = np.stack([_image(files[name], name) for name in names])
     if content_sum(names, images) != SHA256:
-        raise UserError(f"{folder / NAME} holds other images than the {COUNT:,} published; {advice}.")
+        raise UserError(f"{folder / NAME} holds others than the {COUNT} published images; {advice}.")
     return labelled(names, images, target)
 
 
@@ -121,7 +121,7 @@ def _image(content: bytes, name: str) -> np.ndarray:
     try:
         with Image.open(io.BytesIO(content), formats=("PPM",)) as picture:
             if (picture.mode, picture.size) != ("L", (WIDTH, HEIGHT)):
-                raise ValueError(f"{picture.width} x {picture.height} pixels of kind {picture.mode}")
+                raise ValueError(f"it has {picture.width} x {picture.height} of {picture.mode}")
             return np.asarray(picture)
     except Exception as error:  # Pillow's decoders raise many kinds
         raise UserError(
