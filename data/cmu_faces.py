@@ -64,7 +64,7 @@ def load(target: str = "pose", raw_dir: str | Path | None = None) -> Faces:
     names = sorted(files)
     images = np.stack([_image(files[name], name) for name in names])
     if content_sum(names, images) != SHA256:
-        raise UserError(f"{folder / NAME} holds others than the {COUNT} published images; {advice}.")
+        raise UserError(f"{folder / NAME} holds others than the {COUNT} published; {advice}.")
     return labelled(names, images, target)
 
 

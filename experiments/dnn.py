@@ -68,7 +68,8 @@ class Config(KeepOptions):
                        "units, targets 0.1 and 0.9)", choices=("cross_entropy", "squared"))
     reduction: str = option("sum", "of the losses in a batch: sum or mean", choices=("sum", "mean"))
     init: str = option("glorot", "first weights: glorot (uniform), uniform, or zero-first (the "
-                       "same, but 0 in the first layer)", choices=("glorot", "uniform", "zero-first"))
+                       "same, but 0 in the first layer)",
+                       choices=("glorot", "uniform", "zero-first"))
     init_scale: float = option(0.05, "uniform, zero-first: the limit", least=0.0)
     optimizer: str = option("adagrad", "update rule", choices=("adagrad", "sgd", "adam"))
     accumulator: float = option(0.1, "adagrad: what the sums of squares begin with", least=0.0)
