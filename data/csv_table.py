@@ -95,7 +95,7 @@ def _read(path: str | Path) -> _Rows:
             f"{path} is no table of two rows and two columns at least, separated by commas, "
             "semicolons or tabs."
         )
-    numbers = tuple(str(n) for n in range(1, len(cells[-1]) + 1))
+    numbers = tuple(str(n) for n in range(1, len(cells[1]) + 1))
     rows = _Rows(str(path), numbers, cells, 1, ())
     if _is_tutorial(cells):
         rows = rows._replace(cells=cells[1:], first_line=2, classes=tuple(cells[0][2:]))

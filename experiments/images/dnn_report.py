@@ -166,7 +166,7 @@ def separating_columns(table: Table, rows: np.ndarray) -> list[int]:
 
 
 def regions_sections(nets: Nets, parts: np.ndarray) -> list[Section]:
-    """The regions of the classes in each pair of columns, the other columns at their means."""
+    """The regions of the classes in each pair of columns."""
     table, training = nets.copies.table, parts == TRAIN
     columns = separating_columns(table, training)
     if len(columns) < 2:
@@ -178,9 +178,9 @@ def regions_sections(nets: Nets, parts: np.ndarray) -> list[Section]:
     ]  # fmt: skip
     names = ", ".join(f"{name} {colour_name(n)}" for n, name in enumerate(table.classes[:3]))
     text = (
-        "What the nets say where two columns vary and the others have their mean over the training "
-        "rows; the stronger the colour, the more of the nets agree. Points are rows, filled "
-        f"for testing{': ' + names if len(table.classes) <= 3 else ''}.",
+        "What the nets say where two columns vary and the others are as a linear regression on the "
+        "two expects them; the stronger the colour, the more of the nets agree. Points are rows, "
+        f"filled for testing{': ' + names if len(table.classes) <= 3 else ''}.",
     )
     return [Section("Decision regions", text, pictures=pictures)]
 
@@ -199,9 +199,8 @@ def _regions(nets: Nets, parts: np.ndarray, x: int, y: int):
     low, high = (f(table.inputs[:, [x, y]], axis=0) for f in (np.min, np.max))
     margin = 0.08 * (high - low) + 1e-6
     axis = [np.linspace(a, b, GRID) for a, b in zip(low - margin, high + margin, strict=True)]
-    grid = np.tile(table.inputs[training].mean(0), (GRID * GRID, 1)).astype(np.float32)
-    grid[:, x], grid[:, y] = (part.reshape(-1) for part in np.meshgrid(*axis))
-    votes = nets.votes(grid).reshape(GRID, GRID, -1)
+    points = np.stack(np.meshgrid(*axis), -1).reshape(-1, 2)
+    votes = nets.votes(completed(table.inputs[training], points, x, y)).reshape(GRID, GRID, -1)
     shades = np.empty((GRID, GRID, 4))
     winner = votes.argmax(-1)
     shades[..., :3] = np.array([_rgb(n) for n in range(votes.shape[-1])])[winner]
@@ -219,6 +218,16 @@ def _regions(nets: Nets, parts: np.ndarray, x: int, y: int):
         axes.grid(False)
 
     return draw
+
+
+def completed(inputs: np.ndarray, points: np.ndarray, x: int, y: int) -> np.ndarray:
+    """Rows [M, D] of `points` [M, 2] in columns x and y; the others as regression expects them."""
+    ones = np.ones((len(inputs), 1))
+    terms = np.hstack([ones, inputs[:, [x, y]]])
+    slopes, *_ = np.linalg.lstsq(terms, inputs, rcond=None)
+    rows = np.hstack([np.ones((len(points), 1)), points]) @ slopes
+    rows[:, [x, y]] = points
+    return rows.astype(np.float32)
 
 
 def hidden_sections(nets: Nets, place: int) -> list[Section]:
