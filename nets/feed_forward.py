@@ -8,6 +8,7 @@ logistic function, is the loss's affair.
 """
 
 import dataclasses
+from collections.abc import Callable
 
 import jax
 import jax.numpy as jnp
@@ -46,7 +47,7 @@ class FeedForward:
             for number, (key, pair) in enumerate(zip(keys, pairs, strict=True))
         )
 
-    def _draw(self, layer: int) -> initializers.Initializer:
+    def _draw(self, layer: int) -> Callable[..., jax.Array]:
         if self.init_name == "glorot":
             return initializers.glorot_uniform()
         if self.init_name == "zero-first" and layer == 0:

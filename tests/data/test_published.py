@@ -5,12 +5,12 @@ import re
 
 import pytest
 
-from data import corpora, parallel_text, published, tagged_corpora, word_corpora
+from data import cmu_faces, corpora, parallel_text, published, tagged_corpora, word_corpora
 
 README = pathlib.Path(published.__file__).with_name("README.md").read_text(encoding="utf-8")
-EMBEDDED_OR_GENERATED = ("digits", "generated")  # have no list of names in data/
+EMBEDDED_OR_GENERATED = ("digits", "generated", "iris")  # have no list of names in data/
 NAMES = {
-    *EMBEDDED_OR_GENERATED, *published.DATASETS, *corpora.NAMES, *word_corpora.NAMES,
+    *EMBEDDED_OR_GENERATED, cmu_faces.NAME, *published.DATASETS, *corpora.NAMES, *word_corpora.NAMES,
     *parallel_text.NAMES, *tagged_corpora.NAMES,
 }  # fmt: skip
 

@@ -142,7 +142,7 @@ def test_tables_that_are_refused(table_of, lines, message):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"class_column": "colour"}, "--class_column=colour: .* no such column; choose one of a, b"),
+        ({"class_column": "colour"}, "=colour: .* no such column; choose one of a, b"),
         ({"class_column": "4"}, "no such column"),
         ({"class_column": "a"}, "is 'no', no number"),
         ({"test_percent": 0.0}, "leave none for testing"),
@@ -162,7 +162,7 @@ def test_a_column_twice(table_of):
 # ---- Faces
 
 NAMES = [f"{person}_{pose}_{mood}_{eyes}" for person in ("an2i", "kk49")
-         for pose, mood, eyes in (("left", "sad", "open"), ("up", "happy", "sunglasses"))]  # fmt: skip
+         for pose, mood, eyes in [("left", "sad", "open"), ("up", "happy", "sunglasses")]]
 PIXELS = np.random.default_rng(0).integers(0, 256, (4, 30, 32), np.uint8)
 
 
