@@ -62,7 +62,7 @@ class Config(KeepOptions):
     valid_percent: float = option(0.0, "own table: share of its rows for validation",
                                   least=0.0, most=90.0)
     standardise: bool = option(False, "scale every column to mean 0 and variance 1 in training")
-    hidden: str = option("10,20,10", "hidden units by layer; empty: none")
+    hidden: str = option("10,20,10", "hidden units by layer, such as 20,10; none: a linear net")
     unit: str = option("relu", "hidden units: relu, sigmoid or tanh", choices=tuple(UNITS))
     loss: str = option("cross_entropy", "cross_entropy (softmax), or squared (logistic output "
                        "units, targets 0.1 and 0.9)", choices=("cross_entropy", "squared"))
@@ -163,12 +163,15 @@ def _groups(config: Config, parts: np.ndarray) -> list[Group]:
 
 def make_net(config: Config, inputs: int, outputs: int) -> FeedForward:
     """The architecture; raises UserError."""
+    words = [] if config.hidden == "none" else config.hidden.split(",")
     try:
-        hidden = tuple(int(word) for word in config.hidden.split(",") if word.strip())
+        hidden = tuple(map(int, words))
     except ValueError:
         hidden = (0,)
     if not all(1 <= n <= 65_536 for n in hidden):
-        raise UserError(f"--hidden={config.hidden}: give whole numbers with commas, such as 10,20.")
+        raise UserError(
+            f"--hidden={config.hidden}: give whole numbers with commas, such as 10,20, or none."
+        )
     return FeedForward((inputs, *hidden, outputs), config.unit, config.init, config.init_scale)
 
 

@@ -80,7 +80,7 @@ def write(
         page.curves_section(*rows, x="passes through the training rows"),
         seeds_section(config, copies, accuracies, result),
         *([] if faces else regions_sections(nets, parts)),
-        *(face_weights(config, copies, replayed) if faces and config.hidden else []),
+        *(face_weights(config, copies, replayed) if faces and len(copies.net.widths) > 2 else []),
         *(faces_section(nets, median, parts) if faces else []),
         *([] if faces else hidden_sections(nets, median)),
     ]

@@ -9,7 +9,7 @@ import numpy as np
 
 from data.tables import TEST, TRAIN, VALID
 from experiments.images.copies import Copies, example_losses, standardised
-from experiments.runtime.mesh import evaluation_batches, on_first_device, on_host
+from experiments.runtime.mesh import evaluation_batches, on_host, replicated
 from experiments.training.kept import Candidate, Figures, Net
 from experiments.training.loop import TrainState, Tree, Watch
 
@@ -29,7 +29,7 @@ class Evaluation:
     """The copies of a run and the rows that they are evaluated on."""
 
     def __init__(self, copies: Copies, mesh):
-        self.copies = copies
+        self.copies, self._mesh = copies, mesh
         table, groups = copies.table, copies.different_parts
         parts = np.stack([group.parts.T for group in groups], 1)  # [N, G, S]
         size = min(EVALUATION_BATCH, len(table.labels))
@@ -109,16 +109,15 @@ class Evaluation:
         kept = [nets[name] for name in self.copies.names]
         self.params = jax.tree.map(lambda *leaves: np.stack(leaves), *(net.params for net in kept))
         self.variables = kept[0].variables
-        self.tested = self.scores(
-            *on_first_device((self.params, self.variables)), watch, "the kept nets"
-        )
+        on_mesh = replicated(self._mesh, (self.params, self.variables))
+        self.tested = self.scores(*on_mesh, watch, "the kept nets")
         figures: Figures = {}
         seeds = self.copies.config.seeds
         for n, group in enumerate(self.copies.groups):
             own = slice(n * seeds, (n + 1) * seeds)
             accuracies = self.tested.accuracy[TEST, own]
             figures |= spread(group.prefix, accuracies, self.copies.config.seed)
-            if self.copies.net.unit == "relu" and self.copies.config.hidden:
+            if self.copies.net.unit == "relu" and len(self.copies.net.widths) > 2:
                 figures[group.prefix + "dead_seeds"] = int(self.tested.dead[own].sum())
         return {"test": figures}
 

@@ -10,8 +10,8 @@ from data import cmu_faces, corpora, parallel_text, published, tagged_corpora, w
 README = pathlib.Path(published.__file__).with_name("README.md").read_text(encoding="utf-8")
 EMBEDDED_OR_GENERATED = ("digits", "generated", "iris")  # have no list of names in data/
 NAMES = {
-    *EMBEDDED_OR_GENERATED, cmu_faces.NAME, *published.DATASETS, *corpora.NAMES, *word_corpora.NAMES,
-    *parallel_text.NAMES, *tagged_corpora.NAMES,
+    *EMBEDDED_OR_GENERATED, cmu_faces.NAME, *published.DATASETS, *corpora.NAMES,
+    *word_corpora.NAMES, *parallel_text.NAMES, *tagged_corpora.NAMES,
 }  # fmt: skip
 
 
