@@ -88,6 +88,7 @@ class Config(KeepOptions):
                                  most=100_000, identity=False)
 
 
+LARGEST_BLOCK = 2**28  # bytes
 TRAIN_FACES, VALID_FACES, TEST_FACES = 260, 104, 260
 VALID_PEOPLE, TEST_PEOPLE = 3, 8  # of 20
 _FACES = Config(
@@ -198,19 +199,29 @@ def scale(config: Config, table: Table, groups: list[Group]) -> dict[str, np.nda
     return {"mean": rows.mean(0), "deviation": np.where(deviation > 0, deviation, np.float32(1))}
 
 
+def with_fewer_steps_in_a_call(config: Config, table: Table) -> Config:
+    """`config`, so that the rows which one call to the device takes fit into LARGEST_BLOCK."""
+    in_a_step = 2 * config.batch_size * config.seeds * table.inputs[0].nbytes
+    most = max(1, LARGEST_BLOCK // in_a_step)
+    return dataclasses.replace(config, steps_per_call=min(config.steps_per_call, most))
+
+
 def to_figures(means: dict[str, float]) -> dict[str, float]:
     """The means as they are reported: accuracies in percent."""
-    return {
-        name + "_percent" if name.endswith("accuracy") else name:
-            100 * value if name.endswith("accuracy") else value
-        for name, value in means.items() if name != "objective"
-    }  # fmt: skip
+    figures = {}
+    for name, mean in means.items():
+        if name.endswith("accuracy"):
+            figures[f"{name}_percent"] = 100 * mean
+        elif name != "objective":
+            figures[name] = mean
+    return figures
 
 
 def run(config: Config) -> dict:
     """Trains, evaluates and reports; returns what result.json holds."""
     workdir = Workdir(config.workdir or f"runs/dnn/{config.preset}")
     table, groups = load(config)
+    config = with_fewer_steps_in_a_call(config, table)
     net = make_net(config, table.inputs.shape[1], len(table.classes))
     copies = Copies(config, net, table, groups)
     mesh, optimizer = mesh_for(config.batch_size), make_optimizer(config)

@@ -2,6 +2,8 @@
 
 import dataclasses
 import json
+import subprocess
+import sys
 
 import jax
 import jax.numpy as jnp
@@ -301,6 +303,29 @@ def test_a_standardised_column_has_mean_0_and_variance_1():
     training = (table.inputs - scale["mean"])[groups[0].parts[0] == TRAIN] / scale["deviation"]
     np.testing.assert_allclose(training.mean(0), 0, atol=1e-5)
     np.testing.assert_allclose(training.std(0), [1, 0, 1, 1], rtol=1e-4)
+
+
+def test_wide_rows_are_sent_in_smaller_blocks():
+    table, _ = dnn.load(SMALL)
+    assert dnn.with_fewer_steps_in_a_call(dnn.Config(), table).steps_per_call == 50
+    wide = table._replace(inputs=np.zeros((9, 1000), np.float32))
+    assert dnn.with_fewer_steps_in_a_call(dnn.Config(), wide).steps_per_call == 2
+    wide = table._replace(inputs=np.zeros((9, 10_000), np.float32))
+    assert dnn.with_fewer_steps_in_a_call(dnn.Config(), wide).steps_per_call == 1
+
+
+@pytest.mark.thorough
+def test_two_devices_give_the_figures_of_one(tmp_path, quick_processes):
+    results = []
+    for devices in (1, 2):
+        run = tmp_path / str(devices)
+        done = subprocess.run(
+            [sys.executable, "-P", "-m", "experiments.dnn", *FLAGS, f"--workdir={run}",
+             f"--num_cpu_devices={devices}"], capture_output=True, text=True, env=quick_processes,
+        )  # fmt: skip
+        assert done.returncode == 0 and f"{devices} x cpu" in done.stdout, done.stderr
+        results.append(json.loads((run / "result.json").read_text())["metrics"])
+    assert results[1] == pytest.approx(results[0], rel=1e-4)
 
 
 @pytest.mark.thorough
