@@ -18,6 +18,7 @@ from data.batches import batch_indices
 from data.tables import TRAIN, Table
 from experiments.runtime.mesh import block_of_batches, mesh_for, on_host, own_rows, placed
 from experiments.runtime.xla import call_once
+from experiments.training.kept import NET
 from experiments.training.loop import Ratio, Tree, init_state, make_step, many_in_place
 from nets.feed_forward import FeedForward
 
@@ -62,9 +63,10 @@ class Copies:
 
     @property
     def names(self) -> list[str]:
-        """The copies' names, such as `seed17`."""
+        """The copies' names, such as `net-17`: group by group, with the seed."""
         seeds = range(self.config.seed, self.config.seed + self.config.seeds)
-        return [f"{group.prefix}seed{seed}" for group in self.groups for seed in seeds]
+        groups = [group.prefix.rstrip("_") or NET for group in self.groups]
+        return [f"{group}-{seed}" for group in groups for seed in seeds]
 
     @property
     def different_parts(self) -> Sequence[Group]:

@@ -315,7 +315,7 @@ def faces_section(nets: Nets, place: int, parts: np.ndarray) -> list[Section]:
             for row in chosen.tolist())  # fmt: skip
         drawn = drawing.tiles(f"{what} faces", images, 0, 1, columns=FACES, side=64,
                               colors=drawing.INK[::-1])  # fmt: skip
-        pictures.append(Picture(drawn, f"{what}, from left to right: {names}."))
+        pictures.append(Picture(drawn, f"{what}, from left to right, row by row: {names}."))
     text = (
         f"Test faces of the net of seed {nets.copies.config.seed + place}, the median by accuracy: "
         f"{len(wrong)} of {len(rows)} are wrong.",
