@@ -6,6 +6,7 @@ import re
 import pytest
 
 from data import (
+    cmu_faces,
     corpora,
     parallel_text,
     published,
@@ -15,10 +16,10 @@ from data import (
 )
 
 README = pathlib.Path(published.__file__).with_name("README.md").read_text(encoding="utf-8")
-EMBEDDED_OR_GENERATED = ("digits", "generated")  # have no list of names in data/
+EMBEDDED_OR_GENERATED = ("digits", "generated", "iris")  # have no list of names in data/
 NAMES = {
-    *EMBEDDED_OR_GENERATED, *published.DATASETS, *corpora.NAMES, *word_corpora.NAMES,
-    *parallel_text.NAMES, *tagged_corpora.NAMES, *vector_texts.NAMES,
+    *EMBEDDED_OR_GENERATED, cmu_faces.NAME, *published.DATASETS, *corpora.NAMES,
+    *word_corpora.NAMES, *parallel_text.NAMES, *tagged_corpora.NAMES, *vector_texts.NAMES,
 }  # fmt: skip
 
 
