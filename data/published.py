@@ -3,7 +3,17 @@
 from pathlib import Path
 from typing import NamedTuple
 
-from data import corpora, mnist, mpqa, parallel_text, sst, tagged_corpora, word_corpora
+from data import (
+    cifar10,
+    corpora,
+    mnist,
+    mpqa,
+    natural_images,
+    parallel_text,
+    sst,
+    tagged_corpora,
+    word_corpora,
+)
 from data.raw import RawFile, fault
 
 DATASETS: dict[str, tuple[RawFile, ...]] = {
@@ -15,6 +25,8 @@ DATASETS: dict[str, tuple[RawFile, ...]] = {
     "mpqa_opinion": (mpqa.ARCHIVE,),
     "sst": tuple(sst.FILES.values()),
     **tagged_corpora.FILES,
+    "olshausen_images": (natural_images.OLSHAUSEN,),
+    "cifar10_subset": tuple(file for pair in cifar10.FILES.values() for file in pair),
 }
 
 
