@@ -87,8 +87,9 @@ def fit_gabors(filters: np.ndarray) -> Gabors:
         points = np.take_along_axis(points.reshape(count, starts, 8), order[:, :, None], 1)
     c, d, x0, y0, log_sx, log_sy, theta, f = points[:, 0].T
     r2 = np.where(norms > 0, 1 - errors.min(1), 0)
+    turned = np.where(theta // np.pi % 2, -1, 1)  # by pi, the sine is the other way round
     return Gabors(r2, x0, y0, np.exp(log_sx), np.exp(log_sy), theta % np.pi, f,
-                  c * norms, d * norms)  # fmt: skip
+                  c * norms, turned * d * norms)  # fmt: skip
 
 
 def _starts(images: np.ndarray) -> np.ndarray:

@@ -7,7 +7,7 @@ The bases then move against the mean gradient of E, and each one's norm is kept 
 brings its coefficients to a variance of their own (Olshausen and Field 1996, and their program):
 
     Phi += eta mean((x - Phi a) a^T)      v = (1 - rate) v + rate mean(a^2)
-    gain *= (v / goal)^alpha              phi_i = gain_i phi_i / |phi_i|
+    gain *= (v / goal)^alpha, within limits      phi_i = gain_i phi_i / |phi_i|
 
 Olshausen and Field minimise E by conjugate gradients under the smooth penalty log(1 + a^2); with
 |a| most coefficients are exactly 0. Bases are rows here: [N, P], N functions of P pixels.
@@ -92,11 +92,22 @@ def updated_bases(
 
 
 def gain_controlled(
-    bases: jax.Array, gain: Gain, codes: jax.Array, *, goal: float, rate: float, power: float
+    bases: jax.Array,
+    gain: Gain,
+    codes: jax.Array,
+    *,
+    goal: float,
+    rate: float,
+    power: float,
+    limits: tuple[float, float],
 ) -> tuple[jax.Array, Gain]:
-    """Bases at the norms that bring the variance of their coefficients to `goal`, and the gain."""
+    """Bases at the norms that bring the variance of their coefficients to `goal`, and the gain.
+
+    With |a| a function of little use would otherwise shrink until it is used no more, and never
+    come back: its norm stays within `limits`.
+    """
     variance = (1 - rate) * gain.variance + rate * (codes**2).mean(0)
-    norm = gain.norm * (variance / goal) ** power
+    norm = jnp.clip(gain.norm * (variance / goal) ** power, *limits)
     return unit_rows(bases) * norm[:, None], Gain(variance, norm)
 
 

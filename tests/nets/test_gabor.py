@@ -41,6 +41,9 @@ def test_made_gabor_functions_are_found_again(made):
     np.testing.assert_allclose(np.stack([fits.x0, fits.y0], 1), MADE[:, 2:4], atol=0.02)
     np.testing.assert_allclose(np.hypot(fits.cosine, fits.sine),
                                3 * np.hypot(MADE[:, 0], MADE[:, 1]), rtol=0.02)  # fmt: skip
+    points = np.stack([fits.cosine, fits.sine, fits.x0, fits.y0, np.log(fits.across),
+                       np.log(fits.along), fits.orientation, fits.frequency], 1)  # fmt: skip
+    np.testing.assert_allclose(gabor(points, SIDE), 3 * made, atol=0.05)
 
 
 def test_r2_is_the_share_of_squared_weights_that_is_explained(made):
