@@ -5,13 +5,13 @@ import re
 
 import pytest
 
-from data import corpora, parallel_text, published, tagged_corpora, word_corpora
+from data import corpora, natural_images, parallel_text, published, tagged_corpora, word_corpora
 
 README = pathlib.Path(published.__file__).with_name("README.md").read_text(encoding="utf-8")
 EMBEDDED_OR_GENERATED = ("digits", "generated")  # have no list of names in data/
 NAMES = {
     *EMBEDDED_OR_GENERATED, *published.DATASETS, *corpora.NAMES, *word_corpora.NAMES,
-    *parallel_text.NAMES, *tagged_corpora.NAMES,
+    *parallel_text.NAMES, *tagged_corpora.NAMES, *natural_images.NAMES,
 }  # fmt: skip
 
 
