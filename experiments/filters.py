@@ -45,8 +45,8 @@ class Config(ScheduleOptions):
     )  # fmt: skip
     model: str = option("sparse_coding", "sparse_coding, s3c (spike and slab) or maxout",
                         choices=("sparse_coding", "s3c", "maxout"))
-    side: int = option(10, "pixels of a patch's side", least=4, most=64)
-    functions: int = option(64, "basis functions", least=1, most=65_536)
+    side: int = option(12, "pixels of a patch's side", least=4, most=64)
+    functions: int = option(100, "basis functions", least=1, most=65_536)
     penalty: float = option(0.15, "sparse_coding: weight of |a| (lambda)", least=1e-6)
     iterations: int = option(40, "steps of the inference of a patch's coefficients", least=1,
                              most=10_000)
@@ -68,10 +68,10 @@ class Config(ScheduleOptions):
     optimizer: str = option("adam", "maxout: adam, or sgd with momentum as in the paper",
                             choices=("adam", "sgd"))
     learning_rate: float = option(3.0, "initial learning rate (eta)", least=0.0)
-    num_steps: int = option(1000, "updates of the parameters", least=1, most=2**31 - 1)
+    num_steps: int = option(1500, "updates of the parameters", least=1, most=2**31 - 1)
     batch_size: int = option(100, "patches or images in a batch, over all devices", least=1,
                              most=65_536)
-    eval_every: int = option(250, "steps between evaluations", least=1, identity=False)
+    eval_every: int = option(500, "steps between evaluations", least=1, identity=False)
     checkpoint_every: int = option(500, "steps between checkpoints", least=1, identity=False)
     steps_per_call: int = option(50, "training steps in one device call", least=1,
                                  most=100_000, identity=False)
