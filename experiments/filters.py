@@ -124,8 +124,8 @@ def run_patches(config: Config) -> dict:
 def run_maxout(config: Config) -> dict:
     """Trains a net on colour images, and looks at its first layer."""
     workdir = Workdir(config.workdir or f"runs/filters/{config.preset}")
-    sets = maxout.load(config)
     net = maxout.make_net(config)
+    sets = maxout.load(config)
     training = maxout.make_training(config, net, sets)
     trained = train(config, workdir, *training, unit="images",
                     data=f"{config.dataset}, {len(sets.train.labels):,} images for training and "
