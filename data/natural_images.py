@@ -42,7 +42,7 @@ def load(dataset: str, raw_dir: str | None = None) -> list[np.ndarray]:
     """Whitened images float32 [H, W], of mean 0 and a common scale: VARIANCE on average.
 
     Raises:
-      UserError: there is no such data set, a file is missing or damaged, or a picture shows nothing.
+      UserError: there is no such data set, or a file is missing, damaged or of one shade.
     """
     if dataset == "olshausen_images":
         images = _olshausen(raw_dir)

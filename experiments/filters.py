@@ -6,9 +6,9 @@
     ./launch.sh filters --preset=maxout       the first layer of a convolutional maxout net
     ./launch.sh filters --dataset=./pictures  your own photographs
 
-Bengio, Goodfellow and Courville draw both in Fig. 9.19. Here the filters are scored as well: a Gabor
-function is fitted to each, and to the principal components of the patches and to noise, which are
-the controls.
+Bengio, Goodfellow and Courville draw the last two in Fig. 9.19. Here the filters are scored as well:
+a Gabor function is fitted to each, and to the principal components of the patches and to noise,
+which are the controls.
 
 Where this differs from Olshausen and Field: the penalty is |a| instead of log(1 + a^2), and the
 coefficients are those of FISTA instead of conjugate gradients, so that most are exactly 0. The
@@ -68,7 +68,7 @@ class Config(ScheduleOptions):
     optimizer: str = option("adam", "maxout: adam, or sgd with momentum as in the paper",
                             choices=("adam", "sgd"))
     learning_rate: float = option(3.0, "initial learning rate (eta)", least=0.0)
-    num_steps: int = option(1500, "updates of the parameters", least=1, most=2**31 - 1)
+    num_steps: int = option(2500, "updates of the parameters", least=1, most=2**31 - 1)
     batch_size: int = option(100, "patches or images in a batch, over all devices", least=1,
                              most=65_536)
     eval_every: int = option(500, "steps between evaluations", least=1, identity=False)

@@ -56,7 +56,8 @@ def _waves(points: np.ndarray, side: int) -> tuple[np.ndarray, ...]:
 def _derivatives(points: np.ndarray, side: int) -> tuple[np.ndarray, np.ndarray]:
     """The pixels [M, P] of `gabor`, and their derivatives by the eight numbers: [M, 8, P]."""
     even, odd, u, v = _waves(points, side)
-    c, d, sx, sy = points[:, C, None], points[:, D, None], *np.exp(points.T[4:6, :, None])
+    c, d = points[:, C, None], points[:, D, None]
+    sx, sy = np.exp(points[:, LOG_SX, None]), np.exp(points[:, LOG_SY, None])
     value, turned = c * even + d * odd, 2 * np.pi * (d * even - c * odd)
     by_u = points[:, F, None] * turned - u / sx**2 * value
     by_v = -v / sy**2 * value

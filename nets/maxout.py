@@ -45,7 +45,7 @@ class Maxout:
 
     def init(self, key: jax.Array, side: int, channels: int) -> Params:
         """Parameters of `conv1`, `conv2`, ..., `dense` and `output`; biases are 0."""
-        shapes = {}
+        shapes: dict[str, tuple[int, ...]] = {}
         for number, layer in enumerate(self.convolutions, 1):
             outputs = layer.maps * self.pieces
             shapes[f"conv{number}"] = (layer.kernel, layer.kernel, channels, outputs)

@@ -89,11 +89,17 @@ def make_optimizer(config) -> optax.GradientTransformation:
     schedule = optax.linear_schedule(
         config.learning_rate, LAST_RATE * config.learning_rate, round(config.num_steps * 500 / 785)
     )
-    slower = optax.stateless(lambda updates, _: {
-        name: jax.tree.map(lambda u: u * (CONVOLUTION_RATE if "conv" in name else 1), layer)
-        for name, layer in updates.items()
-    })  # fmt: skip
-    return optax.chain(slower, optax.sgd(schedule, MOMENTUM), max_norm())
+    return optax.chain(slower_convolutions(), optax.sgd(schedule, MOMENTUM), max_norm())
+
+
+def slower_convolutions() -> optax.GradientTransformation:
+    """Gradients of the convolutional layers times CONVOLUTION_RATE."""
+
+    def scaled(updates, params):
+        rates = {name: CONVOLUTION_RATE if "conv" in name else 1 for name in updates}
+        return {name: optax.tree.scale(rates[name], layer) for name, layer in updates.items()}
+
+    return optax.stateless(scaled)
 
 
 def max_norm() -> optax.GradientTransformation:
@@ -167,7 +173,7 @@ def kernel_scores(config, params, whitening: Whitening) -> KernelScores:
 
 
 def unwhitened(kernels: np.ndarray, whitening: Whitening) -> np.ndarray:
-    """Kernels [N, side, side, 3] that see whitened images, as the patterns of pixels they stand for.
+    """Kernels [N, side, side, 3] that see whitened images, as the pixels they stand for.
 
     Each is put into the middle of an image, whose whitening is undone, and cut out again.
     """
