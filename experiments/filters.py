@@ -61,7 +61,7 @@ class Config(ScheduleOptions):
     spike_bias: float = option(-3.0, "s3c: first b, of all functions")
     slab_precision: float = option(1.0, "s3c: first alpha", least=0.1, most=1000.0)
     noise_precision: float = option(10.0, "s3c: first beta", least=0.1, most=1000.0)
-    maps: str = option("32,32", "maxout: maps of the convolutional layers, up to three")
+    maps: str = option("32", "maxout: maps of the convolutional layers, up to three")
     units: int = option(100, "maxout: units of the layer before the softmax", least=1, most=65_536)
     first_weights: float = option(0.005, "maxout: first weights lie between minus and plus this",
                                   least=1e-9)
@@ -88,8 +88,8 @@ PRESETS = {
     ),
     "maxout": Config(
         preset="maxout", model="maxout", dataset="cifar10_subset", learning_rate=1e-3,
-        first_weights=0.05, batch_size=128, num_steps=30 * 63, eval_every=126,
-        checkpoint_every=126, steps_per_call=9,
+        first_weights=0.05, batch_size=128, num_steps=20 * 63, eval_every=63,
+        checkpoint_every=63, steps_per_call=3,
     ),
     "maxout-paper": Config(
         preset="maxout-paper", model="maxout", dataset="cifar10_subset", maps="96,192,192",

@@ -47,6 +47,7 @@ def patch_scores(config, coder: Coder, params: Any, tested: np.ndarray) -> Score
         "gabor_noise_percent": share_of_gabors(controls[1].fits),
         "dead_functions": float((~active.any(0)).sum()),
         "coefficient_kurtosis": median_kurtosis(codes),
+        "kurtosis_above_10_percent": 100 * float((kurtoses(codes) > 10).mean()),
         "pca_coefficient_kurtosis": median_kurtosis(tested @ flat(pca).T),
     }
     some = tested[:RECONSTRUCTED]
@@ -93,12 +94,15 @@ def orientation_counts(fits: Gabors) -> np.ndarray:
 
 
 def median_kurtosis(codes: np.ndarray) -> float:
-    """The median over functions of the excess kurtosis of their coefficients; dead ones have none.
+    """The median over functions of the excess kurtosis of their coefficients; 0 for dead ones."""
+    return float(np.median(kurtoses(codes)))
 
-    0 if all are dead.
-    """
-    used = codes.var(0) > 0
-    return float(np.median(kurtosis(codes[:, used].astype(np.float64)))) if used.any() else 0.0
+
+def kurtoses(codes: np.ndarray) -> np.ndarray:
+    """The excess kurtosis of each function's coefficients [N]; 0 for dead functions."""
+    found, used = np.zeros(codes.shape[1]), codes.var(0) > 0
+    found[used] = kurtosis(codes[:, used].astype(np.float64))
+    return found
 
 
 def principal_components(xs: np.ndarray, count: int) -> np.ndarray:

@@ -113,10 +113,10 @@ def test_pursuit_takes_what_explains_most():
     assert sorted(pursuit(rows, x, 9)[:2])[-1] == 2 and len(pursuit(rows, x, 9)) == 3
 
 
-def test_dead_functions_and_kurtosis_are_of_those_that_are_used():
-    codes = np.array([[1.0, 0], [-1, 0], [1, 0], [-1, 0]])
-    assert filter_scores.median_kurtosis(codes) == -2
-    assert filter_scores.median_kurtosis(0 * codes) == 0
+def test_kurtosis_of_functions_and_of_dead_ones():
+    codes = np.array([[1.0, 0, 0], [-1, 0, 0], [1, 0, 0], [-1, 0, 4]])
+    np.testing.assert_allclose(filter_scores.kurtoses(codes), [-2, 0, 21 / 9 - 3])
+    np.testing.assert_allclose(filter_scores.median_kurtosis(codes), 21 / 9 - 3)
 
 
 def test_components_are_in_the_order_of_their_variance():
