@@ -6,14 +6,18 @@
     ./launch.sh filters --preset=maxout       the first layer of a convolutional maxout net
     ./launch.sh filters --dataset=./pictures  your own photographs
 
-Bengio, Goodfellow and Courville draw the last two in Fig. 9.19. Here the filters are scored as well:
-a Gabor function is fitted to each, and to the principal components of the patches and to noise,
-which are the controls.
+Bengio, Goodfellow and Courville draw filters of the last two in Fig. 9.19. Here filters are scored
+as well: a Gabor function is fitted to each, and to the principal components of the patches and to
+noise, which are the controls.
 
 Where this differs from Olshausen and Field: the penalty is |a| instead of log(1 + a^2), and the
 coefficients are those of FISTA instead of conjugate gradients, so that most are exactly 0. The
 price is that a function whose norm has shrunk is used no more and does not come back, which
-the smooth penalty avoids: `--gain_limit` keeps norms within a factor of 1.
+the smooth penalty avoids: `--gain_limit` keeps norms within a factor of 1. Without the limit a
+third of the functions died within 1,000 steps. With it most norms end at one limit or the other:
+on the authors' images, seed 0, 87 functions are used by 60 % of the patches and 105 by 13 %.
+The maxout preset is a smaller net than the paper's, trained by Adam, for the CPU; `maxout-paper`
+has the paper's sizes and rule, but a constant momentum, and has not been run to its end.
 """
 
 import dataclasses
