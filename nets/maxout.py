@@ -67,7 +67,7 @@ class Maxout:
         for number, layer in enumerate(self.convolutions, 1):
             xs = dropped(xs, self.input_dropout if number == 1 else self.dropout, keys.pop())
             xs = max_pooled(convolved(layer, params[f"conv{number}"], xs, self.pieces), layer)
-        xs = dropped(xs.reshape(len(xs), -1), self.dropout, keys.pop())
+        xs = dropped(xs.reshape(xs.shape[0], -1), self.dropout, keys.pop())
         dense, output = params["dense"], params["output"]
         xs = largest_piece(xs @ dense["weights"] + dense["bias"], self.unit_pieces)
         return dropped(xs, self.dropout, keys.pop()) @ output["weights"] + output["bias"]

@@ -56,7 +56,7 @@ def fista(bases: jax.Array, patches: jax.Array, penalty: float, iterations: int)
         return new, new + (t - 1) / next_t * (new - codes), next_t
 
     zeros = jnp.zeros_like(drive)
-    start = zeros, zeros, jnp.ones((len(drive), 1))
+    start = zeros, zeros, jnp.ones_like(drive[:, :1])
     return jax.lax.fori_loop(0, iterations, iterate, start)[0]
 
 

@@ -17,7 +17,7 @@ import jax.numpy as jnp
 from .sparse_coding import init_bases, unit_rows
 
 Params = dict[str, jax.Array]
-PRECISIONS = (0.1, 1000.0)  # the limits of alpha and beta
+PRECISIONS = (0.1, 40.0)  # the limits of alpha and beta: with less noise, codes are less sparse
 LARGEST_MEAN = 5.0  # of mu
 
 
