@@ -4,9 +4,11 @@ from pathlib import Path
 from typing import NamedTuple
 
 from data import (
+    cifar10,
     corpora,
     mnist,
     mpqa,
+    natural_images,
     parallel_text,
     sst,
     tagged_corpora,
@@ -27,6 +29,8 @@ DATASETS: dict[str, tuple[RawFile, ...]] = {
     **tagged_corpora.FILES,
     "text8": (vector_texts.TEXT8,),
     "word2vec_eval": word_similarity.FILES,
+    "olshausen_images": (natural_images.OLSHAUSEN,),
+    "cifar10_subset": tuple(file for pair in cifar10.FILES.values() for file in pair),
 }
 
 

@@ -69,6 +69,16 @@ def raw_file(file: RawFile, raw_dir: str | Path | None, download_dir: str | Path
     return path
 
 
+def given_file(file: RawFile, raw_dir: str | Path | None) -> Path:
+    """`raw_file` for what was packed anew and so cannot be downloaded; raises UserError."""
+    if chosen_raw_dir(raw_dir) is None:
+        raise UserError(
+            f"{file.dataset} is not downloaded: pass --raw_dir=<raw_dir> with {file.description} "
+            f"in <raw_dir>/{file.dataset}/."
+        )
+    return raw_file(file, raw_dir, "")
+
+
 def fault(file: RawFile, path: Path) -> str | None:
     """What is wrong with the file at `path`, phrased to follow its name; None if nothing is."""
     try:

@@ -180,6 +180,21 @@ def tiles(
     return _image(label, "png", file, picture.width * max(1, round(side / images.shape[2])))
 
 
+def colour_tiles(label: str, images: np.ndarray, *, columns: int = 8, side: int = 56) -> Markup:
+    """Colour images uint8 [N, height, width, 3] in a grid, as `tiles` lays them out."""
+    count, height, width, _ = images.shape
+    columns = min(columns, count)
+    rows = math.ceil(count / columns)
+    pixels = np.zeros((rows, height + 1, columns, width + 1, 4), np.uint8)
+    for i, image in enumerate(images):
+        pixels[i // columns, :-1, i % columns, :-1, :3] = image
+        pixels[i // columns, :-1, i % columns, :-1, 3] = 255
+    picture = Image.fromarray(pixels.reshape(rows * (height + 1), -1, 4)[:-1, :-1])
+    file = io.BytesIO()
+    picture.save(file, "png", optimize=True)
+    return _image(label, "png", file, picture.width * max(1, round(side / width)))
+
+
 def film(
     label: str,
     frames: np.ndarray,

@@ -8,6 +8,7 @@ import pytest
 from data import (
     cmu_faces,
     corpora,
+    natural_images,
     parallel_text,
     published,
     tagged_corpora,
@@ -20,6 +21,8 @@ EMBEDDED_OR_GENERATED = ("digits", "generated", "iris")  # have no list of names
 NAMES = {
     *EMBEDDED_OR_GENERATED, cmu_faces.NAME, *published.DATASETS, *corpora.NAMES,
     *word_corpora.NAMES, *parallel_text.NAMES, *tagged_corpora.NAMES, *vector_texts.NAMES,
+    *EMBEDDED_OR_GENERATED, *published.DATASETS, *corpora.NAMES, *word_corpora.NAMES,
+    *parallel_text.NAMES, *tagged_corpora.NAMES, *natural_images.NAMES,
 }  # fmt: skip
 
 

@@ -21,11 +21,13 @@ from experiments import (
     char_rnn,
     dnn,
     draw_digits,
+    filters,
     lenet5,
     memory,
     moving_digits,
     tagger,
     translate,
+    word2vec,
     word_lm,
 )
 from experiments.__main__ import experiments
@@ -254,7 +256,31 @@ def table_rows():
         "rows": random.normal(size=(batch, 3)).astype(np.float32)}, forward, scale)  # fmt: skip
 
 
+def word_vectors():
+    config = word2vec.Config(size=4, window=2)
+    model = word2vec.make_model(config, 5)
+
+    def forward(params, x):
+        return {"vectors": params["words"][x["words"]]}
+
+    return Case(config, {"words": "a b c d e"}, drawn(model.init), lambda random, batch, time: {
+        "words": ints(random, 5, batch)}, forward)  # fmt: skip
+
+
+def codes_of_patches():
+    config = filters.Config(side=4, functions=6)
+    coder = filters.patches.make_coder(config)
+
+    def forward(params, x):
+        return {"coefficients": coder.codes(params, x["patches"])[0]}
+
+    return Case(config, {}, drawn(coder.init), lambda random, batch, time: {
+        "patches": random.normal(size=(batch, 16)).astype(np.float32)}, forward)  # fmt: skip
+
+
 CASES = {
+    "filters": lambda folder: codes_of_patches(),
+    "word2vec": lambda folder: word_vectors(),
     "dnn": lambda folder: table_rows(),
     "lenet5": lambda folder: image_case(),
     "lenet5-convnet": lambda folder: image_case(net="convnet"),
