@@ -100,8 +100,8 @@ _IMAGES = Config(
 )  # fmt: skip
 _PASS = 600  # steps of 100 of MNIST's images
 _ADAM = dataclasses.replace(
-    _IMAGES, preset="adam", dataset="mnist", hidden="1000,500,250,30", num_steps=40 * _PASS,
-    eval_every=_PASS, checkpoint_every=_PASS,
+    _IMAGES, preset="adam", dataset="mnist", hidden="1000,500,250,30", unit="relu",
+    num_steps=40 * _PASS, eval_every=_PASS, checkpoint_every=4 * _PASS,
 )  # fmt: skip
 PRESETS = {
     "quick": Config(),
@@ -115,7 +115,7 @@ PRESETS = {
         learning_rate=3e-3, eval_every=500, checkpoint_every=1000,
     ),
     "adam": _ADAM,
-    "hinton": dataclasses.replace(_ADAM, preset="hinton", pretraining="rbm"),
+    "hinton": dataclasses.replace(_ADAM, preset="hinton", unit="logistic", pretraining="rbm"),
 }  # fmt: skip
 
 _SOURCE = "Hinton and Salakhutdinov 2006, Fig. 2, MNIST, 30 numbers"
@@ -156,9 +156,9 @@ def run(config: Config) -> dict:
     beside = {share: train_beside(config, workdir, sets, share) for share in shares(config)}
     train_set, _ = hold_out(sets, config.valid_size)
     test = pixels(sets.test.images)
-    linear = linear_codes(pixels(train_set.images), test, model.sizes[-1])
+    linear = linear_codes(pixels(train_set.images), test, model.sizes[-1], config.seed)
     metrics = {f"test_squared_error_of_{name}": squared_error(reconstructed, test)
-               for name, reconstructed in linear._asdict().items()}  # fmt: skip
+               for name, reconstructed in linear.items()}  # fmt: skip
     result = finish("autoencoder", config, trained, workdir=workdir, metrics=metrics,
                     paper=published(config))  # fmt: skip
     autoencoder_report.write(config, workdir, trained, result, model, sets, linear, beside)

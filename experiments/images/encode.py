@@ -4,6 +4,7 @@ import csv
 import dataclasses
 import io
 import pathlib
+import types
 
 import jax
 import numpy as np
@@ -14,7 +15,8 @@ from data.files import user_path
 from experiments.images.reconstruction import make_model, pixels
 from experiments.runtime.options import option
 from experiments.runtime.workdir import replace_atomically
-from experiments.training.trained_net import restore
+from experiments.training.export_form import KEY
+from experiments.training.trained_net import saved_run
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -41,12 +43,12 @@ def encode(options: Encode) -> None:
     if out.suffix not in (".csv", ".npy"):
         raise UserError(f"--out={options.out}: name a file that ends in .csv or .npy.")
     paths = picture_files(options.pictures)
-    config, model, params = restore(
-        options.workdir, "autoencoder", ("hidden", "code", "corruption"),
-        lambda config: (make_model(config),), lambda config, model: model.init(jax.random.key(0)),
-    )  # fmt: skip
-    if config.dataset == "identity":
-        raise UserError(f"--workdir={options.workdir} is a run without pictures; name one with.")
+    saved = saved_run(options.workdir, ("autoencoder",))
+    if saved.identity["dataset"] == "identity":
+        raise UserError(f"--workdir={options.workdir} is a run on the identity; name one that was "
+                        "trained on images.")  # fmt: skip
+    model = make_model(types.SimpleNamespace(**saved.identity))
+    params = saved.parameters(jax.eval_shape(model.init, KEY))
     images = pixels(pictures.read(paths))
     codes = np.asarray(jax.jit(model.encode)(params, images))
     try:

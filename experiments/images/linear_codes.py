@@ -1,7 +1,9 @@
 """The codes that an autoencoder is measured against: PCA and logistic PCA, with as many numbers.
 
 The error is the squared error of a test image, pixels from 0 to 1, summed over its pixels. PCA's
-is of the reconstruction as it comes, which may lie outside [0, 1].
+is of the reconstruction as it comes, which may lie outside [0, 1]. Logistic PCA has two: one with a
+linear encoder, that is an autoencoder without hidden layers, which is what gives about the figure
+of Hinton and Salakhutdinov (2006); and one with the code that suits each image best.
 """
 
 from typing import NamedTuple
@@ -9,19 +11,16 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
+import optax
 
+from data.batches import batch_indices
 from nets import logistic_pca
+from nets.autoencoder import Autoencoder, cross_entropy
 
 CHUNK = 2000  # images at a time
-MOST = 20_000  # training images for logistic PCA: its few parameters need no more
-SWEEPS, CODE_STEPS = 25, 25
-
-
-class LinearCodes(NamedTuple):
-    """Reconstructions [N, D] of the test images by either method."""
-
-    pca: np.ndarray
-    logistic_pca: np.ndarray
+STEPS, BATCH, BLOCK, RATE = 9000, 100, 300, 3e-3  # of Adam, for the linear encoder
+# For the best codes. Their cost grows with the square of the code's length.
+LONGEST, MOST, SWEEPS, CODE_STEPS = 64, 10_000, 20, 15
 
 
 class Components(NamedTuple):
@@ -55,35 +54,68 @@ def squared_error(reconstructed: np.ndarray, xs: np.ndarray) -> float:
     return float(np.square(reconstructed - xs).sum(-1).mean())
 
 
-def linear_codes(train: np.ndarray, test: np.ndarray, size: int) -> LinearCodes:
-    """Codes of `size` numbers fitted to training images [N, D], applied to test images [M, D]."""
+def linear_codes(train: np.ndarray, test: np.ndarray, size: int, seed: int) -> dict:
+    """Reconstructions of test images [M, D] from codes of `size` numbers, by method.
+
+    The methods are fitted to training images [N, D]. Codes of more than `LONGEST` numbers are
+    not optimised image by image.
+    """
     components = principal_components(train, size)
-    return LinearCodes(
-        components.reconstructed(test), logistic_reconstructions(train[:MOST], test, components)
-    )
+    found = {
+        "pca": components.reconstructed(test).astype(np.float32),
+        "logistic_pca": with_linear_encoder(train, test, size, seed),
+    }
+    if size <= LONGEST:
+        found["logistic_pca_best_codes"] = with_best_codes(train[:MOST], test, components)
+    return found
 
 
-def logistic_reconstructions(train: np.ndarray, test: np.ndarray, start: Components) -> np.ndarray:
+def with_linear_encoder(train: np.ndarray, test: np.ndarray, size: int, seed: int) -> np.ndarray:
+    """The test images as an autoencoder without hidden layers gives them back."""
+    model = Autoencoder((train.shape[1], size))
+    optimizer = optax.adam(optax.cosine_decay_schedule(RATE, STEPS))
+
+    def step(carried, xs):
+        params, state = carried
+        grads = jax.grad(lambda params: cross_entropy(model.logits(params, xs), xs).mean())(params)
+        updates, state = optimizer.update(grads, state)
+        return (optax.apply_updates(params, updates), state), None
+
+    steps = jax.jit(lambda carried, block: jax.lax.scan(step, carried, block)[0])
+    params = model.init(jax.random.key(seed))
+    carried = params, optimizer.init(params)
+    for first in range(0, STEPS, BLOCK):
+        rows = batch_indices(seed, first, min(BLOCK, STEPS - first), BATCH, len(train))
+        carried = steps(carried, train[rows])
+    return np.asarray(jax.nn.sigmoid(jax.jit(model.logits)(carried[0], test)))
+
+
+def with_best_codes(train: np.ndarray, test: np.ndarray, start: Components) -> np.ndarray:
     """The test images as logistic PCA, begun at the principal components, gives them back."""
-    codes = start.codes(train).astype(np.float32)
-    params = {"weights": jnp.float32(4 * start.directions),
-              "bias": jnp.float32(4 * (start.mean - 0.5))}  # fmt: skip
     better = jax.jit(logistic_pca.improved_codes)
-    sums_of = jax.jit(logistic_pca.component_sums)
-    solve = jax.jit(logistic_pca.improved_components)
-    for _ in range(SWEEPS):
-        sums = None
-        for first in range(0, len(train), CHUNK):
-            rows = slice(first, first + CHUNK)
-            codes[rows] = better(params, codes[rows], train[rows])
-            part = sums_of(params, codes[rows], train[rows])
-            sums = part if sums is None else jax.tree.map(jnp.add, sums, part)
-        params = solve(*sums)
+    params = fitted(train, start, better)
     found = []
     for first in range(0, len(test), CHUNK):
         xs = test[first : first + CHUNK]
-        us = jnp.zeros((len(xs), len(params["weights"])))
+        codes = jnp.zeros((len(xs), len(start.directions)))
         for _ in range(CODE_STEPS):
-            us = better(params, us, xs)
-        found.append(np.asarray(jax.nn.sigmoid(logistic_pca.logits(params, us))))
+            codes = better(params, codes, xs)
+        found.append(np.asarray(jax.nn.sigmoid(logistic_pca.logits(params, codes))))
     return np.concatenate(found)
+
+
+def fitted(train: np.ndarray, start: Components, better) -> logistic_pca.Params:
+    """The weights and bias after `SWEEPS` through the training images."""
+    codes = start.codes(train).astype(np.float32)
+    params = {"weights": jnp.float32(4 * start.directions),
+              "bias": jnp.float32(4 * (start.mean - 0.5))}  # fmt: skip
+    sums_of = jax.jit(logistic_pca.component_sums)
+    solve = jax.jit(logistic_pca.improved_components)
+    for _ in range(SWEEPS):
+        sums = []
+        for first in range(0, len(train), CHUNK):
+            rows = slice(first, first + CHUNK)
+            codes[rows] = better(params, codes[rows], train[rows])
+            sums.append(sums_of(params, codes[rows], train[rows]))
+        params = solve(*jax.tree.map(lambda *parts: sum(parts), *sums))
+    return params
