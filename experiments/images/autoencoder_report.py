@@ -70,8 +70,8 @@ def write(
     summary = (
         f"{counted(size, 'image')} (data {config.dataset}) go through a code of "
         f"{counted(model.sizes[-1], 'number')}: the encoder {sizes} and a decoder of the same "
-        f"sizes, {result['parameters']:,} parameters, trained for {counted(config.num_steps, 'step')} "
-        f"of {counted(config.batch_size, 'image')}."
+        f"sizes, {result['parameters']:,} parameters, trained for "
+        f"{counted(config.num_steps, 'step')} of {counted(config.batch_size, 'image')}."
     )
     page.write(workdir.report, f"Autoencoder {sizes}, preset {config.preset}", summary, sections)
 
@@ -81,8 +81,8 @@ def notes(config) -> list[str]:
     lines = [
         "The squared error is summed over an image's pixels, which are from 0 to 1. PCA and "
         "logistic PCA have as many numbers for an image as the net's code. Logistic PCA is an "
-        "autoencoder without hidden layers here, which gives the published figure; with the code "
-        "that suits each image best, found by search, it does much better.",
+        "autoencoder without hidden layers here; its best codes are those that suit each image "
+        "best, found by search instead of by an encoder.",
     ]
     if config.corruption != "none":
         lines.append(

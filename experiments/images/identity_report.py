@@ -1,4 +1,4 @@
-"""The report of the identity: Mitchell's three figures, the codes, and how many copies are right."""
+"""The report of the identity: Mitchell's three figures, the codes, how many copies are right."""
 
 from collections.abc import Mapping
 
@@ -24,7 +24,7 @@ def write(config, workdir: Workdir, trained: Trained, result: Mapping, model: Au
     labels = {
         "right_percent": "copies with all outputs right (%)",
         "distinct_percent": f"copies with {config.inputs} distinct codes (%)",
-        "squared_error": "squared error of all examples, mean of the copies",
+        "squared_error": "squared error, mean of copies",
     }
     sizes = "-".join(map(str, (*model.sizes, *model.sizes[-2::-1])))
     sections = [

@@ -63,8 +63,10 @@ def pretrained(config, workdir: Workdir, model: Autoencoder, sets: ImageSets, ke
         steps_in_a_pass = -(-len(train_inputs) // config.batch_size)
         layer = LAYERS[config.pretraining](config, inputs, outputs, unit, steps_in_a_pass)
         folder = Workdir(f"{workdir.path}/pretraining/{n}")
-        params = trained_layer(config, folder, layer, steps_in_a_pass, train_inputs, test_inputs,
-                               f"layer {n} of {len(pairs)}", jax.random.fold_in(key, n))  # fmt: skip
+        params = trained_layer(
+            config, folder, layer, steps_in_a_pass, train_inputs, test_inputs,
+            f"layer {n} of {len(pairs)}", jax.random.fold_in(key, n),
+        )  # fmt: skip
         found.append(params)
         if n < len(pairs):
             train_inputs, test_inputs = (
@@ -121,7 +123,8 @@ def rbm_layer(config, inputs: int, outputs: int, unit: str, steps_in_a_pass: int
         return contrast.mean() + cost, (variables, carry, metrics)
 
     def error(params, xs):
-        return jnp.square(machine.visible_mean(params, machine.hidden_mean(params, xs)) - xs).sum(-1)
+        again = machine.visible_mean(params, machine.hidden_mean(params, xs))
+        return jnp.square(again - xs).sum(-1)
 
     rate = config.code_rate if machine.gaussian else config.rbm_rate
     return Layer(machine.init, loss, momentum_rule(rate, steps_in_a_pass), error,
@@ -148,8 +151,10 @@ def denoising_layer(config, inputs: int, outputs: int, unit: str, steps_in_a_pas
         metrics = {"error": Ratio(errors.sum(), jnp.float32(errors.size))}
         return cross_entropy(logits, batch.xs).mean(), (variables, carry, metrics)
 
-    return Layer(net.init, loss, optax.adam(config.learning_rate),
-                 lambda params, xs: squared_error(net.logits(params, xs), xs), net.encode)  # fmt: skip
+    def error(params, xs):
+        return squared_error(net.logits(params, xs), xs)
+
+    return Layer(net.init, loss, optax.adam(config.learning_rate), error, net.encode)
 
 
 def stacked(nets):

@@ -60,7 +60,8 @@ def test_mitchell_s_net_learns_the_identity_in_every_copy(tmp_path, command):
 
 
 def test_right_and_distinct_by_hand():
-    hidden = jnp.float32([[[0.9, 0.1], [0.6, 0.4], [0.1, 0.9]], [[0.1, 0.1], [0.1, 0.9], [0.9, 0.2]]])
+    hidden = jnp.float32([[[0.9, 0.1], [0.6, 0.4], [0.1, 0.9]],
+                          [[0.1, 0.1], [0.1, 0.9], [0.9, 0.2]]])  # fmt: skip
     outputs = jnp.stack([jnp.eye(3).at[0, 1].set(0.6), 0.8 * jnp.eye(3) + 0.1])
     found = Behaviour(hidden, outputs)
     assert found.distinct().tolist() == [2, 3]  # 10, 10, 01 and 00, 01, 10
@@ -125,7 +126,7 @@ def test_pre_training_makes_the_first_parameters(tmp_path, command, monkeypatch,
         (["--hidden=0"], "--hidden=0: give whole numbers"),
         (["--dataset=digit"], "choose identity, digits, mnist, or a folder's path"),
         ([*IMAGES, "--unit=relu", "--pretraining=rbm"], "pre-trained with --unit=logistic"),
-        ([*IMAGES, "--beside=0,2", "--corruption=masking"], "--beside=0,2: give shares from 0 to 1"),
+        ([*IMAGES, "--beside=0,2", "--corruption=masking"], "--beside=0,2: give shares from 0"),
         ([*IMAGES, "--beside=0"], "give --corruption, too"),
         (["encode"], "--pictures must name a picture file"),
         (["encode", "--pictures=nowhere"], "--pictures=nowhere: there is no picture"),
