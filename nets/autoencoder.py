@@ -52,7 +52,7 @@ class Autoencoder:
 
     def hidden(self, params: Params, xs: jax.Array) -> list[jax.Array]:
         """Inputs [..., D] to the outputs of the encoder's layers, the code [..., K] the last."""
-        hs = []
+        hs: list[jax.Array] = []
         for layer in params["encoder"]:
             last = len(hs) == len(self.sizes) - 2
             xs = UNITS[self.code if last else self.unit](linear(layer, xs))

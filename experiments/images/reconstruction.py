@@ -46,7 +46,7 @@ def make_optimizer(config) -> optax.GradientTransformation:
 def pixels(images):
     """Images uint8 [N, 28, 28] as vectors float32 [N, 784] from 0 to 1."""
     numbers = jnp if isinstance(images, jax.Array) else np
-    return images.reshape(len(images), -1).astype(numbers.float32) / numbers.float32(255)
+    return images.reshape(-1, SIDE * SIDE).astype(numbers.float32) / numbers.float32(255)
 
 
 def make_loss(config, model: Autoencoder):

@@ -262,9 +262,10 @@ def codes_of_the_first_copy():
         return {"codes": model.encode(first, x["inputs"]),
                 "outputs": jax.nn.sigmoid(model.logits(first, x["inputs"]))}  # fmt: skip
 
-    return Case(config, {}, drawn(lambda key: first_copies(config, model, key)),
-                lambda random, batch, time: {
-                    "inputs": random.uniform(size=(batch, 8)).astype(np.float32)}, forward)  # fmt: skip
+    def inputs(random, batch, time):
+        return {"inputs": random.uniform(size=(batch, 8)).astype(np.float32)}
+
+    return Case(config, {}, drawn(lambda key: first_copies(config, model, key)), inputs, forward)
 
 
 CASES = {
