@@ -203,7 +203,7 @@ def shares(config: Config) -> list[float]:
 def train_beside(config: Config, workdir: Workdir, sets: ImageSets, share: float):
     """The parameters of a net that is the same but for the share of corrupted pixels."""
     other = dataclasses.replace(config, corrupted=share, beside="")
-    trained, _ = train_on_images(other, Workdir(f"{workdir.path}/beside/{share}"), sets)
+    trained, _ = train_on_images(other, Workdir(f"{workdir.path}/beside/{share:g}"), sets)
     return trained.net.params
 
 
