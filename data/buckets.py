@@ -210,6 +210,10 @@ class Ragged(NamedTuple):
         """One sequence, [T, ...]."""
         return self.entries[self.starts[row] : self.starts[row] + self.lengths[row]]
 
+    def select(self, rows: np.ndarray) -> "Ragged":
+        """Some of the sequences; the entries are shared."""
+        return Ragged(self.entries, self.starts[rows], self.lengths[rows])
+
     def padded(self, rows: np.ndarray, length: int) -> tuple[np.ndarray, np.ndarray]:
         """The sequences padded with zeros, [..., length, ...], and the mask [..., length].
 

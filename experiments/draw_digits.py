@@ -190,7 +190,7 @@ def write_report(config: Config, workdir: Workdir, trained, result, model, test:
     summary = (
         f"Digits of {side} × {side} pixels (data {config.dataset}), learned by "
         f"{counted(config.hidden, cell_name(config.cell) + ' unit')} with "
-        f"{result['parameters']:,} parameters in {counted(config.num_steps, 'step')} of "
+        f"{result['parameters']:,} parameters in {counted(result['steps'], 'step')} of "
         f"{counted(config.batch_size, 'picture')}."
     )
     page.write(workdir.report, f"Drawn digits, preset {config.preset}", summary, sections)

@@ -178,6 +178,8 @@ def hidden_units(text: str) -> tuple[int, ...]:
 def run(config: Config) -> dict:
     """Trains, evaluates and reports; returns what result.json holds."""
     workdir = Workdir(config.workdir or f"runs/lenet5/{config.preset}")
+    if (config.keep == "best" or config.patience) and not config.valid_size:
+        raise UserError("--keep=best and --patience need a validation part: give --valid_size.")
     sets = load(config)
     train_set, valid_set = hold_out(sets, config.valid_size)
     net = make_net(config, len(sets.classes))
@@ -193,7 +195,7 @@ def run(config: Config) -> dict:
     predict = make_predict(net)
     splits = {"test": sets.test} | ({"valid": valid_set} if config.valid_size else {})
 
-    def tested(nets, watch) -> dict:
+    def training_error(nets, watch) -> dict:
         """The error of the kept net on the training set itself."""
         net = nets[NET]._replace(params=replicated(mesh, nets[NET].params),
                                  variables=replicated(mesh, nets[NET].variables))  # fmt: skip
@@ -203,7 +205,7 @@ def run(config: Config) -> dict:
     evaluated = make_evaluate(config, predict, splits, mesh)
     trained = train(
         config, workdir, state, step, batches, evaluated, to_figures,
-        test=tested, offer=lowest("error_percent", "loss"), unit="images",
+        test=training_error, offer=lowest("error_percent", "loss"), unit="images",
         data=f"{config.dataset}, {len(train_set.labels):,} images for training and "
              f"{len(sets.test.labels):,} for testing",
     )  # fmt: skip

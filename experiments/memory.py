@@ -257,7 +257,7 @@ def write_report(config: Config, workdir: Workdir, trained, result) -> None:
     summary = (
         f"{TITLES[config.task].format(readable(config.length))}, learned by "
         f"{counted(config.hidden, cell_name(config.cell) + ' unit')} with "
-        f"{result['parameters']:,} parameters in {counted(config.num_steps, 'step')} of "
+        f"{result['parameters']:,} parameters in {counted(result['steps'], 'step')} of "
         f"{counted(config.batch_size, 'sequence')}."
     )
     page.write(workdir.report, f"Memory, preset {config.preset}", summary, sections)

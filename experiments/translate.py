@@ -46,7 +46,7 @@ from experiments.translation.decode import Decode, decode
 from experiments.translation.export import translation_form
 from experiments.translation.loss import make_loss, make_perplexity
 from experiments.translation.net import FORMS, ONE_LAYER, make_model
-from experiments.translation.pairs import Sentences, drop_long, make_batches, make_vocabularies
+from experiments.translation.pairs import Sentences, make_batches, make_vocabularies
 from experiments.translation.scores import TOKENIZERS, scores, signatures, tokenizer_for
 from experiments.translation.translator import Translator
 
@@ -181,8 +181,7 @@ def run(config: Config) -> dict:
     tokenizer = tokenizer_for(config, corpus.test.targets)
     config = dataclasses.replace(config, bleu_tokenizer=tokenizer)
     vocabularies = make_vocabularies(config, corpus.train)
-    corpus = corpus._replace(train=drop_long(corpus.train, vocabularies, config.longest))
-    sentences = Sentences.of(corpus, vocabularies, config.reverse)
+    sentences, corpus = Sentences.of(corpus, vocabularies, config.reverse, config.longest)
     model = make_model(config, *map(len, vocabularies))
     other = other_way_round(config, workdir) if config.compare else {}
 

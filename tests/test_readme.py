@@ -69,7 +69,7 @@ def runs(tmp_path_factory):
         patch.setattr(lenet5_report, "write", lambda *_: None)
         patch.setattr(lenet5, "robustness", lambda *_: {})
         lenet5.run(lenet5.Config(**short))
-        assert export(["--workdir=runs/lenet5/quick", "--out=lenet5"]) == 0
+        assert export(["--workdir=runs/lenet5/quick", "--out=runs/lenet5/export"]) == 0
     return folder
 
 

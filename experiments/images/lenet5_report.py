@@ -87,7 +87,7 @@ def write(
     title = "A linear classifier" if linear else NAMES[config.net]
     summary = (
         f"{title} with {result['parameters']:,} parameters, trained for "
-        f"{counted(config.num_steps, 'step')} of {counted(config.batch_size, 'image')} on "
+        f"{counted(result['steps'], 'step')} of {counted(config.batch_size, 'image')} on "
         f"{config.dataset}: {size:,} training images, {len(test.labels):,} test images, "
         f"{len(sets.classes)} classes."
     )

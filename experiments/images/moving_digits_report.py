@@ -39,7 +39,7 @@ def write(
         f"{counted(config.number, 'moving digit')} (data {config.dataset}) in frames of "
         f"{config.field} × {config.field} pixels. The net reads {counted(config.frames, 'frame')}; "
         f"its LSTMs have {counted(config.hidden, 'unit')}, {result['parameters']:,} parameters in "
-        f"all. Trained for {counted(config.num_steps, 'step')} of "
+        f"all. Trained for {counted(result['steps'], 'step')} of "
         f"{counted(config.batch_size, 'film')}."
     )
     page.write(workdir.report, f"Moving digits, preset {config.preset}", summary, sections)

@@ -49,7 +49,7 @@ def write(
     ]
     summary = (
         f"{layers_of(config)} with {result['parameters']:,} parameters, trained for "
-        f"{counted(config.num_steps, 'step')} of {config.batch_size:,} × {config.unroll:,} "
+        f"{counted(result['steps'], 'step')} of {config.batch_size:,} × {config.unroll:,} "
         f"{config.unit} on {config.dataset}: {size:,} {config.unit} for training, "
         f"{len(text.test):,} for testing, an alphabet of {len(text.symbols):,}."
     )

@@ -12,6 +12,7 @@ from experiments.language.sample import (
     sample_codes,
 )
 from experiments.runtime.workdir import Workdir
+from experiments.training.trained_net import tell_step
 from nets.language_model import Choice
 
 LENGTH = 300  # of the samples during training, in characters
@@ -29,6 +30,7 @@ def sample(options: Sample) -> None:
     sys.stdout.flush()
     sys.stdout.buffer.write(encoded(text + "\n", config.unit))
     sys.stdout.buffer.flush()
+    tell_step(config)
 
 
 def first_symbol(symbols: str) -> str:

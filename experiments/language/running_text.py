@@ -16,7 +16,7 @@ from nets.language_model import LanguageModel
 from nets.masks import blank
 
 EVALUATION_WINDOW = 500
-WINDOWS_IN_A_CALL = 20  # at most, so that a call takes seconds and not minutes
+WINDOWS_IN_A_CALL = 4  # at most, so that a call takes seconds and not minutes
 
 
 class Window(NamedTuple):

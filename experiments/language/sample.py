@@ -20,7 +20,7 @@ from nets.language_model import Choice, LanguageModel, generate
 class Sample:
     """The options of the command `sample`."""
 
-    workdir: str = option("", "the run whose newest checkpoint is sampled", path=True)
+    workdir: str = option("", "the run whose net is sampled", path=True)
     prime: str = option("", "the beginning of the text; empty: a new line")
     length: int = option(500, "symbols to sample", least=0, most=10_000_000)
     temperature: float = option(1.0, "of the softmax; 0: always the likeliest symbol", least=0.0)

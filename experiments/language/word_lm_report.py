@@ -49,7 +49,7 @@ def write(
     ]
     summary = (
         f"{layers_of(config)} with {result['parameters']:,} parameters, trained for "
-        f"{counted(config.num_steps, 'step')} of {config.batch_size:,} × {config.unroll:,} words "
+        f"{counted(result['steps'], 'step')} of {config.batch_size:,} × {config.unroll:,} words "
         f"on {config.dataset}: {size:,} words for training, {len(test.net):,} for testing, a "
         f"vocabulary of {len(text.symbols):,}."
     )

@@ -13,6 +13,7 @@ from experiments.language.sample import (
     sample_codes,
 )
 from experiments.runtime.workdir import Workdir
+from experiments.training.trained_net import tell_step
 from nets.language_model import Choice
 
 LENGTH = 60  # of the samples during training, in words
@@ -28,6 +29,7 @@ def sample(options: Sample) -> None:
     codes = codes_of_words([END, *prime[:-1]], words)  # without the END of the primed line
     text = np.append(codes[1:], sample_codes(options, model, params, codes))
     print(text_of_words(text, words), flush=True)
+    tell_step(config)
 
 
 def save_sample(workdir: Workdir, config, model, params, words, step: int) -> None:

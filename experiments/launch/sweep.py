@@ -28,6 +28,7 @@ from experiments.launch.trials import Trial
 from experiments.runtime import options
 from experiments.runtime.command_line import configuration, given_flags, options_of
 from experiments.runtime.options import option
+from experiments.training.kept import deciding_options
 
 USAGE = "Write ./launch.sh sweep [-n] [--jobs=N] EXPERIMENT --flag=a,b,c [--other=1,2] [--third=x]."
 LONGEST_NAME = 150  # of a folder
@@ -94,6 +95,7 @@ def trials_of(experiment: str, presets: Mapping[str, Any], grid: Grid, root: str
                 flags={name: getattr(config, name) for name in grid.axes},
                 identity=identity,
                 folder=folder / folder_name({n: getattr(config, n) for n in sorted(named)}),
+                deciding=deciding_options(config),
             )
         )
     folders = [trial.folder for trial in found]

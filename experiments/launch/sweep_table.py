@@ -15,6 +15,7 @@ from experiments.runtime.workdir import write_json
 
 LARGER_IS_BETTER = ("accuracy", "f1", "bleu", "precision", "recall", "exact_match", "per_second")
 MORE_FIGURES = 4  # at most, besides the one that the table is sorted by
+COUNTS = ("parameters", "steps", "kept", "kept_step", "seconds")  # of a run, in sweep.json
 COLUMN_WIDTH = 12  # what a column takes, with its border
 
 
@@ -57,7 +58,7 @@ def row(trial: Trial, outcome: Outcome) -> dict[str, Any]:
         "reason": outcome.reason,
         "workdir": str(trial.folder),
         "metrics": result.get("metrics", {}),
-        **{name: result.get(name) for name in ("parameters", "steps", "seconds")},
+        **{name: result.get(name) for name in COUNTS},
     }
 
 

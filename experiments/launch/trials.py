@@ -6,7 +6,8 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from experiments.runtime import children
@@ -24,6 +25,7 @@ class Trial(NamedTuple):
     flags: dict[str, Any]  # those that differ between runs
     identity: dict[str, Any]  # the options that determine its figures
     folder: pathlib.Path
+    deciding: Mapping[str, Any] = MappingProxyType({})  # the options by which it keeps a net
 
 
 class Outcome(NamedTuple):
@@ -44,6 +46,7 @@ def finished(trial: Trial) -> Outcome | None:
     except (OSError, ValueError):
         return None
     same = all(config.get(name) == value for name, value in trial.identity.items())
+    same = same and result.get("deciding", {}) == trial.deciding
     return Outcome(DONE, result=result) if same else None
 
 

@@ -12,6 +12,7 @@ from experiments.runtime.numbers import readable
 from experiments.runtime.options import Shared
 from experiments.runtime.terminal import console
 from experiments.runtime.workdir import Workdir, write_json
+from experiments.training.kept import deciding_options
 from experiments.training.loop import parameter_count
 from experiments.training.run import Trained
 
@@ -62,6 +63,7 @@ def finish(
         "parameters": parameter_count(trained.net.params if params is None else params),
         "kept": "best on the validation part" if trained.best else "last step",
         "kept_step": kept_steps(trained),
+        "deciding": deciding_options(config),
         "steps": trained.steps,
         "seconds": round(trained.seconds, 1),
         "speed": trained.speed and round(trained.speed, 1),

@@ -14,9 +14,9 @@ from typing import Any
 from data.errors import UserError
 from experiments.runtime.options import identity
 from experiments.runtime.workdir import write_json
+from experiments.training.kept import deciding_options
 
 FOLDER = pathlib.Path(__file__).parent
-KEEPING = {"keep", "patience"}
 
 
 def add(workdirs: Sequence[str]) -> None:
@@ -50,9 +50,9 @@ def finished_run(workdir: str) -> dict[str, Any]:
     preset = identity(presets[result["preset"]]) if result["preset"] in presets else {}
     if not preset or not {*preset} <= {*config}:
         raise UserError(f"{workdir} was made by a version with other options; run it again.")
-    # Which net is kept decides no step, but all figures.
-    preset |= {name: getattr(presets[result["preset"]], name) for name in KEEPING & {*config}}
     changed = {n: config[n] for n, v in preset.items() if config[n] != v}
+    deciding = deciding_options(presets[result["preset"]])
+    changed |= {n: v for n, v in result.pop("deciding", {}).items() if deciding.get(n) != v}
     elsewhere = ("seed", "dtype")  # in the file, and in its name
     flags = {n: v for n, v in changed.items() if n not in elsewhere and "/" not in str(v)}
     return result | {"flags": flags}

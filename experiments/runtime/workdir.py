@@ -37,19 +37,30 @@ def write_atomically(path: pathlib.Path, text: str) -> None:
     replace_atomically(path, text.encode("utf-8", errors="backslashreplace"))
 
 
-def replace_atomically(path: pathlib.Path, content: bytes) -> None:
-    """Writes a file in full or not at all; a power cut afterwards does not undo it."""
+def replace_atomically(path: pathlib.Path, content) -> None:
+    """Writes bytes to a file in full or not at all; a power cut afterwards does not undo it."""
     unfinished = path.with_name(path.name + ".unfinished")
     with open(unfinished, "wb") as file:
         file.write(content)
         file.flush()
         os.fsync(file.fileno())
     os.replace(unfinished, path)
-    folder = os.open(path.parent, os.O_RDONLY)
+    _sync(path.parent)
+
+
+def make_folder(path: pathlib.Path) -> None:
+    """Makes a folder below one that exists; a power cut afterwards does not undo it."""
+    if not path.exists():
+        path.mkdir()
+        _sync(path.parent)
+
+
+def _sync(folder: pathlib.Path) -> None:
+    opened = os.open(folder, os.O_RDONLY)
     try:
-        os.fsync(folder)
+        os.fsync(opened)
     finally:
-        os.close(folder)
+        os.close(opened)
 
 
 def write_json(path: pathlib.Path, value: Any) -> None:

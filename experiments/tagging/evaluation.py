@@ -1,5 +1,6 @@
 """How a tagger is evaluated: every copy of every net of a run on a part of its data."""
 
+import functools
 from collections.abc import Mapping
 
 import jax
@@ -45,11 +46,8 @@ class Evaluation:
     def predictions(self, params, part, watch) -> dict[Copy, Predictions]:
         """What every copy predicts for a part of `data`; `params` are stacked over the folds."""
         by_net = predict_part(self._predict, params, self.vectors, self.data, part, watch)
-        return {
-            (name, place): one
-            for name, copies in by_net.items()
-            for place, one in enumerate(copies)
-        }
+        # In the order of `self.nets`: JAX sorts what a compiled function returns.
+        return {(n, place): one for n in self.nets for place, one in enumerate(by_net[n])}
 
     def figures(
         self, predictions: Mapping[Copy, Predictions], part: Sentences, rows_of=lambda place: None
@@ -85,12 +83,14 @@ class Evaluation:
     def offer(self, state: TrainState, splits) -> dict[str, Candidate]:
         """Each copy, by its figures of the latest `validate`; ties go by the loss."""
 
+        params = functools.cache(lambda: on_host(state.params))
+
         def candidate(copy: Copy, row: dict[str, float]) -> Candidate:
             name, place = copy
             figures = {prefix(self.config, name) + figure: x for figure, x in row.items()}
             return Candidate(
                 (row[HEADLINE[self.scoring]], -row["nats"]), {"valid": figures},
-                lambda: Net(int(state.step), select_copy(on_host(state.params[name]), place), {}),
+                lambda: Net(int(state.step), select_copy(params()[name], place), {}),
             )  # fmt: skip
 
         return {self._key(copy): candidate(copy, row) for copy, row in self._validated.items()}

@@ -26,7 +26,7 @@ from data.files import open_plain
 from experiments.runtime.mesh import on_host
 from experiments.runtime.options import Shared, option
 from experiments.runtime.processes import from_first, is_first
-from experiments.runtime.workdir import replace_atomically, write_json
+from experiments.runtime.workdir import make_folder, replace_atomically, write_json
 from experiments.training.checkpoints import Sound, arrays_by_name
 from experiments.training.loop import TrainState, Tree
 
@@ -85,6 +85,13 @@ class Kept(NamedTuple):
     stalled: int  # evaluations in a row up to the latest
 
 
+def deciding_options(config: Shared) -> dict[str, Any]:
+    """The options that decide which net a run keeps, and when it ends, but no step of it."""
+    if not isinstance(config, KeepOptions) or (config.keep == "last" and not config.patience):
+        return {}
+    return {name: getattr(config, name) for name in ("keep", "patience", "eval_every")}
+
+
 Offer = Callable[[TrainState, Mapping[str, Figures]], dict[str, Candidate]]
 
 
@@ -135,15 +142,17 @@ class KeptNets:
             return
         if step and (note is None or any(k.score and not k.sha256 for k in self._record.values())):
             raise UserError(
-                f"{self._folder.parent} holds a run that kept no best net so far: give "
-                "--keep=last, or another --workdir."
+                f"{self._folder.parent} holds a run that did not keep its best net from the "
+                "start: give --keep=last, or another --workdir."
             )
         for name, kept in self._record.items():
-            _read(self._folder, name, kept)
-        self._write_record()
-        for path, _, of_step in self._files():
-            if of_step >= step:  # the run will come to that evaluation again
-                path.unlink()
+            if kept.sha256:
+                _content(self._folder, name, kept)
+        later = [path for path, _, of_step in self._files() if of_step > step]
+        if later:  # the run will come to these evaluations again
+            self._write_record()
+        for path in later:
+            path.unlink()
 
     def note(self) -> dict[str, Any]:
         """What a checkpoint has to hold."""
@@ -161,18 +170,22 @@ class KeptNets:
             if better:
                 sha256 = self._write(name, step, candidate.net()) if score and self._best else ""
                 kept = Kept(step, score, candidate.figures, sha256, count)
+            elif self._best and is_first():  # as it was before a resumption on other devices
+                (self._folder / _file(name, step)).unlink(missing_ok=True)
             self._record[name] = kept._replace(stalled=count)
         if self._best and is_first():
             self._write_record()
 
     def stalled(self) -> int:
-        """Evaluations in a row that were no better, of the copy that last was; see `Candidate`."""
+        """The fewest, over the copies, of evaluations in a row that were no better."""
         return min((k.stalled for k in self._record.values() if k.score), default=0)
 
     def prune(self, checkpoints: Iterable[int]) -> None:
         """Removes the files that neither the record nor a resumption at these steps needs."""
         if not is_first():
             return
+        for path in self._folder.glob("*.unfinished"):
+            path.unlink()
         files = self._files()
         for path, name, step in files:
             steps = [s for _, other, s in files if other == name]
@@ -192,23 +205,23 @@ class KeptNets:
         kept, latest = self._record[name], candidate.net()
         if not (self._best and kept.score) or kept.step == latest.step:
             return latest, candidate.figures
-        content = (self._folder / _file(name, kept.step)).read_bytes() if is_first() else b""
-        arrays = _arrays(from_first(content))
+        content = _content(self._folder, name, kept) if is_first() else b""
         like = latest._replace(step=np.asarray(latest.step))
-        net = Sound(self._folder, {}, arrays).tree(like)
+        net = Sound(self._folder, {}, _arrays(from_first(content))).tree(like)
         return net._replace(step=int(net.step)), kept.figures
 
     def _write(self, name: str, step: int, net: Net) -> str:
+        if not is_first():
+            return ""
         content = io.BytesIO()
         np.savez(content, **arrays_by_name(net))
-        if is_first():
-            self._folder.mkdir(exist_ok=True)
-            replace_atomically(self._folder / _file(name, step), content.getvalue())
+        make_folder(self._folder)
+        replace_atomically(self._folder / _file(name, step), content.getbuffer())
         return hashlib.sha256(content.getbuffer()).hexdigest()
 
     def _write_record(self) -> None:
-        if self._record or self._folder.exists():
-            self._folder.mkdir(exist_ok=True)
+        if any(kept.sha256 for kept in self._record.values()):
+            make_folder(self._folder)
             write_json(self._folder / RECORD, self.note())
 
     def _files(self) -> list[tuple[pathlib.Path, str, int]]:
@@ -217,7 +230,7 @@ class KeptNets:
 
 
 def read_kept(folder: pathlib.Path) -> dict[str, np.ndarray] | None:
-    """The arrays of the first kept copy in a run's `best` folder, or None if none has been kept.
+    """The arrays of the first copy of the net in a run's `best` folder; None without a record.
 
     They are named as those of a `Net`, which are those of a train state.
 
@@ -225,13 +238,14 @@ def read_kept(folder: pathlib.Path) -> dict[str, np.ndarray] | None:
       UserError: a file is damaged.
     """
     try:
-        name, entry = next(iter(json.loads((folder / RECORD).read_bytes()).items()))
-        kept = _kept(entry)
-    except (FileNotFoundError, StopIteration):
+        record = json.loads((folder / RECORD).read_bytes())
+        name = next(name for name in record if name.startswith(NET))  # and not a second net's
+        kept = _kept(record[name])
+    except FileNotFoundError:
         return None
-    except (OSError, ValueError, TypeError, AttributeError, RecursionError) as error:
-        raise _damaged(folder / RECORD, error) from None
-    return _read(folder, name, kept) or None
+    except (OSError, ValueError, TypeError, StopIteration, RecursionError) as error:
+        raise damaged(folder / RECORD, error) from None
+    return _parsed(folder, name, kept)
 
 
 def _kept(entry: Mapping[str, Any]) -> Kept:
@@ -248,18 +262,24 @@ def _comparable(x: float) -> float:
     return float(np.nan_to_num(-math.inf if math.isnan(x) else x))
 
 
-def _read(folder: pathlib.Path, name: str, kept: Kept) -> dict[str, np.ndarray]:
-    if not kept.sha256:
-        return {}
+def _content(folder: pathlib.Path, name: str, kept: Kept) -> bytes:
     path = folder / _file(name, kept.step)
     try:
         with open_plain(path) as file:
             content = file.read()
         if hashlib.sha256(content).hexdigest() != kept.sha256:
             raise ValueError("its digest differs")
+    except (OSError, ValueError) as error:
+        raise damaged(path, error) from None
+    return content
+
+
+def _parsed(folder: pathlib.Path, name: str, kept: Kept) -> dict[str, np.ndarray]:
+    content = _content(folder, name, kept)
+    try:
         return _arrays(content)
     except Exception as error:  # of many kinds, by zipfile and NumPy
-        raise _damaged(path, error) from None
+        raise damaged(folder / _file(name, kept.step), error) from None
 
 
 def _arrays(content: bytes) -> dict[str, np.ndarray]:
@@ -271,7 +291,8 @@ def _arrays(content: bytes) -> dict[str, np.ndarray]:
         return dict(arrays)
 
 
-def _damaged(path: pathlib.Path, error: Exception) -> UserError:
+def damaged(path: pathlib.Path, error: Exception | str) -> UserError:
+    """What a run is told whose best net is lost."""
     reason = getattr(error, "strerror", None) or str(error).split("\n")[0][:80]
     return UserError(
         f"{path} is damaged ({reason}), and with it the best net is lost: give --keep=last, or "

@@ -9,6 +9,7 @@ from typing import NamedTuple
 import jax
 import numpy as np
 
+from data.errors import UserError
 from experiments.runtime import options
 from experiments.runtime.failures import Diverged, Interrupted
 from experiments.runtime.interruption import signals_deferred
@@ -25,7 +26,7 @@ from experiments.training.loop import (
     fit,
     parameter_count,
 )
-from experiments.training.metrics import Metrics
+from experiments.training.metrics import Metrics, read
 from experiments.training.norm import norm
 from experiments.training.progress import Progress
 
@@ -81,8 +82,8 @@ def train(
       state: the state before the first step.
       step: from `loop.make_step`.
       batches: see `loop.fit`.
-      evaluate: figures by split, of a state; called at every pause. What it goes through by its
-        second argument can be interrupted, and shows how far it is.
+      evaluate: figures by split, of a state; called every `eval_every` steps and at the last.
+        What it goes through by its second argument can be interrupted, and shows how far it is.
       figures: turns the means of the training metrics into the figures that are written.
       data: the data and their size, for the line that every run begins with.
       test: figures by split, of the kept nets; called once, at the end.
@@ -158,8 +159,10 @@ class _Run:
         self.totals, self._earlier = Totals(note["totals"]), note["seconds"]
         first, last = int(state.step), self._config.num_steps
         self._kept.begin(note.get(KEPT_NETS), first)
+        made = any(row["step"] == first for row in read(self._workdir.metrics))
         # An earlier version saved the state after the evaluation of its step.
-        self._again = first > 0 and self._due(first) and (KEPT_NETS in note or first == last)
+        repeat = (self._due(first) or made) and (KEPT_NETS in note or first == last)
+        self._again = first > 0 and repeat
         self._workdir.write_config(self._config)
         self.metrics = Metrics(self._workdir.metrics, first - self._again, note.get(ROWS, ()))
         self._begin = time.monotonic()
@@ -242,7 +245,10 @@ class _Run:
         named = {f"{split} {n}": value for split, row in (trained | splits).items()
                  for n, value in row.items()}  # fmt: skip
         self._progress.show(now, named)
-        self._kept.offer(now, self._offer(state, splits))
+        candidates = self._offer(state, splits)
+        if self._patience and not all(candidate.score for candidate in candidates.values()):
+            raise UserError("--patience needs a validation part, and there is none.")
+        self._kept.offer(now, candidates)
         self.over = 0 < self._patience <= self._kept.stalled()
         return self._after_evaluation(state, splits)
 

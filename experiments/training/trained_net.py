@@ -4,6 +4,7 @@ import dataclasses
 import json
 import pathlib
 import re
+import sys
 import types
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple, TypeVar
@@ -11,8 +12,8 @@ from typing import Any, NamedTuple, TypeVar
 import jax
 
 from data.errors import UserError
-from experiments.training.checkpoints import Checkpoints, Sound
-from experiments.training.kept import read_kept
+from experiments.training.checkpoints import KEPT_NETS, Checkpoints, Sound
+from experiments.training.kept import damaged, read_kept
 from experiments.training.loop import Tree
 
 C = TypeVar("C")
@@ -46,8 +47,17 @@ def kept_net(workdir: str) -> Sound:
     found = newest_checkpoint(workdir)
     if _read(pathlib.Path(workdir) / "config.json").get("keep", "best") != "best":
         return found
-    arrays = read_kept(pathlib.Path(workdir) / "best")
-    return found if arrays is None else found._replace(arrays=arrays)
+    folder = pathlib.Path(workdir) / "best"
+    arrays, kept = read_kept(folder), found.note.get(KEPT_NETS)
+    if arrays is not None:
+        return found._replace(arrays=arrays)
+    if kept is None and folder.exists():
+        raise UserError(
+            f"{folder} is of an earlier version: train again in another --workdir."
+        )
+    if any(entry["sha256"] for entry in (kept or {}).values()):
+        raise damaged(folder, "kept.json is missing")
+    return found
 
 
 def restore(
@@ -76,7 +86,8 @@ def restore(
     identity = found.note["identity"]
     if not set(facts) <= set(identity):
         raise UserError(f"--workdir={workdir} is no {experiment} run; name the folder of one.")
-    config = types.SimpleNamespace(**identity)  # all that decided the run
+    step = int(found.arrays[".step"])
+    config = types.SimpleNamespace(**identity, kept_step=step)  # all that decided the run
     try:
         made = make(config)
         like = jax.eval_shape(lambda: first_parameters(config, made[-1]))
@@ -87,6 +98,11 @@ def restore(
             "train again in another --workdir."
         ) from None
     return config, *made, found.tree(like, ".params")
+
+
+def tell_step(config) -> None:
+    """Says on standard error which net a command has used, by the options that `restore` gave."""
+    print(f"the net of step {config.kept_step:,}", file=sys.stderr)
 
 
 class SavedRun(NamedTuple):

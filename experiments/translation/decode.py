@@ -13,7 +13,7 @@ from data.vocabulary import UNKNOWN, Vocabulary, split
 from experiments.runtime.failures import printable
 from experiments.runtime.options import option
 from experiments.training.first_parameters import first_parameters
-from experiments.training.trained_net import restore
+from experiments.training.trained_net import restore, tell_step
 from experiments.translation.net import make_model
 from experiments.translation.pairs import Vocabularies
 from experiments.translation.translator import Hypothesis, Translator
@@ -23,7 +23,7 @@ from experiments.translation.translator import Hypothesis, Translator
 class Decode:
     """The options of the command `decode`."""
 
-    workdir: str = option("runs/translate/quick", "the run whose newest checkpoint is used",
+    workdir: str = option("runs/translate/quick", "the run whose net is used",
                           path=True)  # fmt: skip
     beam: int = option(5, "width of the beam search; 1: greedy search", least=1, most=1000)
     nbest: int = option(0, "translations to write for each line, each as "
@@ -68,6 +68,7 @@ def decode(options: Decode) -> None:
     sys.stdout.flush()
     sys.stdout.buffer.write(text.encode("utf-8", "surrogatepass"))
     sys.stdout.buffer.flush()
+    tell_step(net.config)
 
 
 def unknown_words(source: Vocabulary, lines: list[str]) -> Iterator[tuple[int, list[str]]]:

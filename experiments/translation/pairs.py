@@ -74,27 +74,23 @@ def coded(pairs: Pairs, vocabularies: Vocabularies, reverse: bool) -> Coded:
     return Coded(Ragged.of(sources, np.int32), Ragged.of(targets, np.int32))
 
 
-def drop_long(pairs: Pairs, vocabularies: Vocabularies, longest: int) -> Pairs:
-    """The pairs with at most `longest` units on either side; prints how many are left out.
+def short_pairs(train: Coded, vocabularies: Vocabularies, longest: int) -> np.ndarray:
+    """The rows with at most `longest` units on either side; prints how many others there are.
 
     Raises:
-      UserError: no pair is left.
+      UserError: there is none.
     """
-    kept = [
-        pair
-        for pair in zip(*pairs, strict=True)
-        if all(len(v.codes(line)) <= longest for v, line in zip(vocabularies, pair, strict=True))
-    ]
-    if not kept:
+    rows = np.flatnonzero((train.lengths - 1 <= longest).all(1))  # of which END is one
+    if not len(rows):
         raise UserError(f"--longest={longest}: every training pair is longer; increase it.")
-    if dropped := len(pairs.sources) - len(kept):
+    if dropped := len(train.lengths) - len(rows):
         units = " or ".join(
             f"{longest:,} {vocabulary.unit} in the {side}"
             for side, vocabulary in zip(("source", "target"), vocabularies, strict=True)
         )
-        print(f"{dropped:,} of {len(pairs.sources):,} training pairs have more than {units} and "
+        print(f"{dropped:,} of {len(train.lengths):,} training pairs have more than {units} and "
               f"are left out (--longest={longest})", flush=True)  # fmt: skip
-    return Pairs(*map(list, zip(*kept, strict=True)))
+    return rows
 
 
 class Sentences(NamedTuple):
@@ -106,10 +102,20 @@ class Sentences(NamedTuple):
     shapes: np.ndarray  # [K, 2]
 
     @classmethod
-    def of(cls, corpus: Corpus, vocabularies: Vocabularies, reverse: bool) -> "Sentences":
-        parts = [coded(pairs, vocabularies, reverse) for pairs in corpus]
+    def of(
+        cls, corpus: Corpus, vocabularies: Vocabularies, reverse: bool, longest: int
+    ) -> tuple["Sentences", Corpus]:
+        """The encoded corpus, and the corpus itself, both without training pairs that are too long.
+
+        Raises:
+          UserError: no training pair is left.
+        """
+        train, *others = (coded(pairs, vocabularies, reverse) for pairs in corpus)
+        rows = short_pairs(train, vocabularies, longest)
+        parts = [Coded(*(side.select(rows) for side in train)), *others]
+        pairs = Pairs(*([side[row] for row in rows] for side in corpus.train))
         lengths = np.concatenate([part.lengths for part in parts])
-        return cls(*parts, bucket_shapes(lengths, WASTE))
+        return cls(*parts, bucket_shapes(lengths, WASTE)), corpus._replace(train=pairs)
 
     @property
     def growth(self) -> float:

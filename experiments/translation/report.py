@@ -55,7 +55,7 @@ def write(
         f"{cell_name(config.cell)} layers of {counted(config.hidden, 'unit')}, "
         f"{len(sides.source):,} source {config.source_unit} and {len(sides.target):,} target "
         f"{config.target_unit}, {result['parameters']:,} parameters; "
-        f"{counted(config.num_steps, 'step')} of {counted(config.batch_size, 'pair')}."
+        f"{counted(result['steps'], 'step')} of {counted(config.batch_size, 'pair')}."
     )
     page.write(workdir.report, f"Translation, preset {config.preset}", summary, sections)
 

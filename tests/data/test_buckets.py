@@ -123,6 +123,8 @@ def test_evaluation_reads_each_sequence_once(batch_size):
 
 def test_padding_is_zero_and_masked():
     flat = Ragged.of([[1, 2, 3], [], [4]], np.int32)
+    some = flat.select(np.array([2, 0]))
+    assert [some[row].tolist() for row in (0, 1)] == [[4], [1, 2, 3]]
     entries, mask = flat.padded(np.array([[2, 0], [1, 1]]), 3)
     assert entries.tolist() == [[[4, 0, 0], [1, 2, 3]], [[0, 0, 0], [0, 0, 0]]]
     assert mask.sum(-1).tolist() == [[1, 3], [0, 0]] and entries.dtype == np.int32

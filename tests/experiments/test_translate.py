@@ -13,14 +13,14 @@ import numpy as np
 import pytest
 
 from data.errors import UserError
-from data.parallel_text import Pairs
+from data.parallel_text import Corpus, Pairs
 from data.vocabulary import build
 from experiments import translate
 from experiments.runtime.command_line import main
 from experiments.translation import report as translate_report
 from experiments.translation.decode import Decode, decode, restore_translator, unknown_words
 from experiments.translation.net import make_model
-from experiments.translation.pairs import drop_long, make_vocabularies
+from experiments.translation.pairs import Sentences, make_vocabularies
 from experiments.translation.scores import scores, signatures, tokenizer_for
 from experiments.translation.translator import width_for
 
@@ -112,10 +112,14 @@ def test_pairs_left_out_are_counted_in_the_units_of_their_sides():
     pairs = Pairs(["one two", "one two three", "one"], ["12.", "123.", "1."])
     config = dataclasses.replace(translate.Config(), source_unit="words", target_unit="characters")
     vocabularies = make_vocabularies(config, pairs)
+    corpus = Corpus(pairs, pairs, pairs)
     with contextlib.redirect_stdout(io.StringIO()) as out:
-        assert drop_long(pairs, vocabularies, 4) == pairs
+        assert Sentences.of(corpus, vocabularies, False, 4)[1] == corpus
         assert out.getvalue() == ""
-        assert drop_long(pairs, vocabularies, 3) == Pairs(["one two", "one"], ["12.", "1."])
+        sentences, shorter = Sentences.of(corpus, vocabularies, False, 3)
+    assert shorter == corpus._replace(train=Pairs(["one two", "one"], ["12.", "1."]))
+    assert sentences.train.lengths.tolist() == [[3, 4], [2, 3]]
+    assert [len(row) for row in map(sentences.train.sources.__getitem__, (0, 1))] == [3, 2]
     assert out.getvalue() == (
         "1 of 3 training pairs have more than 3 words in the source or 3 characters in the target "
         "and are left out (--longest=3)\n"
@@ -166,8 +170,10 @@ def test_unknown_words_are_named_once(run_dir, command):
     assert error.decode().splitlines() == [
         "line 2: not in the vocabulary, and read as <unk>: zwei drei",
         r"line 4: not in the vocabulary, and read as <unk>: \x1b 2",
+        "the net of step 6",
     ]
-    assert command("decode", f"--workdir={run_dir}", stdin=b"one two\n")[2] == b""
+    quiet = command("decode", f"--workdir={run_dir}", stdin=b"one two\n")[2]
+    assert quiet.decode() == "the net of step 6\n"
 
 
 @pytest.mark.parametrize("unit", ["characters", "subwords"])

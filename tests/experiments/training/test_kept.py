@@ -13,6 +13,7 @@ import pytest
 from data.errors import UserError
 from experiments.reports.page import curves_section
 from experiments.runtime.failures import Interrupted
+from experiments.runtime.options import Shared
 from experiments.runtime.workdir import Workdir
 from experiments.training import run as training_run
 from experiments.training.checkpoints import KEPT_NETS, ROWS, SPEED, Checkpoints
@@ -22,6 +23,7 @@ from experiments.training.kept import (
     KeepOptions,
     KeptNets,
     Net,
+    deciding_options,
     latest,
     lowest,
     read_kept,
@@ -232,6 +234,60 @@ def test_copies_are_kept_one_by_one(tmp_path):
     assert kept.stalled() == 1  # of the copy that improved last
 
 
+def test_other_commands_read_the_net_and_not_one_beside_it(tmp_path):
+    kept, zeros = KeptNets(tmp_path, best=True), np.zeros(2)
+    kept.offer(1, {
+        name: Candidate((1.0,), {}, lambda w=w: Net(1, {"w": zeros + w}, {}))
+        for name, w in (("beside-0", 0.0), ("net-0", 1.0), ("net-1", 2.0))
+    })  # fmt: skip
+    assert read_kept(tmp_path)[".params['w']"].tolist() == [1.0, 1.0]
+
+
+@pytest.mark.parametrize("tamper", ["delete", "replace"])
+def test_a_kept_file_that_changes_during_training_is_not_trusted(tmp_path, tamper):
+    path = tmp_path / "best" / f"net.{BEST}.npz"
+
+    def offer(state, splits):
+        if int(state.step) == 12:
+            path.unlink()
+            if tamper == "replace":
+                np.savez(path, **{".step": 8, ".params['w']": np.full(3, 7.0, np.float32)})
+        return lowest("error", "loss")(state, splits)
+
+    with pytest.raises(UserError, match="is damaged"):
+        trained(tmp_path, offer=offer)
+
+
+def test_a_finished_run_that_is_cut_again_still_has_its_net(tmp_path, monkeypatch):
+    monkeypatch.setitem(VALID, 12, (0, 0.1))  # the best is the last
+    assert trained(tmp_path)[0].net.step == 12
+    with pytest.raises(Interrupted):
+        trained(tmp_path, Signals(evaluation=12))
+    assert int(kept_net(str(tmp_path)).arrays[".step"]) == 12
+
+
+def test_an_evaluation_is_made_again_whatever_the_interval_is_now(tmp_path, monkeypatch):
+    with monkeypatch.context() as patch:  # killed just after the evaluation of step 8
+        patch.setattr(KeptNets, "prune", lambda *_: None)
+        with pytest.raises(Interrupted):
+            trained(tmp_path, Signals(training=BEST))
+    shutil.rmtree(tmp_path / "checkpoints" / "10")
+    run, seen = trained(tmp_path, config=dataclasses.replace(CONFIG, eval_every=12))
+    assert (run.net.step, seen) == (BEST, [BEST, 12])
+
+
+def test_patience_needs_a_validation_part(tmp_path):
+    with pytest.raises(UserError, match="--patience needs a validation part"):
+        trained(tmp_path, config=dataclasses.replace(CONFIG, patience=1), has_valid=False)
+
+
+def test_what_decides_which_net_is_kept():
+    last = dataclasses.replace(CONFIG, keep="last")
+    assert deciding_options(last) == deciding_options(Shared()) == {}
+    assert deciding_options(CONFIG) == {"keep": "best", "patience": 0, "eval_every": 2}
+    assert deciding_options(dataclasses.replace(last, patience=1))["keep"] == "last"
+
+
 def without_kept_nets(folder):
     """Turns a run's newest checkpoint into one of an earlier version: after its evaluation."""
     found = Checkpoints(folder / "checkpoints").read()
@@ -247,7 +303,7 @@ def test_a_run_of_an_earlier_version_goes_on_as_it_was(tmp_path, straight):
     trained(tmp_path)
     shutil.rmtree(tmp_path / "checkpoints" / "12")
     without_kept_nets(tmp_path)
-    with pytest.raises(UserError, match="kept no best net so far: give --keep=last"):
+    with pytest.raises(UserError, match="did not keep its best net from the start: give --keep"):
         trained(tmp_path)
     run, seen = trained(tmp_path, config=dataclasses.replace(CONFIG, keep="last"))
     assert run.steps == 12 and (tmp_path / "metrics.jsonl").read_bytes() == straight[-1]
@@ -277,6 +333,9 @@ def test_the_kept_net_is_data_and_damage_gets_one_sentence(tmp_path, monkeypatch
             with pytest.raises(UserError, match="is damaged .* give --keep=last, or train again"):
                 use()
     path.write_bytes(sound)
+    record.unlink()
+    with pytest.raises(UserError, match="is damaged .kept.json is missing"):
+        kept_net(str(tmp_path))
     for content in (PICKLE, b"[]", b'{"net": 1}', b"{" + said, b'{"net": {"step": 8}}'):
         record.write_bytes(content)
         with pytest.raises(UserError, match="kept.json is damaged"):
