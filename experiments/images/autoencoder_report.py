@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from data.images import SIDE, Images, ImageSets
-from experiments.images.linear_codes import principal_components
+from experiments.images.linear_codes import LONGEST, principal_components
 from experiments.images.reconstruction import pixels
 from experiments.reports import drawing, page
 from experiments.reports.page import Picture, Section
@@ -80,9 +80,9 @@ def notes(config) -> list[str]:
     """How to read the figures."""
     lines = [
         "The squared error is summed over an image's pixels, which are from 0 to 1. PCA and "
-        "logistic PCA have as many numbers for an image as the net's code. Logistic PCA is an "
-        "autoencoder without hidden layers here; its best codes are those that suit each image "
-        "best, found by search instead of by an encoder.",
+        f"logistic PCA (up to {LONGEST} numbers) have as many numbers for an image as the net's "
+        "code. Logistic PCA is an autoencoder without hidden layers here; its best codes are "
+        "those that suit each image best, found by search instead of by an encoder.",
     ]
     if config.corruption != "none":
         lines.append(

@@ -19,8 +19,8 @@ from nets.autoencoder import Autoencoder, cross_entropy
 
 CHUNK = 2000  # images at a time
 STEPS, BATCH, BLOCK, RATE = 9000, 100, 300, 3e-3  # of Adam, for the linear encoder
-# For the best codes. Their cost grows with the square of the code's length.
-LONGEST, MOST, SWEEPS, CODE_STEPS = 64, 10_000, 20, 15
+LONGEST = 64  # numbers in a code of logistic PCA: the cost of the best grows with their square
+MOST, SWEEPS, CODE_STEPS = 10_000, 20, 15  # for the best codes
 
 
 class Components(NamedTuple):
@@ -57,15 +57,13 @@ def squared_error(reconstructed: np.ndarray, xs: np.ndarray) -> float:
 def linear_codes(train: np.ndarray, test: np.ndarray, size: int, seed: int) -> dict:
     """Reconstructions of test images [M, D] from codes of `size` numbers, by method.
 
-    The methods are fitted to training images [N, D]. Codes of more than `LONGEST` numbers are
-    not optimised image by image.
+    The methods are fitted to training images [N, D]. Of codes of more than `LONGEST` numbers
+    there is PCA's alone.
     """
     components = principal_components(train, size)
-    found = {
-        "pca": components.reconstructed(test).astype(np.float32),
-        "logistic_pca": with_linear_encoder(train, test, size, seed),
-    }
+    found = {"pca": components.reconstructed(test).astype(np.float32)}
     if size <= LONGEST:
+        found["logistic_pca"] = with_linear_encoder(train, test, size, seed)
         found["logistic_pca_best_codes"] = with_best_codes(train[:MOST], test, components)
     return found
 
