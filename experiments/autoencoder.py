@@ -208,7 +208,10 @@ def train_beside(config: Config, workdir: Workdir, sets: ImageSets, share: float
 
 
 def run_identity(config: Config, workdir: Workdir) -> dict:
-    """Copies of a net learn to give back the input that is 1."""
+    """Copies of a net learn to give back the input that is 1; raises UserError."""
+    for name in ("corruption", "beside", "pretraining", "valid_size"):
+        if getattr(config, name) != getattr(PRESETS["quick"], name):
+            raise UserError(f"--{name} is for images: give --dataset=digits, or --preset=digits.")
     model, mesh = make_model(config), mesh_for(config.batch_size)
     key_params, key_steps = jax.random.split(jax.random.key(config.seed))
     params = identity.first_copies(config, model, key_params)

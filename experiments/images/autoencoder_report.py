@@ -64,7 +64,7 @@ def write(
                         {name: found[chosen] for name, found in linear.items()}),
         map_of_codes(codes, sets.test.labels, sets.classes),
         interpolations(lambda codes: np.asarray(decode(params, codes)), codes, sets.test.labels),
-        filters(config, params, beside),
+        filters(config, params, beside, test.std(0)),
     ]  # fmt: skip
     sizes = "-".join(map(str, model.sizes))
     summary = (
@@ -172,18 +172,23 @@ def interpolations(decode, codes: np.ndarray, labels: np.ndarray) -> Section:
     return Section("From one image to another", text, pictures=[Picture(tiles)])
 
 
-def filters(config, params, beside: Mapping[float, Mapping]) -> Section:
-    """The weights into units of the first hidden layer, of this net and of those beside."""
+def filters(config, params, beside: Mapping[float, Mapping], spread: np.ndarray) -> Section:
+    """The weights into units of the first hidden layer, of this net and of those beside.
+
+    `spread` [784] is the standard deviation of each pixel: where there is never any ink the first
+    weights stay, and are noise.
+    """
     own = config.corrupted if config.corruption != "none" else 0.0
     nets = dict(sorted({own: params, **beside}.items()))
     pictures = []
     for share, net in nets.items():
-        weights = np.asarray(net["encoder"][0]["weights"]).T[:FILTERS]
-        scale = np.abs(weights).max(1, keepdims=True)
+        weights = np.asarray(net["encoder"][0]["weights"]).T[:FILTERS] * spread
+        scale = np.maximum(np.abs(weights).max(1, keepdims=True), 1e-12)
         label = f"{readable(100 * share)} % of the pixels corrupted" if share else "a plain net"
         tiles = drawing.tiles(f"Filters of {label}", as_images(weights / scale), -1, 1,
                               columns=8, side=42, colors=drawing.SIGNED)  # fmt: skip
         pictures.append(Picture(tiles, label[0].upper() + label[1:] + "."))
-    text = (f"The weights into the first {min(FILTERS, len(pictures and weights))} hidden units, "
-            "each scaled to its largest: orange is positive, blue negative.",)  # fmt: skip
+    text = (f"The weights into the first {len(weights)} hidden units, times the standard deviation "
+            "of their pixels, and scaled to each unit's largest: orange is positive, blue "
+            "negative.",)  # fmt: skip
     return Section("Filters", text, pictures=pictures)

@@ -123,6 +123,7 @@ def test_pre_training_makes_the_first_parameters(tmp_path, command, monkeypatch,
     ("words", "message"),
     [
         (["--hidden=3,x"], "--hidden=3,x: give whole numbers"),
+        (["--pretraining=rbm"], "--pretraining is for images"),
         (["--hidden=0"], "--hidden=0: give whole numbers"),
         (["--dataset=digit"], "choose identity, digits, mnist, or a folder's path"),
         ([*IMAGES, "--unit=relu", "--pretraining=rbm"], "pre-trained with --unit=logistic"),
