@@ -3,7 +3,17 @@
 from pathlib import Path
 from typing import NamedTuple
 
-from data import corpora, mnist, mpqa, parallel_text, sst, tagged_corpora, word_corpora
+from data import (
+    corpora,
+    mnist,
+    mpqa,
+    parallel_text,
+    sst,
+    tagged_corpora,
+    vector_texts,
+    word_corpora,
+    word_similarity,
+)
 from data.raw import RawFile, fault
 
 DATASETS: dict[str, tuple[RawFile, ...]] = {
@@ -15,6 +25,8 @@ DATASETS: dict[str, tuple[RawFile, ...]] = {
     "mpqa_opinion": (mpqa.ARCHIVE,),
     "sst": tuple(sst.FILES.values()),
     **tagged_corpora.FILES,
+    "text8": (vector_texts.TEXT8,),
+    "word2vec_eval": word_similarity.FILES,
 }
 
 

@@ -154,6 +154,13 @@ def vector_lines(words: Sequence[str], vectors: np.ndarray) -> Iterator[str]:
         yield f"{word} {' '.join(f'{x:.5g}' for x in vector)}\n"
 
 
+def binary_vectors(words: Sequence[str], vectors: np.ndarray) -> bytes:
+    """The content of a file in word2vec's binary format."""
+    rows = (word.encode() + b" " + row.tobytes() + b"\n"
+            for word, row in zip(words, vectors.astype("<f4"), strict=True))  # fmt: skip
+    return b"%d %d\n" % vectors.shape + b"".join(rows)
+
+
 def cooccurrences(
     sentences: Iterable[Sequence[int]], size: int, window: int
 ) -> sparse.csr_matrix:

@@ -12,8 +12,10 @@ from data.errors import UserError
 from data.text import PIECE, Text, compact
 
 END, UNKNOWN = "<eos>", "<unk>"  # the end of a line, and a word outside the vocabulary
-_BETWEEN_BLANKS = re.compile(r"[^ \t\n]+|\n")
-_WORD_OR_MARK = re.compile(rf"{END}|{UNKNOWN}|\w+(?:['’]\w+)*|[^\w\s]|\n")
+SPLIT = {  # the words and line ends of a text
+    "blanks": re.compile(r"[^ \t\n]+|\n"),
+    "marks": re.compile(rf"{END}|{UNKNOWN}|\w+(?:['’]\w+)*|[^\w\s]|\n"),
+}
 _BREAK = re.compile("[ \n]")  # no word goes on after one
 
 
@@ -46,7 +48,7 @@ def numbered(texts: Iterable[str], tokens: str) -> Numbered:
 
 
 def _numbers(text: str, tokens: str, numbers: Mapping[str, int]) -> np.ndarray:
-    split = (_BETWEEN_BLANKS if tokens == "blanks" else _WORD_OR_MARK).findall
+    split = SPLIT[tokens].findall
     text = text.replace("\r\n", "\n").replace("\r", "\n")
     found = [np.fromiter(map(numbers.__getitem__, split(text, *span)), np.int32)
              for span in _spans(text)]  # fmt: skip

@@ -16,6 +16,8 @@ from experiments.training.kept import deciding_options
 from experiments.training.loop import parameter_count
 from experiments.training.run import Trained
 
+MOST_NAMED = 6  # nets of a run whose steps are all told
+
 
 @dataclasses.dataclass(frozen=True)
 class Figure:
@@ -86,6 +88,10 @@ def kept_steps(trained: Trained) -> int | dict[str, int]:
 def kept_net(result: Mapping[str, Any]) -> str:
     """Which net a result is of, such as `step 2,600 of 13,000, the best on the validation part`."""
     steps, whole = result["kept_step"], f"{result['steps']:,}"
+    if isinstance(steps, dict) and len(steps) > MOST_NAMED:
+        low, high = min(steps.values()), max(steps.values())
+        return (f"steps {low:,} to {high:,} of {whole}, the {result['kept']} for each of "
+                f"{len(steps)} nets")  # fmt: skip
     if isinstance(steps, dict):
         steps = ", ".join(f"{step:,} ({name})" for name, step in steps.items())
         return f"steps {steps} of {whole}, the {result['kept']} for each"

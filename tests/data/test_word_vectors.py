@@ -7,6 +7,7 @@ import pytest
 
 from data.errors import UserError
 from data.word_vectors import (
+    binary_vectors,
     cooccurrences,
     parse_vectors,
     ppmi_vectors,
@@ -21,6 +22,8 @@ def test_vectors_in_both_formats(header):
     assert words == ["a", "b"] and vectors.tolist() == [[1, 2, 3], [4, 0.5, -6]]
     lines = "".join(vector_lines(words, vectors)).encode()
     np.testing.assert_allclose(parse_vectors(lines, "v.txt")[1], vectors)
+    again, numbers = parse_vectors(binary_vectors(words, vectors), "v.bin")
+    assert again == words and (numbers == vectors).all()
 
 
 @pytest.mark.parametrize(

@@ -20,6 +20,7 @@ from data import vocabulary
 from experiments import (
     autoencoder,
     char_rnn,
+    dnn,
     draw_digits,
     lenet5,
     memory,
@@ -268,7 +269,24 @@ def codes_of_the_first_copy():
     return Case(config, {}, drawn(lambda key: first_copies(config, model, key)), inputs, forward)
 
 
+def table_rows():
+    config = dnn.Config(standardise=True)
+    net = dnn.make_net(config, 3, 2)
+    one = drawn(net.init)
+    stacked = jax.tree.map(lambda xs: np.stack([xs, 0 * xs]), one)  # two copies: the first counts
+    scale = {"mean": np.float32([1, 2, 3]), "deviation": np.float32([1, 2, 4])}
+    facts = {"columns": "a\nb\nc", "classes": "no\nyes"}
+
+    def forward(params, x):
+        first = jax.tree.map(lambda xs: xs[0], params)
+        return {"sums": net.sums(first, (x["rows"] - scale["mean"]) / scale["deviation"])}
+
+    return Case(config, facts, stacked, lambda random, batch, time: {
+        "rows": random.normal(size=(batch, 3)).astype(np.float32)}, forward, scale)  # fmt: skip
+
+
 CASES = {
+    "dnn": lambda folder: table_rows(),
     "lenet5": lambda folder: image_case(),
     "lenet5-convnet": lambda folder: image_case(net="convnet"),
     "char_rnn": lambda folder: characters(),

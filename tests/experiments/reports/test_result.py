@@ -3,7 +3,7 @@
 import pytest
 
 from experiments.reports import result as module
-from experiments.reports.result import print_table
+from experiments.reports.result import kept_net, print_table
 from experiments.runtime.terminal import console
 
 FIGURES = {"test_perplexity": 18.2249, "mixture_weight_of_the_net": 0.0390625,
@@ -19,6 +19,15 @@ def printed(monkeypatch, capsys, width, paper):
     monkeypatch.setattr(module, "console", lambda: console(width=width))
     print_table(RESULT | {"paper": paper})
     return capsys.readouterr().out
+
+
+def test_the_steps_of_a_few_nets_are_told_and_the_range_of_many():
+    few = {"kept_step": {"a": 400, "b": 800}}
+    assert "steps 400 (a), 800 (b) of 1,000, the best" in kept_net(RESULT | few)
+    many = {"kept_step": {f"seed{n}": 100 * n for n in range(1, 8)}}
+    assert kept_net(RESULT | many) == (
+        "steps 100 to 700 of 1,000, the best on the validation part for each of 7 nets"
+    )
 
 
 @pytest.mark.parametrize("width", [60, 80, 120])
