@@ -18,6 +18,7 @@ import pytest
 
 from data import vocabulary
 from experiments import (
+    autoencoder,
     char_rnn,
     dnn,
     draw_digits,
@@ -32,6 +33,8 @@ from experiments import (
 )
 from experiments.__main__ import experiments
 from experiments.export.__main__ import main
+from experiments.images.identity import first_copies
+from experiments.images.reconstruction import make_model as make_autoencoder
 from experiments.language.net import make_model, make_word_model
 from experiments.runtime import options
 from experiments.tagging.net import NET, Batch, make_nets
@@ -240,6 +243,34 @@ def films():
         "frames": random.uniform(size=(batch, time, 64)).astype(np.float32)}, forward)  # fmt: skip
 
 
+def codes_of_images():
+    config = autoencoder.Config(dataset="digits", hidden="6,2", code="linear")
+    model = make_autoencoder(config)
+
+    def forward(params, x):
+        logits = model.logits(params, x["images"].reshape(-1, 784) / np.float32(255))
+        codes = model.encode(params, x["images"].reshape(-1, 784) / np.float32(255))
+        return {"codes": codes, "images": jax.nn.sigmoid(logits).reshape(-1, 28, 28)}
+
+    return Case(config, {}, drawn(model.init), lambda random, batch, time: {
+        "images": random.integers(0, 256, (batch, 28, 28)).astype(np.uint8)}, forward)  # fmt: skip
+
+
+def codes_of_the_first_copy():
+    config = autoencoder.Config(copies=3)
+    model = make_autoencoder(config)
+
+    def forward(params, x):
+        first = jax.tree.map(lambda leaf: leaf[0], params)
+        return {"codes": model.encode(first, x["inputs"]),
+                "outputs": jax.nn.sigmoid(model.logits(first, x["inputs"]))}  # fmt: skip
+
+    def inputs(random, batch, time):
+        return {"inputs": random.uniform(size=(batch, 8)).astype(np.float32)}
+
+    return Case(config, {}, drawn(lambda key: first_copies(config, model, key)), inputs, forward)
+
+
 def table_rows():
     config = dnn.Config(standardise=True)
     net = dnn.make_net(config, 3, 2)
@@ -296,6 +327,8 @@ CASES = {
     "memory-copy": lambda folder: sequences(task="copy", cell="rnn"),
     "draw_digits": lambda folder: pictures(),
     "moving_digits": lambda folder: films(),
+    "autoencoder": lambda folder: codes_of_images(),
+    "autoencoder-identity": lambda folder: codes_of_the_first_copy(),
 }
 # These take the same path as a sister of theirs.
 VARIANTS = {"lenet5-convnet", "translate-sutskever", "translate-bahdanau", "memory-copy"}
