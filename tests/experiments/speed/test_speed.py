@@ -229,4 +229,4 @@ def test_the_memory_picture_is_a_complete_file_with_plain_numbers():
             for steps in (100, 1000, 10_000) for form in recurrent_memory.FORMS]  # fmt: skip
     picture = recurrent_memory.picture(rows)
     assert ElementTree.fromstring(picture).tag.endswith("svg")
-    assert ">1000<" in picture and "$" not in picture
+    assert ">1,000<" in picture and "$" not in picture
