@@ -17,7 +17,8 @@ from data import (
 )
 
 README = pathlib.Path(published.__file__).with_name("README.md").read_text(encoding="utf-8")
-EMBEDDED_OR_GENERATED = ("digits", "identity", "generated", "iris")  # have no list of names in data/
+# They have no list of names in data/.
+EMBEDDED_OR_GENERATED = ("digits", "identity", "generated", "iris")
 NAMES = {
     *EMBEDDED_OR_GENERATED, cmu_faces.NAME, *published.DATASETS, *corpora.NAMES,
     *word_corpora.NAMES, *parallel_text.NAMES, *tagged_corpora.NAMES, *vector_texts.NAMES,
