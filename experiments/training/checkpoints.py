@@ -115,8 +115,10 @@ class Checkpoints:
     """
 
     def __init__(self, folder: pathlib.Path, read_only: bool = False):
-        # Orbax logs its every step, and what it raises a second time, as a traceback.
-        logging.getLogger("absl").setLevel(logging.CRITICAL)
+        # Orbax logs its every step, and what it raises a second time, as a traceback; asyncio every
+        # further array that could not be written, of which the first raises.
+        for library in ("absl", "asyncio"):
+            logging.getLogger(library).setLevel(logging.CRITICAL)
         if sys.unraisablehook is sys.__unraisablehook__:  # and not a debugger's, say
             sys.unraisablehook = _tell_unless_late
         self.folder, self._read_only = folder, read_only

@@ -1,5 +1,7 @@
 """Checkpoints: whole or absent, whatever happens to the files or to the process."""
 
+import asyncio
+import gc
 import pathlib
 import shutil
 import subprocess
@@ -287,6 +289,24 @@ def test_of_unraisable_errors_only_late_callbacks_are_silenced(error, shown, mon
     monkeypatch.setattr(sys, "unraisablehook", checkpoints._tell_unless_late)
     Raises()
     assert ("RuntimeError: Other" in capfd.readouterr().err) == shown
+
+
+def test_the_arrays_that_fail_after_the_first_are_not_told(tmp_path, caplog):
+    """Two tasks fail at once, as those of arrays on a full disk may, and one is waited for."""
+
+    async def write():
+        raise OSError(28, "No space left on device")
+
+    async def both():
+        first, _ = (asyncio.ensure_future(write()) for _ in range(2))
+        await asyncio.sleep(0)
+        await first
+
+    Checkpoints(tmp_path / "checkpoints")
+    with pytest.raises(OSError, match="No space left"):
+        asyncio.run(both())
+    gc.collect()
+    assert caplog.text == ""
 
 
 @pytest.mark.parametrize("free", [0, 8, 24, 48])
