@@ -8,6 +8,7 @@ the names of the classes (`120,4,setosa,versicolor,virginica`), which is underst
 import csv
 import math
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -29,8 +30,9 @@ class _Rows(NamedTuple):
     path: str
     names: tuple[str, ...]  # of the columns
     cells: list[list[str]]
-    first_line: int  # the line of the first row
+    lines: Sequence[int]  # of the rows, in the file
     classes: tuple[str, ...]  # by label, if the first line names them
+    named: bool  # whether the file names its columns
 
 
 def load(
@@ -59,6 +61,11 @@ def load(
         others = _read(test)
         if len(others.names) != len(rows.names):
             raise UserError(f"{test} has {len(others.names)} columns and {path} {len(rows.names)}.")
+        if rows.named and others.named and others.names != rows.names:
+            raise UserError(
+                f"{test} has the columns {', '.join(others.names[:20])}, and {path} "
+                f"{', '.join(rows.names[:20])}; put them in the same order."
+            )
         more, more_words = _values(others, column)
         inputs, words = np.concatenate([inputs, more]), words + more_words
         parts = np.concatenate([parts, np.full(len(more), TEST, np.int8)])
@@ -89,19 +96,22 @@ def _counts(size: int, test: float, valid: float, has_test: bool) -> tuple[int, 
 
 def _read(path: str | Path) -> _Rows:
     lines = lines_of(read_unpacked(path, "give the path of a table"), str(path))
-    cells = [[cell.strip() for cell in row] for row in _split(lines, str(path))]
+    numbered = _split(lines, str(path))
+    places = [line for line, _ in numbered]
+    cells = [[cell.strip() for cell in row] for _, row in numbered]
     if len(cells) < 2 or len(cells[0]) < 2:
         raise UserError(
             f"{path} is no table of two rows and two columns at least, separated by commas, "
             "semicolons or tabs."
         )
     numbers = tuple(str(n) for n in range(1, len(cells[1]) + 1))
-    rows = _Rows(str(path), numbers, cells, 1, ())
+    rows = _Rows(str(path), numbers, cells, places, (), False)
+    below = rows._replace(cells=cells[1:], lines=places[1:])
     if _is_tutorial(cells):
-        rows = rows._replace(cells=cells[1:], first_line=2, classes=tuple(cells[0][2:]))
+        rows = below._replace(classes=tuple(cells[0][2:]))
     elif not any(_number(cell) is not None for cell in cells[0]):
-        rows = rows._replace(cells=cells[1:], first_line=2, names=tuple(cells[0]))
-    for line, row in enumerate(rows.cells, rows.first_line):
+        rows = below._replace(names=tuple(cells[0]), named=True)
+    for line, row in zip(rows.lines, rows.cells, strict=True):
         if len(row) != len(rows.names):
             raise UserError(
                 f"{path}, row {line} has {len(row)} cells, and others have {len(rows.names)}."
@@ -109,13 +119,12 @@ def _read(path: str | Path) -> _Rows:
     return rows
 
 
-def _split(lines: list[str], name: str) -> list[list[str]]:
-    """The cells of the lines that are not blank; raises UserError."""
-    filled = [line for line in lines if line.strip()]
-    first = filled[0] if filled else ""
-    separator = max(",;\t", key=first.count)
+def _split(lines: list[str], name: str) -> list[tuple[int, list[str]]]:
+    """The rows that are not blank, each with the number of its line; raises UserError."""
+    first = next((line for line in lines if line.strip()), "")
+    reader = csv.reader(lines, delimiter=max(",;\t", key=first.count))
     try:
-        return list(csv.reader(filled, delimiter=separator))
+        return [(reader.line_num, row) for row in reader if len(row) > 1 or "".join(row).strip()]
     except csv.Error as error:
         raise UserError(f"{name} is no table ({error}).") from None
 
@@ -168,13 +177,13 @@ def _checked(rows: _Rows, n: int, place: int) -> float:
 
 
 def _where(rows: _Rows, n: int, place: int) -> str:
-    return f"{rows.path}, row {n + rows.first_line}, column {rows.names[place]}"
+    return f"{rows.path}, row {rows.lines[n]}, column {rows.names[place]}"
 
 
 def _number(cell: str) -> float | None:
     """A cell's number; None if it is none, or larger than float32 holds."""
     try:
-        value = float(cell)
+        value = float(cell.replace("_", "?"))  # Python reads 1_0 as 10
     except ValueError:
         return None
     return value if abs(value) < float(np.finfo(np.float32).max) else None

@@ -15,7 +15,6 @@ patches are drawn anywhere, and pictures are halved in size first (`shrunk`), wh
 between blocks and the noise.
 """
 
-import io
 import tarfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -24,10 +23,11 @@ import numpy as np
 
 from data import pictures
 from data.errors import UserError
-from data.files import open_plain, user_path
+from data.files import user_path
 from data.raw import RawFile, given_file
 
 CUTOFF = 0.4  # f0
+GREY = np.array([0.299, 0.587, 0.114])  # the luma of ITU-R BT.601
 VARIANCE = 0.1  # of a pixel, on average over images, as the authors' program asks for
 BORDER = 4  # pixels at the rim that no patch covers
 OLSHAUSEN = RawFile(
@@ -49,7 +49,7 @@ def load(dataset: str, raw_dir: str | None = None) -> list[np.ndarray]:
     elif dataset == "photographs":
         images = [whitened(shrunk(image)) for image in _photographs()]
     elif "/" in dataset or dataset.startswith("."):
-        images = [whitened(shrunk(image)) for image in _pictures(user_path(dataset))]
+        images = [whitened(image) for image in _pictures(user_path(dataset))]
     else:
         raise UserError(
             f"--dataset={dataset}: choose one of {', '.join(NAMES)}, or a folder of pictures such "
@@ -119,9 +119,6 @@ def _photographs() -> list[np.ndarray]:
     return [image @ GREY for image in load_sample_images().images]
 
 
-GREY = np.array([0.299, 0.587, 0.114])  # the luma of ITU-R BT.601
-
-
 def _olshausen(raw_dir: str | None) -> list[np.ndarray]:
     path = given_file(OLSHAUSEN, raw_dir)
     with tarfile.open(path) as archive:
@@ -130,31 +127,17 @@ def _olshausen(raw_dir: str | None) -> list[np.ndarray]:
 
 
 def _pictures(folder: Path) -> list[np.ndarray]:
-    """The pictures in a folder, in the order of their names."""
+    """The pictures in a folder, halved in size, in the order of their names."""
     if not folder.is_dir():
         raise UserError(f"{folder} is not a folder; give the path to a folder of pictures.")
     paths = [path for path in sorted(folder.iterdir()) if pictures.is_picture(path)]
     if not paths:
         raise UserError(f"{folder} holds no pictures; put some there, such as PNG or JPEG files.")
-    return [_grey(path) for path in paths]
+    return [_halved(path) for path in paths]
 
 
-def _grey(path: Path) -> np.ndarray:
-    from PIL import Image
-
-    try:
-        with open_plain(path) as file:
-            content = io.BytesIO(file.read())
-        with Image.open(content, formats=pictures.FORMATS) as picture:
-            if picture.width * picture.height > pictures.MOST_PIXELS:
-                raise UserError(f"{path} is too large; make it smaller.")
-            image = np.asarray(picture.convert("L"), float)
-    except UserError:
-        raise
-    except Exception as error:  # Pillow's decoders raise many kinds
-        raise UserError(
-            f"{path} cannot be read as a picture ({error}); repair it or remove it."
-        ) from error
-    if np.ptp(image) <= pictures.FAINT:
-        raise UserError(f"{path} is of one shade; remove it.")
+def _halved(path: Path) -> np.ndarray:
+    image = shrunk(pictures.grey(path).astype(float))
+    if not image.size or np.ptp(image) <= pictures.FAINT:
+        raise UserError(f"{path} is too small, or of one shade once it is halved; remove it.")
     return image

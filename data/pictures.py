@@ -37,10 +37,7 @@ def read(paths: Sequence[Path]) -> np.ndarray:
       UserError: a picture cannot be read, is too large, or has more than 8 bits per pixel; or all
         pictures are of one shade.
     """
-    from PIL import Image
-
-    with warnings.catch_warnings(action="error", category=Image.DecompressionBombWarning):
-        greys = [_grey(path) for path in paths]
+    greys = [_scaled(grey(path)) for path in paths]
     _check_shades(greys, paths)
     return np.stack([_centred(_bright_on_dark(grey)) for grey in greys])
 
@@ -59,18 +56,25 @@ def _check_shades(greys: Sequence[np.ndarray], paths: Sequence[Path]) -> None:
     logging.getLogger(__name__).warning("%s; they show nothing to learn from.", sentence)
 
 
-def _grey(path: Path) -> np.ndarray:
-    """Reads one picture as uint8 [height, width], with its longer side 28."""
+def grey(path: Path) -> np.ndarray:
+    """One picture as it is looked at, in grey: uint8 [height, width], 255 is white.
+
+    Raises:
+      UserError: it cannot be read, is too large, or has more than 8 bits per pixel.
+    """
     from PIL import Image
 
     try:
-        with open_plain(path) as file, Image.open(file, formats=FORMATS) as picture:
+        with (
+            warnings.catch_warnings(action="error", category=Image.DecompressionBombWarning),
+            open_plain(path) as file,
+            Image.open(file, formats=FORMATS) as picture,
+        ):
             if picture.width * picture.height > MOST_PIXELS:
                 raise _too_large(path)
             if picture.mode.startswith(DEEP_MODES):
                 raise UserError(f"{path} has more than 8 bits per pixel; convert it to 8 bits.")
-            grey = _on_white(picture)
-            return np.asarray(grey.resize(_fitted(grey.size), Image.Resampling.LANCZOS))
+            return np.asarray(_on_white(picture))
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise _too_large(path) from error
     except UserError:
@@ -79,6 +83,15 @@ def _grey(path: Path) -> np.ndarray:
         raise UserError(
             f"{path} cannot be read as a picture ({error}); repair it or remove it."
         ) from error
+
+
+def _scaled(image: np.ndarray) -> np.ndarray:
+    """A grey image smoothly scaled, so that its longer side is 28."""
+    from PIL import Image
+
+    height, width = image.shape
+    fitted = Image.fromarray(image).resize(_fitted((width, height)), Image.Resampling.LANCZOS)
+    return np.asarray(fitted)
 
 
 def _on_white(picture):

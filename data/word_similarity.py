@@ -1,4 +1,4 @@
-"""WordTests of word vectors: analogies, and pairs of words that people have judged.
+"""Tests of word vectors: analogies, and pairs of words that people have judged.
 
 questions-words.txt  19,544 analogies in 14 sections, five of them of meaning (Mikolov et al. 2013)
 EN-WS-353-ALL.txt    353 pairs by relatedness, 0 to 10 (Finkelstein et al. 2002)

@@ -12,7 +12,6 @@ from typing import NamedTuple
 
 import numpy as np
 
-from data.errors import UserError
 from data.text_stream import WordStream
 
 SENTENCE = 1000  # the most words of a sentence
@@ -165,14 +164,8 @@ class Windows:
 
 
 def huffman(counts: np.ndarray) -> Tree:
-    """The Huffman tree of words that occur `counts` [V] times; the root is node V - 2.
-
-    Raises:
-      UserError: there are fewer than two words.
-    """
+    """The Huffman tree of V >= 2 words that occur `counts` [V] times; the root is node V - 2."""
     size = len(counts)
-    if size < 2:
-        raise UserError("A tree needs two words or more; give a longer text.")
     heap = [(int(count), n) for n, count in enumerate(counts)]
     heapq.heapify(heap)
     parent, turn = np.zeros(2 * size - 1, np.int64), np.zeros(2 * size - 1, np.int8)

@@ -1,6 +1,6 @@
 """A net gives back its input through a narrow code. | Hinton and Salakhutdinov 2006
 
-    ./launch.sh autoencoder                       Mitchell's 8-3-8, 100 seeds at once, in seconds
+    ./launch.sh autoencoder                       Mitchell's 8-3-8, 100 copies at once
     ./launch.sh autoencoder --preset=digits       scikit-learn's digits as points of a plane
     ./launch.sh autoencoder --preset=denoising    filters of plain and denoising nets
     ./launch.sh autoencoder --preset=adam         784-1000-500-250-30 on MNIST from scratch
@@ -13,9 +13,10 @@ Its copies see the eight examples in one order, drawn anew for each pass.
 
 The deep net's figure is the squared error of a test image, pixels from 0 to 1, summed over the
 pixels. Beside it stand PCA's and logistic PCA's with as many numbers. The paper fine-tunes by
-conjugate gradients on batches of 1,000; `hinton` does so by Adam on batches of 100. Everything else
-of it is the paper's: logistic units with a linear code, CD-1 for 50 passes a layer, momentum 0.5
-and after five passes 0.9, rate 0.1 (0.001 for the code), weight cost 0.0002.
+conjugate gradients on batches of 1,000; `hinton` does so by Adam on batches of 100, at a rate that
+falls along a cosine. Its units and its pre-training are the paper's: logistic units with a linear
+code, CD-1 for 50 passes a layer, momentum 0.5 and after five passes 0.9, rate 0.1 (0.001 for the
+code), weight cost 0.0002. `adam` has the paper's sizes, but rectified units.
 """
 
 import dataclasses
@@ -23,7 +24,7 @@ import sys
 
 import jax
 
-from data import digits, image_folder, mnist
+from data import image_sets
 from data.errors import UserError
 from data.images import ImageSets, hold_out
 from experiments.images import autoencoder_report, identity, identity_report
@@ -132,28 +133,15 @@ def published(config: Config) -> dict[str, Figure]:
     return PAPER if same else {}
 
 
-def load(config: Config) -> ImageSets:
-    """The images that `--dataset` names."""
-    if config.dataset == "digits":
-        return digits.load()
-    if config.dataset == "mnist":
-        return mnist.load(config.data_dir or None, config.raw_dir or None)
-    if "/" in config.dataset or config.dataset.startswith("."):
-        return image_folder.load(config.dataset)
-    raise UserError(
-        f"--dataset={config.dataset}: choose identity, digits, mnist, or a folder's path such as "
-        f"./{config.dataset}."
-    )
-
-
 def run(config: Config) -> dict:
     """Trains, evaluates and reports; returns what result.json holds."""
     workdir = Workdir(config.workdir or f"runs/autoencoder/{config.preset}")
     if config.dataset == "identity":
         return run_identity(config, workdir)
-    sets = load(config)
+    sets = image_sets.load(config.dataset, config.data_dir, config.raw_dir, ("identity",))
+    others = shares(config)  # refused before an hour of training and not after it
     trained, model = train_on_images(config, workdir, sets)
-    beside = {share: train_beside(config, workdir, sets, share) for share in shares(config)}
+    beside = {share: train_beside(config, workdir, sets, share) for share in others}
     train_set, _ = hold_out(sets, config.valid_size)
     test = pixels(sets.test.images)
     linear = linear_codes(pixels(train_set.images), test, model.sizes[-1], config.seed)

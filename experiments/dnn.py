@@ -1,6 +1,6 @@
 """Feed-forward nets classify irises and faces, many seeds at once. | Mitchell 1997
 
-    ./launch.sh dnn                       the lecture's program: iris, 100 seeds, half a minute
+    ./launch.sh dnn                       the lecture's program: iris, 100 seeds
     ./launch.sh dnn --preset=faces        Mitchell's net of 960-3-4 units says where a face looks
     ./launch.sh dnn --preset=faces-30     the same with 30 hidden units
     ./launch.sh dnn --dataset=./my.csv --class_column=NAME --standardise    your own table
@@ -37,7 +37,7 @@ from experiments.images.dnn_scores import Evaluation
 from experiments.reports.result import Figure, finish, same_options
 from experiments.runtime.command_line import main
 from experiments.runtime.mesh import mesh_for, placed
-from experiments.runtime.options import option
+from experiments.runtime.options import option, whole_numbers
 from experiments.runtime.workdir import Workdir
 from experiments.training.export_form import FLOATS, KEY, Form, Size
 from experiments.training.kept import KeepOptions
@@ -105,7 +105,7 @@ PRESETS = {
 
 PAPER = {
     "quick": {"test_median_accuracy_percent": Figure(
-        96.6667, "TensorFlow's tutorial of 2017, as printed in the lecture: one run", "paper")},
+        96.6667, "TensorFlow's tutorial of 2017, as printed in the lecture: one run", "quoted")},
     "faces": {"test_accuracy_percent": Figure(
         90.0, "Mitchell 1997, section 4.7: one run, of a share of the same images", "paper")},
 }  # fmt: skip
@@ -120,15 +120,16 @@ def published(config: Config) -> dict[str, Figure]:
 
 def load(config: Config) -> tuple[Table, list[Group]]:
     """The rows that `--dataset` names, and the groups of nets with the parts of each; UserError."""
-    summed = config.reduction == "sum"
+    own = "/" in config.dataset or "." in config.dataset
+    _refuse_ignored(config, own)
     if config.dataset == cmu_faces.NAME:
-        return _faces(config, summed)
+        return _faces(config, config.reduction == "sum")
     if config.beside == "people":
         raise UserError(f"--beside=people: --dataset={config.dataset} has no people; give "
                         "--beside=none or --beside=reduction.")  # fmt: skip
     if config.dataset == "iris":
         table, parts = iris.load()
-    elif "/" in config.dataset or "." in config.dataset:
+    elif own:
         table, parts = csv_table.load(config.dataset, config.class_column, config.test,
                                       config.test_percent, config.valid_percent)  # fmt: skip
     else:
@@ -155,6 +156,16 @@ def _faces(config: Config, summed: bool) -> tuple[Table, list[Group]]:
     return table, [Group("", summed, mixed), Group("new_people_", summed, apart)]
 
 
+def _refuse_ignored(config: Config, own: bool) -> None:
+    """Raises UserError for an option of other data."""
+    ignored = () if own else ("class_column", "test", "test_percent", "valid_percent")
+    for name in ignored:
+        if getattr(config, name) != getattr(PRESETS["quick"], name):
+            raise UserError(f"--{name} is for your own table: give --dataset=./FILE.csv.")
+    if config.target != PRESETS["quick"].target and config.dataset != cmu_faces.NAME:
+        raise UserError(f"--target is for faces: give --dataset={cmu_faces.NAME}.")
+
+
 def _groups(config: Config, parts: np.ndarray) -> list[Group]:
     """One group, or another one beside it with the other reduction of the loss."""
     summed = config.reduction == "sum"
@@ -164,15 +175,10 @@ def _groups(config: Config, parts: np.ndarray) -> list[Group]:
 
 def make_net(config: Config, inputs: int, outputs: int) -> FeedForward:
     """The architecture; raises UserError."""
-    words = [] if config.hidden == "none" else config.hidden.split(",")
-    try:
-        hidden = tuple(map(int, words))
-    except ValueError:
-        hidden = (0,)
-    if not all(1 <= n <= 65_536 for n in hidden):
-        raise UserError(
-            f"--hidden={config.hidden}: give whole numbers with commas, such as 10,20, or none."
-        )
+    text = "" if config.hidden == "none" else config.hidden
+    hidden = whole_numbers(
+        "hidden", text, "give whole numbers with commas, such as 10,20, or none"
+    )
     return FeedForward((inputs, *hidden, outputs), config.unit, config.init, config.init_scale)
 
 

@@ -13,11 +13,9 @@ noise, which are the controls.
 Where this differs from Olshausen and Field: the penalty is |a| instead of log(1 + a^2), and the
 coefficients are those of FISTA instead of conjugate gradients, so that most are exactly 0. The
 price is that a function whose norm has shrunk is used no more and does not come back, which
-the smooth penalty avoids: `--gain_limit` keeps norms within that factor of 1. In a trial without a
-limit, a third of 100 functions died within 1,000 steps; with it, norms end at one limit or the
-other: on the authors' images, seed 0, 87 functions are used by 60 % of the patches and 105 by 13 %.
-S3C's precisions are clipped, as the authors' are, but at limits of our own: with a noise precision
-of up to 1,000 instead of 40, 31 % of the functions were Gabor functions instead of 94 %.
+the smooth penalty avoids: `--gain_limit` keeps norms within that factor of 1, and most end at one
+limit or the other. S3C's precisions are clipped, as the authors' are, but at limits of our own:
+with less noise, codes are less sparse and fewer functions are Gabor functions.
 The maxout preset is a smaller net than the paper's, trained by Adam, for the CPU; `maxout-paper`
 has the paper's sizes and rule, but a constant momentum, and has not been run to its end.
 """
@@ -115,12 +113,13 @@ def run_patches(config: Config) -> dict:
     workdir = Workdir(config.workdir or f"runs/filters/{config.preset}")
     images = natural_images.load(config.dataset, config.raw_dir or None)
     coder = patches.make_coder(config)
-    training = patches.make_training(config, coder, patches.checked_images(config, images))
+    images = patches.checked_images(config, images)
+    tested = patches.tested_patches(config, images)
+    training = patches.make_training(config, coder, images, tested)
     trained = train(config, workdir, *training, unit="patches",
                     data=f"{config.dataset}, patches of {config.side}x{config.side} pixels from "
                          f"{len(images)} images")  # fmt: skip
     params = on_first_device(trained.net.params)
-    tested = patches.tested_patches(config, images)
     scores = patch_scores(config, coder, params, tested)
     result = finish("filters", config, trained, workdir=workdir, paper={}, metrics=scores.figures)
     filters_report.write_patches(config, workdir, trained, result, scores, images, tested)

@@ -23,9 +23,9 @@ import sys
 import flax.linen as nn
 import jax
 
-from data import digits, image_folder, mnist
+from data import image_sets
 from data.errors import UserError
-from data.images import ImageSets, hold_out
+from data.images import hold_out
 from experiments.images import lenet5_report
 from experiments.images.classification import (
     make_batches,
@@ -40,7 +40,7 @@ from experiments.images.robustness import robustness
 from experiments.reports.result import Figure, finish, same_options
 from experiments.runtime.command_line import main
 from experiments.runtime.mesh import mesh_for, on_first_device, placed, replicated
-from experiments.runtime.options import option
+from experiments.runtime.options import option, whole_numbers
 from experiments.runtime.workdir import Workdir
 from experiments.runtime.xla import call_once
 from experiments.training.export_form import Form
@@ -137,20 +137,6 @@ def published(config: Config) -> dict[str, Figure]:
     return {"test_error_percent": PAPER[config.preset]} if same and config.preset in PAPER else {}
 
 
-def load(config: Config) -> ImageSets:
-    """The data set that `--dataset` names."""
-    if config.dataset == "digits":
-        return digits.load()
-    if config.dataset == "mnist":
-        return mnist.load(config.data_dir or None, config.raw_dir or None)
-    if "/" in config.dataset or config.dataset.startswith("."):
-        return image_folder.load(config.dataset)
-    raise UserError(
-        f"--dataset={config.dataset}: choose digits, mnist, or a folder's path such as "
-        f"./{config.dataset}."
-    )
-
-
 def make_net(config: Config, classes: int) -> nn.Module:
     """The architecture; raises UserError if it does not support this number of classes."""
     if config.net == "lenet5" and not config.softmax and classes != 10:
@@ -160,19 +146,9 @@ def make_net(config: Config, classes: int) -> nn.Module:
         "lenet4": lambda: lenet.LeNet4(classes),
         "lenet1": lambda: lenet.LeNet1(classes),
         "convnet": lambda: ConvNet(classes, dropout=config.dropout),
-        "perceptron": lambda: Perceptron(classes, hidden_units(config.hidden)),
+        "perceptron": lambda: Perceptron(classes, whole_numbers(
+            "hidden", config.hidden, "give whole numbers with commas, such as 300,100")),
     }[config.net]()
-
-
-def hidden_units(text: str) -> tuple[int, ...]:
-    """The numbers in a text such as `300,100`; raises UserError."""
-    try:
-        units = tuple(int(word) for word in text.split(",") if word)
-    except ValueError:
-        units = (0,)
-    if any(n < 1 for n in units):
-        raise UserError(f"--hidden={text}: give whole numbers with commas, such as 300,100.")
-    return units
 
 
 def run(config: Config) -> dict:
@@ -180,7 +156,7 @@ def run(config: Config) -> dict:
     workdir = Workdir(config.workdir or f"runs/lenet5/{config.preset}")
     if (config.keep == "best" or config.patience) and not config.valid_size:
         raise UserError("--keep=best and --patience need a validation part: give --valid_size.")
-    sets = load(config)
+    sets = image_sets.load(config.dataset, config.data_dir, config.raw_dir)
     train_set, valid_set = hold_out(sets, config.valid_size)
     net = make_net(config, len(sets.classes))
     variables = dict(call_once(net.init, jax.random.key(config.seed), train_set.images[:1]))

@@ -76,7 +76,7 @@ class Config(Shared):
                            "at times; 0: none is", least=0.0, most=1.0)  # fmt: skip
     iter: int = option(5, "passes through the text", least=1, most=100_000)
     block: int = option(8, "words of a row, which share the drawn words; 1: as in the "
-                        "authors' program, at half the speed", least=1, most=65_536)
+                        "authors' program, but slower", least=1, most=65_536)
     shared: int = option(32, "drawn words of a row, each of weight K / shared", least=1,
                          most=65_536)  # fmt: skip
     published_scores: bool = option(False, "score by the published analogies, WordSim-353 and "
@@ -108,7 +108,8 @@ PRESETS = {
     "text8-hs": _preset("text8-hs", **_TEXT8, size=100, window=5, sample=1e-3, negative=0, hs=True),
 }  # fmt: skip
 
-_PROGRAM = "the authors' program with these options, on the same 1.17 M words"
+# Measured with word2vec.c 0.1c (github.com/tmikolov/word2vec) and two threads.
+_PROGRAM = "word2vec.c 0.1c with these options, run on the same 1.17 M words"
 PAPER = {
     "text8": {
         "test_analogies_percent": Figure(10.77, _PROGRAM, "quoted"),
@@ -128,8 +129,9 @@ PAPER = {
 
 
 def published(config: Config) -> dict[str, Figure]:
-    """The figures of the authors' program, if the text and the net are still the preset's."""
-    names = ("dataset", "min_count", "cbow", "size", "window", "negative", "hs", "sample", "iter")
+    """The figures of the authors' program, if text, net and schedule are still the preset's."""
+    names = ("dataset", "min_count", "cbow", "size", "window", "negative", "hs", "sample", "iter",
+             "num_steps", "learning_rate")  # fmt: skip
     same = same_options(config, PRESETS[config.preset], names) and config.published_scores
     return PAPER.get(config.preset, {}) if same else {}
 
@@ -170,7 +172,7 @@ def make_windows(config: Config, text: WordStream) -> Windows:
 
 def run(config: Config) -> dict:
     """Trains, evaluates and reports; returns what result.json holds."""
-    config = checked(config)
+    paper, config = published(config), checked(config)
     workdir = Workdir(config.workdir or f"runs/word2vec/{config.preset}")
     tests = None
     if config.published_scores:
@@ -209,8 +211,9 @@ def run(config: Config) -> dict:
         units_in_a_step=len(text.codes) / windows.steps_in_a_pass,
     )  # fmt: skip
     vectors = Vectors(text.words, trained.net.params["words"])
-    result = finish("word2vec", config, trained, workdir, metrics={}, paper=published(config))
-    word2vec_report.write(config, workdir, trained, result, text, vectors, figures_of(vectors)[1])
+    result = finish("word2vec", config, trained, workdir, metrics={}, paper=paper)
+    word2vec_report.write(config, workdir, trained, result, text, vectors, figures_of(vectors)[1],
+                          config.num_steps / windows.steps_in_a_pass)  # fmt: skip
     print(f"nearest words: ./launch.sh word2vec neighbours --workdir={workdir.path} "
           f"--words={vectors.words[min(10, len(vectors.words) - 1)]!r}")
     return result

@@ -15,17 +15,20 @@ neither step can raise the loss.
 import jax
 import jax.numpy as jnp
 
+from .affine import linear
+from .autoencoder import cross_entropy
+
 RIDGE = 1e-3
 Params = dict[str, jax.Array]
 
 
 def logits(params: Params, codes: jax.Array) -> jax.Array:
     """Codes [N, K] to the logits of the examples [N, D]."""
-    return codes @ params["weights"] + params["bias"]
+    return linear(params, codes)
 
 
 def curvatures(logits: jax.Array) -> jax.Array:
-    """w of the bound, 1/4 at 0."""
+    """w of the bound at logits [...], which is 1/4 at 0: [...]."""
     safe = jnp.where(jnp.abs(logits) < 1e-3, 1.0, logits)
     return jnp.where(jnp.abs(logits) < 1e-3, 0.25, jnp.tanh(safe / 2) / (2 * safe))
 
@@ -34,7 +37,7 @@ def loss(params: Params, codes: jax.Array, xs: jax.Array) -> jax.Array:
     """What is minimised, for examples [N, D]: the cross-entropy and the ridge."""
     scores = logits(params, codes)
     squares = sum(jnp.square(x).sum() for x in (codes, params["weights"], params["bias"]))
-    return (jax.nn.softplus(scores) - xs * scores).sum() + RIDGE / 2 * squares
+    return cross_entropy(scores, xs).sum() + RIDGE / 2 * squares
 
 
 def improved_codes(params: Params, codes: jax.Array, xs: jax.Array) -> jax.Array:

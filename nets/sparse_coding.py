@@ -109,12 +109,3 @@ def gain_controlled(
     variance = (1 - rate) * gain.variance + rate * (codes**2).mean(0)
     norm = jnp.clip(gain.norm * (variance / goal) ** power, *limits)
     return unit_rows(bases) * norm[:, None], Gain(variance, norm)
-
-
-def kurtosis(codes: jax.Array) -> jax.Array:
-    """The excess kurtosis of each column of coefficients [B, N]: 0 for a normal distribution.
-
-    A column without any variance has none: NaN.
-    """
-    centred = codes - codes.mean(0)
-    return (centred**4).mean(0) / (centred**2).mean(0) ** 2 - 3

@@ -127,22 +127,9 @@ class Word2vec:
         if self.cbow:
             nodes = nodes.reshape(*turns.shape, -1)
             scores = jnp.einsum("td,tld->tl", hidden, nodes)
-            return (surprise(scores * turns) * abs(turns) * weights.diagonal()[:, None]).sum()
+            return (path_surprise(scores, turns) * weights.diagonal()).sum()
         scores = (hidden @ nodes.T).reshape(-1, *turns.shape)  # [I, T, L]
-        return (surprise(scores * turns) * abs(turns) * weights[..., None]).sum()
-
-    def updated(self, params: Params, blocks: Block, rate: jax.Array) -> tuple[Params, Sums]:
-        """The parameters after one step of gradient descent on the summed loss of blocks.
-
-        Args:
-          params: as from `init`.
-          blocks: arrays [B, ...].
-          rate: the step size of each prediction.
-        """
-        indices = self.indices(blocks)
-        rows = {name: params[name][where] for name, where in indices.items()}
-        sums, grads = self.gradient(rows, blocks)
-        return self.moved(params, indices, grads, rate), sums
+        return (path_surprise(scores, turns) * weights).sum()
 
     def gradient(self, rows: Params, blocks: Block) -> tuple[Sums, Params]:
         """The loss of blocks, and its gradient with respect to their rows [B, n, D]."""
@@ -191,13 +178,9 @@ def _(primals, tangents):
     return surprise(x), -jnp.where(x >= 0, small, 1) / (1 + small) * change
 
 
-def path_surprise(params: Params, hidden: jax.Array, nodes: Any, turns: Any) -> jax.Array:
-    """-log p of words by the tree, [..., N], of inputs [..., D].
+def path_surprise(scores: jax.Array, turns: Any) -> jax.Array:
+    """-log p of words by the tree, [..., T], by the scores u_node h on their paths [..., T, L].
 
-    Args:
-      params: with the table `nodes`.
-      hidden: h.
-      nodes, turns: the paths of N words, [N, L] as in `Block`.
+    `turns` are those of `Block`.
     """
-    scores = jnp.einsum("...d,nld->...nl", hidden, params["nodes"][nodes])
     return (surprise(scores * turns) * abs(turns)).sum(-1)

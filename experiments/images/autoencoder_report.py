@@ -71,7 +71,7 @@ def write(
         f"{counted(size, 'image')} (data {config.dataset}) go through a code of "
         f"{counted(model.sizes[-1], 'number')}: the encoder {sizes} and a decoder of the same "
         f"sizes, {result['parameters']:,} parameters, trained for "
-        f"{counted(config.num_steps, 'step')} of {counted(config.batch_size, 'image')}."
+        f"{counted(result['steps'], 'step')} of {counted(config.batch_size, 'image')}."
     )
     page.write(workdir.report, f"Autoencoder {sizes}, preset {config.preset}", summary, sections)
 

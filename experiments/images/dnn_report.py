@@ -89,7 +89,7 @@ def write(
     summary = (
         f"{counted(config.seeds, 'net')} of {widths(copies)} units, "
         f"{counted(result['parameters'], 'parameter')} each, trained side by side on "
-        f"{config.dataset} for {counted(config.num_steps, 'step')} of "
+        f"{config.dataset} for {counted(result['steps'], 'step')} of "
         f"{counted(config.batch_size, 'row')}: {counted(len(table.labels), 'row')} of "
         f"{counted(len(table.columns), 'number')}, "
         f"{counted(len(table.classes), 'class', 'classes')}."
@@ -109,7 +109,7 @@ def notes(config, result: Mapping, copies: Copies) -> list[str]:
     for group in copies.groups[1:]:
         name = group.prefix.rstrip("_").replace("_", " ")
         lines.append(f"Those of “{name}” are of as many nets again: {TITLES[group.prefix]}.")
-    if "dead_seeds" in str(result["metrics"].keys()):
+    if any(name.endswith("dead_seeds") for name in result["metrics"]):
         lines.append("A net is dead if no training row activates any unit of one of its layers: "
                      "it gives the same answer for every row.")  # fmt: skip
     return lines

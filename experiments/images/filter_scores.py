@@ -5,9 +5,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from experiments.images.linear_codes import principal_components
 from experiments.images.patches import Coder, codes_of
 from nets.gabor import Gabors, fit_gabors
-from nets.sparse_coding import kurtosis
 
 GABOR, BETTER = 0.7, 0.8  # R^2 from which a filter counts as a Gabor function
 BINS = 12  # of orientation, 15 degrees each
@@ -38,7 +38,8 @@ def patch_scores(config, coder: Coder, params: Any, tested: np.ndarray) -> Score
     """The scores of functions learned from patches, next to their controls."""
     side = config.side
     learned = _dictionary("learned", np.asarray(coder.bases(params)), side)
-    pca = _dictionary("principal components", principal_components(tested, config.functions), side)
+    directions = principal_components(tested, config.functions).directions.astype(np.float32)
+    pca = _dictionary("principal components", directions, side)
     noise = np.random.default_rng([config.seed, 0, 2]).normal(size=learned.filters.shape)
     controls = (pca, _dictionary("noise", noise.astype(np.float32), side))
     codes, active = codes_of(coder, params, tested)
@@ -100,15 +101,11 @@ def median_kurtosis(codes: np.ndarray) -> float:
 
 def kurtoses(codes: np.ndarray) -> np.ndarray:
     """The excess kurtosis of each function's coefficients [N]; 0 for dead functions."""
+    from scipy.stats import kurtosis  # late, as it loads much else
+
     found, used = np.zeros(codes.shape[1]), codes.var(0) > 0
     found[used] = kurtosis(codes[:, used].astype(np.float64))
     return found
-
-
-def principal_components(xs: np.ndarray, count: int) -> np.ndarray:
-    """The first directions of the largest variance: [count, P], or fewer if P is less."""
-    values, vectors = np.linalg.eigh(np.cov(xs, rowvar=False))
-    return vectors[:, np.argsort(-values)][:, :count].T.astype(np.float32)
 
 
 def unexplained_percent(rows: np.ndarray, xs: np.ndarray) -> np.ndarray:

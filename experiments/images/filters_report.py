@@ -6,15 +6,18 @@ import numpy as np
 
 from data import natural_images
 from experiments.images.filter_scores import (
+    BETTER,
     BINS,
     COEFFICIENTS,
     GABOR,
+    RECONSTRUCTED,
     Dictionary,
     Scores,
     flat,
     orientation_counts,
     pursuit,
     reconstruction,
+    share_of_gabors,
 )
 from experiments.images.maxout import KernelScores
 from experiments.reports import drawing, page
@@ -70,7 +73,7 @@ def write_patches(
     summary = (
         f"{MODELS[config.model]} of patches of {side} × {side} pixels (data {config.dataset}): "
         f"{counted(config.functions, 'function')}, learned in "
-        f"{counted(config.num_steps, 'step')} of {counted(config.batch_size, 'patch', 'patches')}."
+        f"{counted(result['steps'], 'step')} of {counted(config.batch_size, 'patch', 'patches')}."
     )
     page.write(workdir.report, f"Filters, preset {config.preset}", summary, sections)
 
@@ -105,10 +108,12 @@ def functions(learned: Dictionary) -> Section:
 
 def gabors(dictionaries: Sequence[Dictionary]) -> Section:
     """The fits beside those of the controls, and the functions under their fits."""
-    header = ("functions", "count", "R² ≥ 0.7 (%)", "R² ≥ 0.8 (%)", "median R²")
+    shares = (GABOR, BETTER)
+    header = ("functions", "count", *(f"R² ≥ {least} (%)" for least in shares), "median R²")
     rows = [
-        (d.name, readable(len(d.filters)), *(readable(100 * (d.fits.r2 >= least).mean())
-         for least in (0.7, 0.8)), readable(float(np.median(d.fits.r2))))
+        (d.name, readable(len(d.filters)),
+         *(readable(share_of_gabors(d.fits, least)) for least in shares),
+         readable(float(np.median(d.fits.r2))))
         for d in dictionaries
     ]  # fmt: skip
     learned = dictionaries[0]
@@ -184,7 +189,7 @@ def orientations(dictionary: Dictionary) -> Section:
 def reconstructions(scores: Scores, tested: np.ndarray) -> Section:
     """Patches as sums of few functions, chosen by orthogonal matching pursuit."""
     rows, side = flat(scores.learned), scores.learned.filters.shape[-1]
-    strongest = np.argsort(-(tested[:300] ** 2).sum(1))[10 : 10 + PATCHES]
+    strongest = np.argsort(-(tested[:RECONSTRUCTED] ** 2).sum(1))[10 : 10 + PATCHES]
     lines = []
     for x in tested[strongest]:
         chosen = pursuit(rows, x, COEFFICIENTS[-1])
@@ -257,7 +262,7 @@ def write_maxout(
     summary = (
         f"A convolutional maxout net with {config.maps.replace(',', ', ')} maps of two pieces "
         f"and {result['parameters']:,} parameters, trained on {config.dataset} for "
-        f"{counted(config.num_steps, 'step')} of {counted(config.batch_size, 'image')}."
+        f"{counted(result['steps'], 'step')} of {counted(config.batch_size, 'image')}."
     )
     page.write(workdir.report, f"Maxout's filters, preset {config.preset}", summary, sections)
 

@@ -4,7 +4,6 @@ The copies' parameters are stacked on a leading axis. The loss is summed over th
 the gradient of each is its own.
 """
 
-import json
 from typing import NamedTuple
 
 import jax
@@ -12,7 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from experiments.images.reconstruction import LOSSES
-from experiments.runtime.workdir import Workdir, write_atomically
+from experiments.runtime.workdir import Workdir
 from experiments.training import metrics
 from experiments.training.export_form import FLOATS, Form, Size
 from experiments.training.loop import Ratio
@@ -113,10 +112,10 @@ def make_evaluate(config, model: Autoencoder, workdir: Workdir):
 
 def add_trace(workdir: Workdir, step: int, errors, hidden, weights) -> None:
     """Adds a line to the trace, in place of those of the same or later steps."""
-    rows = [row for row in trace(workdir) if row["step"] < step]
-    rows.append({"step": step, "errors": errors.tolist(), "hidden": hidden.tolist(),
-                 "weights": weights.tolist()})  # fmt: skip
-    write_atomically(workdir.path / TRACE, "".join(json.dumps(row) + "\n" for row in rows))
+    metrics.add_row(workdir.path / TRACE, {
+        "step": step, "errors": errors.tolist(), "hidden": hidden.tolist(),
+        "weights": weights.tolist(),
+    })  # fmt: skip
 
 
 def trace(workdir: Workdir) -> list[dict]:

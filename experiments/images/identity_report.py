@@ -96,10 +96,11 @@ def codes(net, copy: int) -> Section:
               *(str(n) for n in range(1, min(size, MOST) + 1)))  # fmt: skip
     rows = []
     for n, (values, row) in enumerate(zip(hidden, outputs, strict=True)):
-        shades = [Cell(f"{y:.2f}", "right", float(y)) for y in row[:MOST]]
+        shades = [Cell(f"{y:.2f}", "right", float(np.clip(y, 0, 1))) for y in row[:MOST]]
         code = "".join("1" if value > 0.5 else "0" for value in values)
         name = "".join("1" if n == k else "0" for k in range(size)) if size <= MOST else str(n + 1)
-        rows.append((name, *(Cell(f"{v:.2f}", "right", float(v)) for v in values), code, *shades))
+        cells = (Cell(f"{v:.2f}", "right", float(np.clip(v, 0, 1))) for v in values)
+        rows.append((name, *cells, code, *shades))
     text = ("Hidden values, the code they are rounded to, and the outputs of the first copy.",)
     return Section("The code found", text, Table(header, rows, "l" + "c" * len(header[1:])))
 

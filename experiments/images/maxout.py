@@ -12,6 +12,7 @@ from data.errors import UserError
 from experiments.images.filter_scores import Dictionary, gabor_figures
 from experiments.images.patches import Training
 from experiments.runtime.mesh import evaluation_batches, mesh_for, placed
+from experiments.runtime.options import whole_numbers
 from experiments.runtime.xla import call_once
 from experiments.training.batches import drawn_batches
 from experiments.training.export_form import FLOATS, KEY, Form, Size
@@ -67,12 +68,10 @@ def load(config) -> Sets:
 
 def make_net(config) -> Maxout:
     """The architecture; raises UserError if `--maps` does not name one to three layers."""
-    try:
-        maps = [int(word) for word in config.maps.split(",")]
-    except ValueError:
-        maps = []
-    if not 1 <= len(maps) <= len(LAYERS) or min(maps) < 1:
-        raise UserError(f"--maps={config.maps}: give one to three numbers, such as 32,32.")
+    advice = "give one to three numbers, such as 32,32"
+    maps = whole_numbers("maps", config.maps, advice)
+    if not 1 <= len(maps) <= len(LAYERS):
+        raise UserError(f"--maps={config.maps}: {advice}.")
     layers = tuple(Convolution(m, *sizes) for m, sizes in zip(maps, LAYERS, strict=False))
     return Maxout(layers, config.units, len(cifar10.CLASSES), scale=config.first_weights)
 
@@ -95,11 +94,9 @@ def make_optimizer(config) -> optax.GradientTransformation:
 def slower_convolutions() -> optax.GradientTransformation:
     """Gradients of the convolutional layers times CONVOLUTION_RATE."""
 
-    def scaled(updates, params):
-        rates = {name: CONVOLUTION_RATE if "conv" in name else 1 for name in updates}
-        return {name: optax.tree.scale(rates[name], layer) for name, layer in updates.items()}
-
-    return optax.stateless(scaled)
+    return optax.masked(
+        optax.scale(CONVOLUTION_RATE), lambda layers: {name: "conv" in name for name in layers}
+    )
 
 
 def max_norm() -> optax.GradientTransformation:

@@ -94,8 +94,10 @@ def _spike_slab_coder(config) -> Coder:
     )  # fmt: skip
 
 
-def make_training(config, coder: Coder, images: Sequence[np.ndarray]) -> Training:
-    """The state, the step, and batches of patches drawn anywhere in the images."""
+def make_training(
+    config, coder: Coder, images: Sequence[np.ndarray], tested: np.ndarray
+) -> Training:
+    """The state, the step, batches of patches drawn anywhere in the images, and evaluation."""
     mesh = mesh_for(config.batch_size)
     params = call_once(coder.init, jax.random.key(config.seed))
     if config.model == "s3c":
@@ -113,7 +115,7 @@ def make_training(config, coder: Coder, images: Sequence[np.ndarray]) -> Trainin
 
     return Training(
         placed(mesh, state), step, generated_batches(config, generate, mesh),
-        make_evaluated(coder, mesh, tested_patches(config, images)),
+        make_evaluated(coder, mesh, tested),
         lambda means: {coder.name: means[coder.name]},
     )  # fmt: skip
 

@@ -8,6 +8,7 @@ import optax
 from data.errors import UserError
 from data.images import SIDE, Images
 from experiments.runtime.mesh import evaluation_batches
+from experiments.runtime.options import whole_numbers
 from experiments.training.loop import Ratio, evaluate, unwatched
 from experiments.training.optimizer import common_schedule
 from nets.autoencoder import Autoencoder, cross_entropy, mask, salt_and_pepper, squared_error
@@ -24,13 +25,11 @@ CORRUPTIONS = {
 
 def make_model(config) -> Autoencoder:
     """The net of `--hidden`; raises UserError."""
-    try:
-        units = tuple(int(word) for word in config.hidden.split(","))
-    except ValueError:
-        units = (0,)
-    if any(not 1 <= n <= 65_536 for n in units):
-        raise UserError(f"--hidden={config.hidden}: give whole numbers with commas, from the first "
-                        "hidden layer to the code, such as 1000,500,250,30.")  # fmt: skip
+    advice = ("give whole numbers with commas, from the first hidden layer to the code, such as "
+              "1000,500,250,30")  # fmt: skip
+    units = whole_numbers("hidden", config.hidden, advice)
+    if not units:
+        raise UserError(f"--hidden={config.hidden}: {advice}.")
     inputs = config.inputs if config.dataset == "identity" else SIDE * SIDE
     return Autoencoder((inputs, *units), config.unit, config.code)
 

@@ -2,14 +2,13 @@
 
 import dataclasses
 import functools
-import json
 from collections.abc import Callable
 
 import jax
 import numpy as np
 
 from experiments.runtime.options import option
-from experiments.runtime.workdir import Workdir, write_atomically
+from experiments.runtime.workdir import Workdir
 from experiments.training import metrics
 from experiments.training.first_parameters import first_parameters
 from experiments.training.trained_net import restore
@@ -83,6 +82,4 @@ def add_sample(
       to_text: codes -> text.
     """
     text = to_text(sampler(jax.random.fold_in(jax.random.key(seed), step)))
-    rows = [row for row in metrics.read(workdir.samples) if row["step"] < step]
-    rows.append({"step": step, "text": text})
-    write_atomically(workdir.samples, "".join(json.dumps(row) + "\n" for row in rows))
+    metrics.add_row(workdir.samples, {"step": step, "text": text})

@@ -107,8 +107,10 @@ def _print(title: str, vectors: Vectors, query: np.ndarray, without: list[int], 
 def write_vectors(options: Write) -> None:
     """Writes the vectors of a run; raises UserError if there is none, or for an unwritable file."""
     words, vectors = trained_vectors(options.workdir)
-    lines = "".join(vector_lines(words, vectors))
-    content = binary_vectors(words, vectors) if options.binary else lines.encode()
+    if options.binary:
+        content = binary_vectors(words, vectors)
+    else:
+        content = "".join(vector_lines(words, vectors)).encode()
     try:
         replace_atomically(pathlib.Path(options.out), content)
     except OSError as error:

@@ -27,13 +27,13 @@ SHOWN_WORDS, NEIGHBOURS, MAPPED = 12, 6, 60
 
 def write(
     config, workdir: Workdir, trained: Trained, result: Mapping, text: WordStream,
-    vectors: Vectors, sections: Sequence[SectionScore],
+    vectors: Vectors, sections: Sequence[SectionScore], passes: float,
 ) -> None:
-    """Writes report.html; `sections` are the analogies, if they were asked."""
+    """Writes report.html; `sections` are the analogies, if any; `passes` go through the text."""
     labels = {"loss": "loss of a prediction (nats)", "analogies_percent": "analogies (%)",
               "wordsim_correlation": "WordSim-353 (rank correlation)",
               "same_class_percent": "nearest words of the same class (%)"}  # fmt: skip
-    words_in_a_step = len(text.codes) * config.iter / config.num_steps
+    words_in_a_step = len(text.codes) * passes / config.num_steps
     parts = [
         page.result_section(result, notes(config, sections)),
         *page.configuration_sections(config, workdir),
@@ -48,18 +48,18 @@ def write(
         *([analogies(sections)] if sections else []),
     ]  # fmt: skip
     page.write(workdir.report, f"Word vectors, preset {config.preset}",
-               summary(config, text), parts)  # fmt: skip
+               summary(config, text, passes), parts)  # fmt: skip
 
 
-def summary(config, text: WordStream) -> str:
+def summary(config, text: WordStream, passes: float) -> str:
     """What was trained, in a sentence."""
     kind = "CBOW" if config.cbow else "skip-gram"
     losses = [f"{counted(config.negative, 'negative sample')}"] if config.negative else []
     losses += ["hierarchical softmax"] if config.hs else []
     return (
         f"Vectors of {counted(config.size, 'number')} for {len(text.words):,} words by {kind} with "
-        f"{' and '.join(losses)}, learned in {counted(config.iter, 'pass', 'passes')} through "
-        f"{config.dataset}: {text.read:,} words."
+        f"{' and '.join(losses)}, learned in {readable(passes, 2)} "
+        f"{'pass' if passes == 1 else 'passes'} through {config.dataset}: {text.read:,} words."
     )
 
 

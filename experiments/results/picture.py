@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from data import image_sets
 from data.errors import UserError
 from experiments import lenet5
 from experiments.images import maps
@@ -37,7 +38,7 @@ def write(workdir: str) -> pathlib.Path:
     config = saved.config(lenet5.Config, raw_dir=saved.written.get("raw_dir", ""))
     if config.net != "lenet5" or config.softmax:
         raise UserError(f"{workdir}: choose a run of LeNet-5 with the paper's output units.")
-    test = lenet5.load(config).test
+    test = image_sets.load(config.dataset, config.data_dir, config.raw_dir).test
     layers, penalties = activations(saved, test.images[0])
     path = files.FOLDER / "lenet5.png"
     draw(path, layers, penalties, int(test.labels[0]))

@@ -88,6 +88,21 @@ class Shared:
                              identity=False)
 
 
+def whole_numbers(flag: str, text: str, advice: str, most: int = 65_536) -> tuple[int, ...]:
+    """The whole numbers from 1 to `most` in a flag's value, such as `300,100`; empty for ''.
+
+    Raises:
+      UserError: it holds something else; the sentence ends with `advice`.
+    """
+    try:
+        found = tuple(map(int, text.split(","))) if text else ()
+    except ValueError:
+        found = (0,)
+    if not all(1 <= n <= most for n in found):
+        raise UserError(f"--{flag}={text}: {advice}.")
+    return found
+
+
 def check(config: Any) -> None:
     """Raises UserError for the first field whose value is outside its limits."""
     for field in dataclasses.fields(config):

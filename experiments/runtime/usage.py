@@ -76,7 +76,8 @@ def _presets(presets: Mapping[str, Any]) -> Iterator[str]:
     width, data_width = (max(map(len, names)) for names in
                          (presets, [preset.dataset for preset in presets.values()]))  # fmt: skip
     for name, preset in presets.items():
-        cost = f"{preset.num_steps:,} steps, batch size {preset.batch_size:,}"
+        steps = f"{preset.num_steps:,} steps, " if preset.num_steps else ""  # 0: by the data
+        cost = f"{steps}batch size {preset.batch_size:,}"
         yield f"  {name:{width}}  {preset.dataset:{data_width}}  {cost}"
 
 

@@ -3,6 +3,7 @@
     config.json     the options, with versions, devices, command and commit
     metrics.jsonl   one JSON object per line: step, split, then figures
     samples.jsonl   a generative net's samples, by step
+    trace.jsonl     a small net's weights and hidden values, by step
     result.json     written once, at the end
     best/           the parameters that did best on the validation part
     report.html     a self-contained page

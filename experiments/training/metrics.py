@@ -83,6 +83,12 @@ def _finite(figures: Mapping[str, float]) -> dict[str, float | None]:
     return {name: value if math.isfinite(value) else None for name, value in figures.items()}
 
 
+def add_row(path: pathlib.Path, row: Mapping) -> None:
+    """Adds a row to samples.jsonl or the like, in place of those of the same or later steps."""
+    rows = [other for other in read(path) if other["step"] < row["step"]]
+    write_atomically(path, "".join(json.dumps(each) + "\n" for each in (*rows, row)))
+
+
 def _row(line: bytes) -> dict | None:
     try:
         row = json.loads(line)

@@ -26,13 +26,13 @@ NARROWEST_BAR, WIDEST_BAR = 10, 40
 
 
 class Compilations:
-    """How many programs JAX has compiled in this process, since it is counted."""
+    """How many programs JAX has compiled in this process, since this module was imported."""
 
     count = 0
 
     @classmethod
     def listen(cls, event: str, seconds: float, **details) -> None:
-        """For JAX, which calls it at many occasions."""
+        """For JAX, which calls it on many occasions."""
         cls.count += "backend_compile" in event
 
 

@@ -1,5 +1,7 @@
 """Natural images: whitening, patches, the published files, and folders of pictures."""
 
+import io
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -75,12 +77,21 @@ def test_a_folder_of_pictures_of_any_sizes(tmp_path):
     assert [image.shape for image in images] == [(25, 25), (20, 30)]
 
 
+def png(pixels: np.ndarray) -> bytes:
+    file = io.BytesIO()
+    Image.fromarray(pixels).save(file, "PNG")
+    return file.getvalue()
+
+
 @pytest.mark.parametrize(
     ("files", "message"),
     [
         ({}, "holds no pictures"),
         ({"a.png": b"no picture"}, "cannot be read as a picture"),
-        ({"a.png": None}, "is of one shade"),
+        ({"a.png": None}, "of one shade"),
+        ({"a.png": png(np.zeros((1, 30), np.uint8))}, "is too small"),
+        ({"a.png": png(np.uint8(255) * np.uint8(np.indices((30, 30)).sum(0) % 2))}, "of one shade"),
+        ({"a.png": png(np.arange(900, dtype=np.uint16).reshape(30, 30) * 70)}, "more than 8 bits"),
     ],
 )
 def test_bad_folders(tmp_path, files, message):

@@ -234,7 +234,15 @@ def as_published(name, raw_dir):
     return {path: pack[published.DATASETS[name][0].archive](files) for path, files in found.items()}
 
 
-@pytest.mark.parametrize("name", published.DATASETS)
+@pytest.mark.parametrize("name", sorted(published.GIVEN))
+def test_what_was_packed_anew_is_never_downloaded(name, tmp_path, monkeypatch):
+    monkeypatch.delenv("UNFOLD_RAW_DIR", raising=False)
+    for file in published.DATASETS[name]:
+        with pytest.raises(UserError, match=f"{name} is not downloaded: pass --raw_dir"):
+            raw.given_file(file, None)
+
+
+@pytest.mark.parametrize("name", sorted({*published.DATASETS} - published.GIVEN))
 def test_every_data_set_can_be_downloaded_as_it_is_published(name, raw_dir, tmp_path, site):
     site.files = as_published(name, raw_dir)
     for file in published.DATASETS[name]:

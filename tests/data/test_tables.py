@@ -115,6 +115,10 @@ def test_a_file_of_its_own_to_test_on(table_of, tmp_path):
     (tmp_path / "test.csv").write_text("5,yes\n6,no\n")
     with pytest.raises(UserError, match="2 columns"):
         table_of(ROWS, test=tmp_path / "test.csv")
+    (tmp_path / "test.csv").write_text("b,a,c\n5,1,yes\n6,1,no\n")
+    table_of(ROWS, test=tmp_path / "test.csv")  # without names they are in the table's order
+    with pytest.raises(UserError, match="put them in the same order"):
+        table_of(["a,b,c", *ROWS], test=tmp_path / "test.csv")
 
 
 @pytest.mark.parametrize(
@@ -127,6 +131,8 @@ def test_a_file_of_its_own_to_test_on(table_of, tmp_path):
         ([*ROWS, "4,inf,yes"], "column 2 is 'inf', no number"),
         ([*ROWS, "4,1e60,yes"], "no number"),
         ([*ROWS, "4,yes"], "row 21 has 2 cells, and others have 3"),
+        (["a,b,c", "", " ", *ROWS[:2], "4,yes"], "row 6 has 2 cells, and others have 3"),
+        ([*ROWS, "4,1_0,yes"], "'1_0', no number"),
         ([f"{n},yes" for n in range(9)], "all rows for training are of one class"),
         ([f"{n},{n / 7}" for n in range(9)], "too many for classes"),
         (["5"], "no table of two rows"), ([""], "no table of two rows"),

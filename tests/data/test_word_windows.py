@@ -5,7 +5,6 @@ import itertools
 import numpy as np
 import pytest
 
-from data.errors import UserError
 from data.text_stream import WordStream, word_stream
 from data.word_windows import SENTENCE, Windows, draw_pass, huffman, keep_probabilities
 
@@ -101,8 +100,6 @@ def test_huffmans_tree_is_the_shortest_code():
     paths = [tuple((tree.nodes[w, :n] * tree.turns[w, :n] + 10 * tree.turns[w, :n]).tolist())
              for w, n in enumerate(lengths)]  # fmt: skip
     assert not any(a != b and b[: len(a)] == a for a in paths for b in paths)
-    with pytest.raises(UserError, match="two words or more"):
-        huffman(np.array([3]))
 
 
 def test_a_text_of_which_nothing_is_left_has_steps_without_words():

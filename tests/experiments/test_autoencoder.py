@@ -138,6 +138,7 @@ def test_mistakes_are_told_in_a_sentence(tmp_path, command, monkeypatch, words, 
     monkeypatch.chdir(tmp_path)
     status, _, error = command(*words)
     assert status == 2 and message in error and error.count("\n") == 1
+    assert not list(tmp_path.rglob("checkpoints"))  # told before any training
 
 
 def test_a_run_without_pictures_encodes_none(tmp_path, command):

@@ -282,6 +282,9 @@ def test_people_are_in_one_part(few_faces):
         (["--hidden=5,x"], "--hidden=5,x: give whole numbers"),
         (["--hidden=0"], "--hidden=0: give whole numbers"),
         (["--beside=people"], "--beside=people: --dataset=iris has no people"),
+        (["--class_column=kind"], "--class_column is for your own table"),
+        (["--valid_percent=20"], "--valid_percent is for your own table"),
+        (["--target=person"], "--target is for faces"),
         (["--preset=face"], "choose one of quick, faces, faces-30"),
     ],
 )

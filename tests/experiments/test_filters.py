@@ -12,6 +12,7 @@ from data.cifar10 import ColourImages, Whitening
 from experiments import filters
 from experiments.images import filter_scores, filters_report, maxout, patches
 from experiments.images.filter_scores import orientation_counts, pursuit, reconstruction
+from experiments.images.linear_codes import principal_components
 from nets.gabor import Gabors
 
 pytestmark = pytest.mark.usefixtures("quick_compilation")
@@ -84,7 +85,8 @@ def test_maxout(tmp_path, command, few_images):
 def test_a_sparse_step_lowers_the_energy_and_keeps_the_gains(monkeypatch):
     config = filters.Config(side=4, functions=8, iterations=30, batch_size=16, num_steps=50)
     images = [np.random.default_rng(0).normal(size=(40, 40)).astype(np.float32) * 0.3]
-    training = patches.make_training(config, patches.make_coder(config), images)
+    tested = patches.tested_patches(config, images)
+    training = patches.make_training(config, patches.make_coder(config), images, tested)
     xs = jnp.asarray(training.batches(0, 1)[0])
     state, energies = training.state, []
     step = jax.jit(training.step)
@@ -121,7 +123,7 @@ def test_kurtosis_of_functions_and_of_dead_ones():
 
 def test_components_are_in_the_order_of_their_variance():
     xs = np.random.default_rng(0).normal(size=(500, 3)) * [1, 3, 2]
-    found = np.abs(filter_scores.principal_components(xs, 2))
+    found = np.abs(principal_components(xs, 2).directions)
     np.testing.assert_allclose(found, [[0, 1, 0], [0, 0, 1]], atol=0.1)
 
 

@@ -276,10 +276,11 @@ def test_words_probabilities_in_huffmans_tree_sum_to_1(drawn):
     counts = np.arange(30, 0, -1) ** 2
     tree = huffman(counts)
     params = drawn(Word2vec(30, 5, False, 0, True).init)
-    p = np.exp(-path_surprise(params, params["words"], tree.nodes, tree.turns))
+    scores = np.einsum("nd,tld->ntl", params["words"], params["nodes"][tree.nodes])
+    p = np.exp(-path_surprise(scores, tree.turns))
     np.testing.assert_allclose(p.sum(1), 1, rtol=1e-5)
     assert p.shape == (30, 30)
-    flat = np.exp(-path_surprise({"nodes": np.zeros((29, 5))}, params["words"], *tree))
+    flat = np.exp(-path_surprise(0 * scores, tree.turns))
     assert (np.log2(flat) == -abs(tree.turns).sum(1)).all()  # untrained: 1/2 at every turn
 
 

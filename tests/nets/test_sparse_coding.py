@@ -1,4 +1,4 @@
-"""Sparse coding: FISTA against a slow solver, the bases' gradient, the gain control, kurtosis."""
+"""Sparse coding: FISTA against a slow solver, the bases' gradient, the gain control."""
 
 import jax
 import jax.numpy as jnp
@@ -81,13 +81,3 @@ def test_gain_control_by_hand():
     np.testing.assert_allclose(norm, expected, rtol=1e-6)
     np.testing.assert_allclose(np.linalg.norm(new, axis=1), expected, rtol=1e-6)
     np.testing.assert_allclose(new[0] / norm[0], [0.6, 0.8], rtol=1e-6)
-
-
-def test_kurtosis_by_hand():
-    codes = np.array([[1.0, 0.0, 5.0], [-1.0, 0.0, 5.0], [1.0, 0.0, 5.0], [-1.0, 4.0, 5.0]])
-    found = sparse_coding.kurtosis(jnp.asarray(codes))
-    # signs: 1 - 3; one 4 among three 0: mean 1, squares 1, 1, 1, 9; fourth powers 1, 1, 1, 81
-    np.testing.assert_allclose(found[:2], [-2, 21 / 9 - 3], rtol=1e-6)
-    assert np.isnan(found[2])
-    normal = jax.random.normal(jax.random.key(3), (200_000, 1))
-    assert abs(float(sparse_coding.kurtosis(normal)[0])) < 0.1

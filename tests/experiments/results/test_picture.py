@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from data import image_sets
 from experiments import lenet5
 from experiments.results import __main__ as results
 from experiments.results import files, picture
@@ -30,7 +31,7 @@ def test_the_layers_are_those_of_the_net(trained, tmp_path, monkeypatch):
     with Image.open(tmp_path / "lenet5.png") as image:
         assert image.width == 1600
     saved = saved_run(workdir, ("lenet5",))
-    image = lenet5.load(saved.config(lenet5.Config)).test.images[0]
+    image = image_sets.load(saved.config(lenet5.Config).dataset).test.images[0]
     layers, penalties = picture.activations(saved, image)
     shapes = {name: pictures.shape for name, pictures in layers.items()}
     assert shapes == {

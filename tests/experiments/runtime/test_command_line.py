@@ -17,7 +17,7 @@ from experiments.language.sample import Sample as SampleOptions
 from experiments.launch.sweep import Options as SweepOptions
 from experiments.runtime.command_line import configuration, given_flags, main
 from experiments.runtime.failures import Diverged, Interrupted
-from experiments.runtime.options import Shared, check, identity, option
+from experiments.runtime.options import Shared, check, identity, option, whole_numbers
 from experiments.speed.__main__ import Options as SpeedOptions
 from experiments.tagging.vectors import Vectors as VectorOptions
 from experiments.translation.decode import Decode as DecodeOptions
@@ -207,3 +207,11 @@ def test_identity_is_what_determines_the_figures():
     assert set(identity(lenet5.Config())) == fields - free
     assert identity(Toy(verbose=False, workdir="there")) == identity(Toy())
     assert identity(Toy(units=4)) != identity(Toy())
+
+
+def test_whole_numbers_with_commas():
+    assert whole_numbers("hidden", "300,100", "give some") == (300, 100)
+    assert whole_numbers("hidden", "", "give some") == ()
+    for text in ("3,x", "0", "3,,4", "65537", "-1", "1e3"):
+        with pytest.raises(UserError, match=f"--hidden={text}: give some"):
+            whole_numbers("hidden", text, "give some")

@@ -93,7 +93,8 @@ def test_an_experiment_explains_itself(name, monkeypatch, capfd):
     assert (status, err) == (0, "") and out.startswith(f"{title} ({paper})\n")
     assert out.count(f"    ./launch.sh {name}") >= 2  # examples
     for preset in module.PRESETS.values():
-        cost = f"{preset.num_steps:,} steps, batch size {preset.batch_size:,}\n"
+        steps = f"{preset.num_steps:,} steps, " if preset.num_steps else ""
+        cost = f"{steps}batch size {preset.batch_size:,}\n"
         assert re.search(rf"^  {preset.preset} +{preset.dataset} +{cost}", out, re.MULTILINE)
     fields = dataclasses.fields(module.Config)
     assert sorted(flags_of(out)) == sorted(field.name for field in fields)
