@@ -239,13 +239,15 @@ def read_kept(folder: pathlib.Path) -> dict[str, np.ndarray] | None:
     """
     try:
         record = json.loads((folder / RECORD).read_bytes())
-        name = next(name for name in record if name.startswith(NET))  # and not a second net's
-        kept = _kept(record[name])
+        names = [name for name in record if name.startswith(NET)]  # and not a second net's
+        if not names:
+            raise ValueError("it names no net")
+        kept = _kept(record[names[0]])
     except FileNotFoundError:
         return None
-    except (OSError, ValueError, TypeError, StopIteration, RecursionError) as error:
+    except (OSError, ValueError, TypeError, RecursionError) as error:
         raise damaged(folder / RECORD, error) from None
-    return _parsed(folder, name, kept)
+    return _parsed(folder, names[0], kept)
 
 
 def _kept(entry: Mapping[str, Any]) -> Kept:

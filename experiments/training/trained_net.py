@@ -44,7 +44,10 @@ def kept_net(workdir: str) -> Sound:
     Raises:
       UserError: there is no checkpoint, or the best net is damaged.
     """
-    found = newest_checkpoint(workdir)
+    return _with_kept_arrays(newest_checkpoint(workdir), workdir)
+
+
+def _with_kept_arrays(found: Sound, workdir: str) -> Sound:
     if _read(pathlib.Path(workdir) / "config.json").get("keep", "best") != "best":
         return found
     folder = pathlib.Path(workdir) / "best"
@@ -52,9 +55,7 @@ def kept_net(workdir: str) -> Sound:
     if arrays is not None:
         return found._replace(arrays=arrays)
     if kept is None and folder.exists():
-        raise UserError(
-            f"{folder} is of an earlier version: train again in another --workdir."
-        )
+        raise UserError(f"{folder} is of an earlier version: train again in another --workdir.")
     if any(entry["sha256"] for entry in (kept or {}).values()):
         raise damaged(folder, "kept.json is missing")
     return found
@@ -82,10 +83,11 @@ def restore(
     Raises:
       UserError: there is none, or it is of a version that had other options.
     """
-    found = kept_net(workdir)
+    found = newest_checkpoint(workdir)
     identity = found.note["identity"]
     if not set(facts) <= set(identity):
         raise UserError(f"--workdir={workdir} is no {experiment} run; name the folder of one.")
+    found = _with_kept_arrays(found, workdir)
     step = int(found.arrays[".step"])
     config = types.SimpleNamespace(**identity, kept_step=step)  # all that decided the run
     try:

@@ -88,7 +88,7 @@ def test_cut_in_the_middle_it_ends_with_the_same_figures(
     assert status == 0 and "resuming at step 6" in out
     straight, resumed = (json.loads((d / "result.json").read_text()) for d in (trained, workdir))
     assert straight["metrics"] == resumed["metrics"]
-    assert rate_of(trained) == rate_of(workdir) == pytest.approx(0.001)
+    assert rate_of(trained) == rate_of(workdir) == pytest.approx(0.01)  # saved, then evaluated
     assert (trained / "samples.jsonl").read_text() == (workdir / "samples.jsonl").read_text()
 
 
